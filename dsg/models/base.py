@@ -1,0 +1,60 @@
+"""What a score model is: a frozen network in one convention, with its schedule and the shape of its state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.types import Image, State
+
+
+class ModelOutput(NamedTuple):
+    """What every score model returns, float32.
+
+    epsilon: ε_θ(x_t, t), (B, *shape). variance_range: v in about [−1, 1], (B, *shape), from models that learn the
+    reverse variance (Nichol & Dhariwal 2021, eq. 15); None from the others.
+    """
+
+    epsilon: State
+    variance_range: State | None = None
+
+
+class ScoreModel(nn.Module, ABC):
+    """A frozen model of ε, or of the score −ε/√(1−ā), at any noise level.
+
+    Subclasses set `schedule`, `shape` (of one state, no batch) and, with classes, `num_classes`; they call `freeze()` at
+    the end of `__init__`. It knows nothing of tasks and guidance.
+    """
+
+    schedule: NoiseSchedule
+    shape: tuple[int, ...]
+    num_classes: int | None = None
+
+    @abstractmethod
+    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+        """Predict the noise in `x_t`.
+
+        Args:
+            x_t: (B, *shape), float32.
+            level: the noise level of the whole batch.
+            condition: class labels, (B,) int64 in [0, num_classes); None is unconditional.
+        """
+
+    def decode(self, state: State) -> Image:
+        """State → images in [−1, 1]; the identity in pixel space. Differentiable."""
+        return state
+
+    def encode(self, image: Image) -> State:
+        """Images in [−1, 1] → state; the identity in pixel space."""
+        return image
+
+    def freeze(self) -> None:
+        """Evaluation mode, and no weight requires a gradient: the backward pass goes to the input only."""
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> ScoreModel:
+        """Stay in evaluation mode: a Trainer that switches modes must not wake dropout."""
+        return super().train(False)

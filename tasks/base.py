@@ -1,0 +1,74 @@
+"""What a task is: something measured on a clean image, and the loss of an estimate against that measurement."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dsg.noise import NoiseStreams
+from dsg.types import Image, PerSample, per_sample_norm
+from tasks.noise import GaussianNoise, MeasurementNoise
+from tasks.operators import Operator
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is known of a batch of images.
+
+    Args:
+        y: the noisy measurement, (B, ...).
+        operator: A with this batch's own parameters (masks, kernels) bound, so that y = noise(A x).
+    """
+
+    y: Tensor
+    operator: Operator
+
+
+class Task(ABC):
+    """`measure` makes the measurement of an evaluation, `loss` tells how far a clean estimate is from it.
+
+    A task knows nothing of schedules, models and guidance.
+    """
+
+    @abstractmethod
+    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+        """Measure `reference`, (B,C,H,W) in [−1, 1], drawing from each image's own streams."""
+
+    @abstractmethod
+    def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
+        """One number per sample, (B,), differentiable in `clean_estimate`."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
+
+    def picture(self, measurement: Measurement) -> Image:
+        """How the measurement looks, (B,C,H,W): y where that is an image."""
+        return measurement.y
+
+
+class InverseProblem(Task):
+    """y = A x + noise, with the residual norm as loss:
+
+        L(x̂, y) = ‖y − A x̂‖₂
+
+    It is the unsquared norm, as in the DPS code; a method that needs the squared one squares it.
+
+    Args:
+        noise: what is added to A x.
+    """
+
+    def __init__(self, noise: MeasurementNoise | None = None) -> None:
+        self.noise = noise if noise is not None else GaussianNoise()
+
+    @abstractmethod
+    def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Operator:
+        """Draw A for images of `shape` (C,H,W): one set of parameters an image."""
+
+    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+        operator = self.operator(tuple(reference.shape[1:]), streams)
+        return Measurement(self.noise(operator.forward(reference), streams), operator)
+
+    def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
+        return per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))
