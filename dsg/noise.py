@@ -41,11 +41,11 @@ class SampleKey:
     sample: int = 0
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
-        """A fresh generator at the start of this sample's stream (Philox, keyed by a 128-bit hash of its name)."""
+        """A fresh generator at the start of this sample's stream (PCG64DXSM, seeded by a 128-bit hash of its name)."""
         sample = 0 if purpose in SHARED_BY_SAMPLES else self.sample
         name = f"{self.seed}/{sample}/{purpose}/{self.image_id}".encode()
         key = int.from_bytes(hashlib.blake2b(name, digest_size=16).digest(), "little")
-        return np.random.Generator(np.random.Philox(key=key))
+        return np.random.Generator(np.random.PCG64DXSM(key))
 
 
 class NoiseStreams:

@@ -40,10 +40,17 @@ class Step(NoiseLevel):
     Args:
         index: steps that are left after this one; the last step has index 0.
         alpha_bar_prev: ā of the next, less noisy level; 1 after the last step.
+        total: how many steps the trajectory has.
     """
 
     index: int
     alpha_bar_prev: float
+    total: int
+
+    @property
+    def position(self) -> int:
+        """Steps before this one; the first step has position 0."""
+        return self.total - 1 - self.index
 
     @property
     def beta(self) -> float:
@@ -112,7 +119,7 @@ class NoiseSchedule:
         previous = np.append(alpha_bar[1:], 1.0)
         last = len(visited) - 1
         return [
-            Step(t=int(t), alpha_bar=float(a), index=last - i, alpha_bar_prev=float(p))
+            Step(t=int(t), alpha_bar=float(a), index=last - i, alpha_bar_prev=float(p), total=len(visited))
             for i, (t, a, p) in enumerate(zip(visited, alpha_bar, previous, strict=True))
         ]
 

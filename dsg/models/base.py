@@ -25,13 +25,14 @@ class ModelOutput(NamedTuple):
 class ScoreModel(nn.Module, ABC):
     """A frozen model of ε, or of the score −ε/√(1−ā), at any noise level.
 
-    Subclasses set `schedule`, `shape` (of one state, no batch) and, with classes, `num_classes`; they call `freeze()` at
-    the end of `__init__`. It knows nothing of tasks and guidance.
+    Subclasses set `schedule`, `shape` (of one state, no batch), with classes `num_classes`, and `learns_variance` where
+    they return a `variance_range`; they call `freeze()` at the end of `__init__`. It knows nothing of tasks and guidance.
     """
 
     schedule: NoiseSchedule
     shape: tuple[int, ...]
     num_classes: int | None = None
+    learns_variance: bool = False
 
     @abstractmethod
     def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:

@@ -1,0 +1,74 @@
+"""What a guidance method is: from a state to the next one, or a whole trajectory of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from dsg.kernels import ReverseKernel, Transition
+from dsg.process import LossGradient, ReverseProcess
+from dsg.schedule import Step
+from dsg.trace import StepRecord
+from dsg.types import State
+from tasks.base import Task
+
+
+class Guidance(ABC):
+    """A strategy object: immutable, without step state, and per sample everywhere.
+
+    Subclasses write `step`; one that owns its trajectory overrides `sample`.
+    """
+
+    def check(self, kernel: ReverseKernel, task: Task) -> None:
+        """Raise UserError if the method cannot run with these. Called before the first sample."""
+
+    @abstractmethod
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        """One reverse step from `x_t`, (B, *shape)."""
+
+    def sample(self, x_T: State, steps: Sequence[Step], process: ReverseProcess) -> Iterator[StepRecord]:
+        """The trajectory from `x_T`, a record a step; the last record's `x_prev` is the sample."""
+        x_t = x_T
+        for step in steps:
+            record = self.step(x_t, step, process)
+            yield record
+            x_t = record.x_prev
+
+
+class Unguided(Guidance):
+    """The reverse process alone: x_prev = μ + σ z."""
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        prediction = process.predict(x_t, step)
+        transition = process.transition(x_t, prediction, step)
+        x_prev = transition.sample(process.noise(x_t))
+        return StepRecord(step, x_t, x_prev, prediction, transition)
+
+
+class LossGuidance(Guidance):
+    """Guidance by the gradient of a loss, in three choices:
+
+    - `gradient`: where it comes from;
+    - `update`: how it becomes a step;
+    - `is_guided`: which steps it is taken on; the others are ordinary steps and build no graph.
+    """
+
+    def is_guided(self, step: Step) -> bool:
+        """Whether the gradient is taken on this step."""
+        return True
+
+    def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+        """∇_{x_t} L(x̂(x_t), y), by default through the network at the clean estimate."""
+        return process.loss_gradient(x_t, step)
+
+    @abstractmethod
+    def update(self, transition: Transition, noise: State, gradient: State, step: Step) -> State:
+        """x_prev from the unguided transition, its noise z and the gradient g."""
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        if not self.is_guided(step):
+            return Unguided().step(x_t, step, process)
+        guide = self.gradient(x_t, step, process)
+        transition = process.transition(x_t, guide.prediction, step)
+        x_prev = self.update(transition, process.noise(x_t), guide.gradient, step)
+        return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient)

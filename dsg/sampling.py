@@ -1,0 +1,87 @@
+"""The sampling loop: a score model, a task and a guidance meet, and a record comes out a step.
+
+    sampler = Sampler(Portraits(), RandomInpainting(), DSG(guidance_rate=0.2))
+    process = sampler.begin(images, NoiseStreams([SampleKey(0, "portrait")]))
+    for record in sampler.run(process):
+        print(record.step.t, record.loss, record.shell_ratio)
+    samples = record.x_prev
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dsg.errors import UserError
+from dsg.guidance.base import Guidance
+from dsg.kernels import DDIM, ReverseKernel
+from dsg.models.base import ScoreModel
+from dsg.noise import NoiseStreams, Purpose
+from dsg.process import ReverseProcess
+from dsg.schedule import Spacing
+from dsg.trace import StepRecord
+from dsg.types import Image, State
+from tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Everything that is the same for every batch.
+
+    Args:
+        score_model: the frozen model.
+        task: what is measured.
+        guidance: the method.
+        kernel: the reverse kernel.
+        steps: number of reverse steps, or `ddimN`.
+        spacing: how they are spread over the schedule.
+        clip_denoised: clamp x̂ to [−1, 1].
+    """
+
+    score_model: ScoreModel
+    task: Task
+    guidance: Guidance
+    kernel: ReverseKernel = DDIM(eta=1.0)
+    steps: int | str = 100
+    spacing: Spacing = "even"
+    clip_denoised: bool = True
+
+    def __post_init__(self) -> None:
+        self.guidance.check(self.kernel, self.task)
+        self.kernel.check(self.score_model.learns_variance)
+        self.score_model.schedule.respace(self.steps, self.spacing)
+
+    @torch.no_grad()
+    def begin(self, reference: Image, streams: NoiseStreams, condition: Tensor | None = None) -> ReverseProcess:
+        """Measure `reference`, (B,C,H,W) in [−1, 1]: the reverse process of one batch.
+
+        An autocast that is active here is remembered for the network; the measurement is made without it.
+        """
+        with torch.autocast(reference.device.type, enabled=False):
+            measurement = self.task.measure(reference, streams)
+        return ReverseProcess(
+            self.score_model, self.task, measurement, self.kernel, streams, condition, self.clip_denoised
+        )
+
+    def run(self, process: ReverseProcess, x_T: State | None = None) -> Iterator[StepRecord]:
+        """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise.
+
+        Raises:
+            UserError: under inference mode, where no gradient can be taken.
+        """
+        if torch.is_inference_mode_enabled():
+            raise UserError("sampling needs gradients: set trainer.inference_mode to false")
+        if x_T is None:
+            x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
+        steps = self.score_model.schedule.respace(self.steps, self.spacing)
+        trajectory = self.guidance.sample(x_T, steps, process)
+        while True:
+            # entered for each step, so that neither mode leaks to whoever consumes the records
+            with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):
+                record = next(trajectory, None)
+            if record is None:
+                return
+            yield record
