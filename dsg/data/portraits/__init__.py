@@ -1,0 +1,7 @@
+"""A world of painted portraits: faces made from numbers, so that everything about each picture is known exactly."""
+
+from .attributes import ATTRIBUTES, CLASSES, IDENTITY
+from .canvas import SEGMENTS
+from .render import HELD_OUT_START, LANDMARKS, Portrait, render
+
+__all__ = ["ATTRIBUTES", "CLASSES", "HELD_OUT_START", "IDENTITY", "LANDMARKS", "SEGMENTS", "Portrait", "render"]
