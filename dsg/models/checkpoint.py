@@ -1,0 +1,103 @@
+"""Reading weights from files without running what is in them, and loading them without a silent mismatch."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dsg.errors import UserError
+
+Shapes = Mapping[str, tuple[int, ...]]
+_SHOWN = 3
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, on the CPU.
+
+    `.safetensors`, or whatever `torch.save` wrote as a state dict (any ending). Pickled code is refused, never executed.
+
+    Raises:
+        UserError: if the file is missing, truncated, no checkpoint, not a flat state dict, or wants code to be run.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UserError(f"checkpoint {file}: no such file; download it or correct the path")
+    state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        inside = f"the entries {', '.join(map(str, list(state)[:5]))}" if isinstance(state, Mapping) else type(state)
+        raise UserError(f"checkpoint {file}: not a flat state dict but {inside}; save the network's state_dict() alone")
+    return dict(state)
+
+
+def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse a state dict whose names or shapes are not exactly `expected`.
+
+    Raises:
+        UserError: names the file, how many entries disagree, and the first few of each sort.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    missing = [f"{name} {shape}" for name, shape in expected.items() if name not in shapes]
+    foreign = [f"{name} {shape}" for name, shape in shapes.items() if name not in expected]
+    differing = [
+        f"{name} {shapes[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if name in shapes and shapes[name] != shape
+    ]
+    kinds = [("missing", missing), ("unknown", foreign), ("of another shape", differing)]
+    faults = [f"{len(names)} {kind}: {_first(names)}" for kind, names in kinds if names]
+    if faults:
+        raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}")
+
+
+def load_exactly(network: nn.Module, path: str | Path) -> None:
+    """Load `path` into `network`; every parameter and buffer has to be in the file, and nothing else.
+
+    Raises:
+        UserError: as `read_state_dict` and `check_names`.
+    """
+    state = read_state_dict(path)
+    check_names({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}, state, path)
+    network.load_state_dict(state)
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _read_torch(file: Path) -> object:
+    mapped = zipfile.is_zipfile(file)  # files from before torch 1.6 are no archives and cannot be memory-mapped
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+            raise UserError(
+                f"checkpoint {file}: refused, since loading it would run code ({wanted[1]}); "
+                "ask its author for plain weights (a state dict or .safetensors)"
+            ) from error
+        raise _unreadable(file, error) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> UserError:
+    reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+    size = file.stat().st_size
+    return UserError(
+        f"checkpoint {file}: truncated or no checkpoint ({size} bytes; {reason}); download it again and compare its size"
+    )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,25 @@
+"""Calling a network in its own precision and hearing the answer in float32."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsg.types import State
+
+
+def call_network(
+    network: nn.Module, x_t: State, t: float, condition: Tensor | None = None, channels_last: bool = False
+) -> State:
+    """network(x_t, t[, condition]) → (B, ...) float32; an object with a `sample` (diffusers) stands for that tensor.
+
+    The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the timestep stays float32, where every
+    step of a table is distinct. Differentiable in `x_t`.
+    """
+    weights = next((p for p in network.parameters() if p.is_floating_point()), x_t)
+    x = x_t.to(weights.dtype)
+    if channels_last and x.ndim == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    times = torch.full((len(x_t),), t, dtype=torch.float32, device=x_t.device)
+    output = network(x, times) if condition is None else network(x, times, condition)
+    return getattr(output, "sample", output).float()

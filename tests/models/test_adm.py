@@ -1,0 +1,186 @@
+"""The published checkpoints' networks give the numbers that guided-diffusion gives."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dsg.errors import UserError
+from dsg.models.adm import ADM
+from dsg.models.adm_network import ADMOptions, build_adm_network
+from dsg.schedule import NoiseLevel, NoiseSchedule
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+TINY = dict(image_size=16, num_channels=32, channel_mult="1,2", attention_resolutions="8", num_head_channels=16)
+
+
+def recorded(name: str, **changes) -> ADM:
+    options = json.loads((GOLDEN / name / "config.json").read_text())
+    for of_the_training in ("use_fp16", "use_checkpoint"):
+        options.pop(of_the_training)
+    return ADM(**{"checkpoint": str(GOLDEN / name / "model.pt"), **options, **changes})
+
+
+def guided_diffusion_state(model: ADM, options: ADMOptions) -> dict[str, torch.Tensor]:
+    """The inverse of the conversion, written out by execution order for a two-level network with attention below."""
+    residual = {
+        "norm1": "in_layers.0",
+        "conv1": "in_layers.2",
+        "time_emb_proj": "emb_layers.1",
+        "norm2": "out_layers.0",
+        "conv2": "out_layers.3",
+        "conv_shortcut": "skip_connection",
+    }
+    updown = "" if options.resblock_updown else None
+    blocks = {
+        "down_blocks.0.resnets.0": "input_blocks.1.0",
+        "down_blocks.0.downsamplers.0": "input_blocks.2.0" if updown == "" else "input_blocks.2.0.op",
+        "down_blocks.1.resnets.0": "input_blocks.3.0",
+        "down_blocks.1.attentions.0": "input_blocks.3.1",
+        "mid_block.resnets.0": "middle_block.0",
+        "mid_block.attentions.0": "middle_block.1",
+        "mid_block.resnets.1": "middle_block.2",
+        "up_blocks.0.resnets.0": "output_blocks.0.0",
+        "up_blocks.0.attentions.0": "output_blocks.0.1",
+        "up_blocks.0.resnets.1": "output_blocks.1.0",
+        "up_blocks.0.attentions.1": "output_blocks.1.1",
+        "up_blocks.0.upsamplers.0": "output_blocks.1.2" if updown == "" else "output_blocks.1.2.conv",
+        "up_blocks.1.resnets.0": "output_blocks.2.0",
+        "up_blocks.1.resnets.1": "output_blocks.3.0",
+        "conv_in": "input_blocks.0.0",
+        "conv_norm_out": "out.0",
+        "conv_out": "out.2",
+        "time_embedding.linear_1": "time_embed.0",
+        "time_embedding.linear_2": "time_embed.2",
+    }
+    source, state = model.network.state_dict(), {}
+    for ours, theirs in blocks.items():
+        for name in [n for n in source if n.startswith(ours + ".")]:
+            part, kind = name[len(ours) + 1 :].rpartition(".")[::2]
+            tail = 1 if kind == "weight" else 0
+            if part in ("", "conv"):
+                state[f"{theirs}.{kind}"] = source[name]
+            elif part in residual:
+                state[f"{theirs}.{residual[part]}.{kind}"] = source[name]
+            elif part == "group_norm":
+                state[f"{theirs}.norm.{kind}"] = source[name]
+            elif part == "to_out.0":
+                state[f"{theirs}.proj_out.{kind}"] = source[name].reshape(*source[name].shape, *[1] * tail)
+            elif part == "to_q":
+                q, k, v = (source[f"{ours}.to_{p}.{kind}"] for p in "qkv")
+                if options.use_new_attention_order:
+                    rows = torch.cat([q, k, v])
+                else:
+                    heads = options.heads(len(q), upsampling=ours.startswith("up"))
+                    rows = torch.stack([p.reshape(heads, -1, *p.shape[1:]) for p in (q, k, v)], dim=1)
+                    rows = rows.reshape(3 * len(q), *q.shape[1:])
+                state[f"{theirs}.qkv.{kind}"] = rows.reshape(*rows.shape, *[1] * tail)
+    return state
+
+
+@pytest.mark.parametrize("name", ["adm_ffhq_style", "adm_imagenet_style"])
+def test_recorded_outputs_of_guided_diffusion_are_reproduced(name):
+    model, record = recorded(name), load_file(GOLDEN / name / "forward.safetensors")
+    for i, t in enumerate(record["t"]):
+        condition = record["class_labels"][i : i + 1] if "class_labels" in record else None
+        output = torch.cat(model(record["x"][i : i + 1], NoiseLevel(float(t), 0.5), condition), dim=1)
+        torch.testing.assert_close(output, record["out"][i : i + 1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(use_new_attention_order=True),
+        dict(resblock_updown=False),
+        dict(use_scale_shift_norm=False),
+        dict(num_head_channels=-1, num_heads=2, num_heads_upsample=4),
+        dict(learn_sigma=False),
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_every_option_survives_the_round_trip_through_the_published_names(changes, tmp_path):
+    options = {**TINY, **changes}
+    model = ADM.random(**options)
+    torch.save(guided_diffusion_state(model, ADMOptions(**options)), tmp_path / "model.pt")
+    loaded = ADM(str(tmp_path / "model.pt"), **options)
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(tensor, loaded.network.state_dict()[name]), name
+    x, level = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), NoiseLevel(400.0, 0.3)
+    torch.testing.assert_close(loaded(x, level).epsilon, model(x, level).epsilon)
+
+
+def test_half_precision_weights_are_loaded_as_float32(tmp_path):
+    state = torch.load(GOLDEN / "adm_ffhq_style" / "model.pt", weights_only=True)
+    torch.save({name: tensor.half() for name, tensor in state.items()}, tmp_path / "half.pt")
+    model = recorded("adm_ffhq_style", checkpoint=str(tmp_path / "half.pt"))
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_the_gradient_reaches_the_input_and_no_weight():
+    model = recorded("adm_ffhq_style")
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    model(x, NoiseLevel(10.0, 0.9)).epsilon.square().sum().backward()
+    assert x.grad.norm() > 0
+    assert all(p.grad is None and not p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_bfloat16_weights_are_called_in_bfloat16_and_answer_in_float32(channels_last):
+    exact, model = recorded("adm_ffhq_style"), recorded("adm_ffhq_style", channels_last=channels_last)
+    model.network.to(torch.bfloat16)
+    x, level = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)), NoiseLevel(10.0, 0.9)
+    output, reference = model(x, level).epsilon, exact(x, level).epsilon
+    assert output.dtype == torch.float32
+    assert (output - reference).norm() / reference.norm() < 0.05
+
+
+def test_rescaled_timesteps_run_to_a_thousand():
+    schedule = NoiseSchedule(num_timesteps=4000)
+    torch.manual_seed(0)
+    model = ADM.random(schedule=schedule, rescale_timesteps=True, **TINY)
+    x = torch.zeros(1, 3, 16, 16)
+    expected = model.network(x, torch.tensor([100.0])).sample
+    torch.testing.assert_close(torch.cat(model(x, NoiseLevel(400.0, 0.5)), 1), expected)
+
+
+@pytest.mark.parametrize(("name", "condition"), [("adm_ffhq_style", torch.tensor([3])), ("adm_imagenet_style", None)])
+def test_a_condition_that_does_not_suit_the_network_is_refused(name, condition):
+    with pytest.raises(UserError, match="class labels"):
+        recorded(name)(torch.zeros(1, 3, 32, 32), NoiseLevel(10.0, 0.9), condition)
+
+
+def test_options_of_another_network_are_refused_with_the_first_mismatches():
+    with pytest.raises(UserError, match=r"model.pt does not fit .*missing: input_blocks.*unknown: .*another shape: "):
+        recorded("adm_ffhq_style", num_res_blocks=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        (dict(channel_mult=""), "channel_mult"),
+        (dict(attention_resolutions="7"), "attention_resolutions"),
+        (dict(num_head_channels=-1, num_heads=5), "num_heads"),
+        (dict(num_channels=30), "multiples of 32"),
+        (dict(channel_mult="1;2"), "channel_mult"),
+    ],
+)
+def test_impossible_options_are_named(changes, word):
+    with pytest.raises(UserError, match=word):
+        ADM.random(**{**TINY, **changes})
+
+
+@pytest.mark.parametrize(
+    ("options", "millions"),
+    [
+        (dict(num_channels=128, num_res_blocks=1, attention_resolutions="16"), 93.6),
+        (dict(num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8"), 552.8),
+        (dict(num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8", class_cond=True), 553.8),
+        (dict(image_size=512, num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8", class_cond=True), 559),
+    ],
+)
+def test_the_published_networks_have_their_published_sizes(options, millions):
+    with torch.device("meta"):
+        network = build_adm_network(ADMOptions(**options))
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.05 if millions < 559 else 1)
