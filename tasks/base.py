@@ -72,3 +72,7 @@ class InverseProblem(Task):
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         return per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))
+
+    def picture(self, measurement: Measurement) -> Image:
+        """y clamped to [−1, 1], as a picture file holds it."""
+        return measurement.y.clamp(-1, 1)

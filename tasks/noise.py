@@ -27,6 +27,9 @@ class GaussianNoise(MeasurementNoise):
 
     Args:
         noise_sigma: σ_y ≥ 0 on images in [−1, 1]. Papers that state it on [0, 1] mean twice this number.
+
+    Raises:
+        UserError: for a negative or infinite noise_sigma.
     """
 
     noise_sigma: float = 0.05
@@ -45,13 +48,16 @@ class PoissonNoise(MeasurementNoise):
 
     Args:
         peak: expected photon count of a white pixel, above 0; 255 is Chung et al. 2023's rate 1.
+
+    Raises:
+        UserError: for a peak that is not above 0 and finite.
     """
 
     peak: float = 255.0
 
     def __post_init__(self) -> None:
-        if not self.peak > 0:
-            raise UserError(f"peak: the photon count of a white pixel must be above 0, got {self.peak}")
+        if not 0 < self.peak < float("inf"):
+            raise UserError(f"peak: the photon count of a white pixel must be above 0 and finite, got {self.peak}")
 
     def __call__(self, clean: Tensor, streams: NoiseStreams) -> Tensor:
         rate = ((clean + 1) / 2).clamp(min=0).double().cpu().numpy() * self.peak
