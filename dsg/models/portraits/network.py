@@ -1,0 +1,75 @@
+"""The network behind the portrait score model: a small class-conditional U-Net that predicts v.
+
+x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0    (Salimans & Ho 2022, appendix D)
+ε = √ā v + √(1−ā) x_t,      x_0 = √ā x_t − √(1−ā) v
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel
+from safetensors.torch import load_file, save_file
+
+from dsg.data.portraits import CLASSES
+
+PREDICTION = "v"
+NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
+NUM_TIMESTEPS = 1000
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
+# Linear betas (Ho et al. 2020). float64, (1000,).
+ALPHA_BAR = torch.cumprod(1.0 - torch.linspace(1e-4, 2e-2, NUM_TIMESTEPS, dtype=torch.float64), 0)
+
+
+def build_network() -> UNet2DModel:
+    """The untrained network: (x_t (B, 3, 64, 64), t (B,), class_labels (B,) in 0..NULL_CLASS) → v (B, 3, 64, 64)."""
+    return UNet2DModel(
+        sample_size=64,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=(48, 96, 128, 128),
+        # Attention at 16 and 8 pixels is what lets one eye know of the other.
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        attention_head_dim=32,
+        norm_num_groups=16,
+        num_class_embeds=NULL_CLASS + 1,
+    )
+
+
+def load_network(path: str | Path = WEIGHTS) -> UNet2DModel:
+    """The trained network: float32, evaluation mode, no weight requires a gradient.
+
+    Raises:
+        FileNotFoundError: no weights at `path`.
+        RuntimeError: the weights are of another network.
+    """
+    network = build_network()
+    network.load_state_dict({name: weight.float() for name, weight in load_file(str(path)).items()}, strict=True)
+    return network.eval().requires_grad_(False)
+
+
+def save_weights(weights: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Write the weights as float16 safetensors."""
+    save_file({name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in weights.items()}, str(path))
+
+
+@torch.no_grad()
+def sample(network: torch.nn.Module, noise: torch.Tensor, labels: torch.Tensor, steps: int = 50) -> torch.Tensor:
+    """Deterministic DDIM over `steps` evenly spaced timesteps (Song et al. 2021, eq. 12 with σ = 0).
+
+    noise: (B, 3, 64, 64) standard normal; labels: (B,) in 0..NULL_CLASS. Returns images (B, 3, 64, 64) in [-1, 1].
+    """
+    x = noise
+    times = torch.linspace(NUM_TIMESTEPS - 1, 0, steps).round().long().tolist()
+    for k, t in enumerate(times):
+        here = float(ALPHA_BAR[t])
+        following = float(ALPHA_BAR[times[k + 1]]) if k + 1 < steps else 1.0
+        v = network(x, torch.full((len(x),), t, device=x.device), labels).sample.float()
+        clean = (here**0.5 * x - (1 - here) ** 0.5 * v).clamp(-1.0, 1.0)
+        epsilon = (x - here**0.5 * clean) / (1 - here) ** 0.5
+        x = following**0.5 * clean + (1 - following) ** 0.5 * epsilon
+    return x
