@@ -1,0 +1,9 @@
+"""Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
+
+from callbacks.diagnostics import Diagnostics
+from callbacks.progress import SamplingProgress
+from callbacks.quality import Quality
+from callbacks.timing import Timing
+from callbacks.writer import RunFolderWriter
+
+__all__ = ["Diagnostics", "Quality", "RunFolderWriter", "SamplingProgress", "Timing"]

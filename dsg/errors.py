@@ -1,5 +1,9 @@
-"""The one kind of exception that is the user's to mend."""
+"""The two kinds of exception that are about the input and not about this code."""
 
 
 class UserError(ValueError):
     """A mistake in the input; the message says what, where and how to mend it, in one line."""
+
+
+class UnreadableImage(Exception):
+    """One image cannot be used; the message says why. It is recorded as failed and the evaluation goes on."""

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError
 from dsg.models.adm_convert import load_adm
 from dsg.models.adm_network import NUM_CLASSES, ADMOptions, build_adm_network
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.models.checkpoint import read_state_dict
-from dsg.models.precision import call_network
+from dsg.models.labels import labels_for
+from dsg.models.precision import call_network, to_memory_format
 from dsg.schedule import NoiseLevel, NoiseSchedule
 from dsg.types import State
 
@@ -119,7 +119,7 @@ class ADM(ScoreModel):
         rescale_timesteps: bool,
         channels_last: bool,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+        self.network = to_memory_format(network, channels_last)
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
         self.shape = (3, options.image_size, options.image_size)
         self.num_classes = NUM_CLASSES if options.class_cond else None
@@ -129,10 +129,8 @@ class ADM(ScoreModel):
         self.freeze()
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        if (condition is None) != (self.num_classes is None):
-            needs = "needs class labels" if condition is None else "is unconditional and takes no class labels"
-            raise UserError(f"ADM: this checkpoint {needs}; mend the condition, or class_cond and the checkpoint")
-        output = call_network(self.network, x_t, level.t * self.time_scale, condition, self.channels_last)
+        labels = labels_for(x_t, condition, self.num_classes)
+        output = call_network(self.network, x_t, level.t * self.time_scale, labels, self.channels_last)
         if not self.learns_variance:
             return ModelOutput(output)
         epsilon, variance_range = output.chunk(2, dim=1)

@@ -1,0 +1,24 @@
+"""What the callbacks of an evaluation have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from torch.utils.tensorboard import SummaryWriter
+
+
+class EvaluationCallback(Callback):
+    """A callback that may add columns to a batch's rows, and lines to metrics.json."""
+
+    def summary(self) -> dict[str, Any]:
+        """What to add to metrics.json when the run ends."""
+        return {}
+
+
+def tensorboard(trainer: Trainer) -> SummaryWriter | None:
+    """The run's TensorBoard writer; None where it has none, and on every rank but the first."""
+    if not trainer.is_global_zero or trainer.logger is None:
+        return None
+    experiment = trainer.logger.experiment
+    return experiment if isinstance(experiment, SummaryWriter) else None

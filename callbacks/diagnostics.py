@@ -1,0 +1,111 @@
+"""Why a method fails: where along the trajectory the state leaves the noise shell, how the loss falls, what x̂ looks like."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from callbacks.base import EvaluationCallback, tensorboard
+from dsg.data.image_file import to_uint8
+from dsg.errors import UserError
+from dsg.module import BatchResult, GuidedDiffusion
+from dsg.noise import SampleKey
+from dsg.process import ReverseProcess
+from dsg.trace import StepRecord
+from dsg.types import PerSample
+
+MEASURES = {
+    "loss": "L(x̂, y)",
+    "gradient_norm": "‖∇L‖₂",
+    "shell_ratio": "‖x_prev − μ‖ / (√n σ)",
+    "cosine": "cos(x_prev − μ, −∇L)",
+}
+
+
+class Diagnostics(EvaluationCallback):
+    """Writes the trace of every step to TensorBoard.
+
+    `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, over the first
+    `traced_samples` samples; `images/<id>`: truth | measurement | sample | error; `clean_estimate/<id>` along the way.
+
+    Args:
+        traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
+        images: how many of the first ids are shown as pictures.
+        clean_estimates: at how many steps, evenly spread, x̂ of those ids is shown.
+    """
+
+    def __init__(self, traced_samples: int = 256, images: int = 4, clean_estimates: int = 8) -> None:
+        if min(traced_samples, clean_estimates) < 1 or images < 0:
+            raise UserError("Diagnostics: traced_samples and clean_estimates must be at least 1, images at least 0")
+        self.traced_samples = traced_samples
+        self.images = images
+        self.clean_estimates = clean_estimates
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        self._writer = tensorboard(trainer)
+        self._shown: list[str] = []
+        self._traced = 0
+        self._steps: dict[int, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+        if self._writer is not None:
+            pl_module.observers.append(self)
+
+    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        first, last = record.step.index == record.step.total - 1, record.step.index == 0
+        if first:
+            self._pick(keys)
+        if self._traced < self.traced_samples:
+            for name in MEASURES:
+                values: PerSample | None = getattr(record, name)
+                if values is not None and not (last and name in ("shell_ratio", "cosine")):
+                    self._steps[record.step.position][name].append(values.detach())
+            if last:
+                self._traced += len(keys)
+        stride = max(record.step.total // self.clean_estimates, 1)
+        if last or record.step.position % stride == 0:
+            self._show_clean_estimates(record, process, keys)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        if self._writer is None:
+            return
+        for i, key in enumerate(outputs.keys):
+            if key.image_id in self._shown and key.sample == 0:
+                reference, sample = outputs.reference[i], outputs.samples[i].clamp(-1, 1)
+                error = (sample - reference).abs() - 1  # no error is black, a full swing is white
+                strip = torch.cat([reference, outputs.picture[i], sample, error], dim=-1)
+                self._writer.add_image(f"images/{key.image_id}", to_uint8(strip), 0)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self._writer is None:
+            return
+        pl_module.observers.remove(self)
+        for position, measures in sorted(self._steps.items()):
+            for name, values in measures.items():
+                finite = torch.cat(values).float()
+                finite = finite[finite.isfinite()]
+                if len(finite):
+                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], device=finite.device)).tolist()
+                    for kind, value in (("mean", finite.mean().item()), ("p10", low), ("p90", high)):
+                        self._writer.add_scalar(f"trace/{name}/{kind}", value, position)
+        layout = {
+            title: ["Margin", [f"trace/{name}/{kind}" for kind in ("mean", "p10", "p90")]]
+            for name, title in MEASURES.items()
+        }
+        self._writer.add_custom_scalars({"trace (mean, 10-90 %) against the step": layout})
+
+    def _pick(self, keys: list[SampleKey]) -> None:
+        for key in keys:
+            if len(self._shown) < self.images and key.sample == 0:
+                self._shown.append(key.image_id)
+
+    def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        for i, key in enumerate(keys):
+            if key.image_id in self._shown and key.sample == 0:
+                image = process.score_model.decode(record.prediction.clean_estimate[i : i + 1])[0]
+                self._writer.add_image(f"clean_estimate/{key.image_id}", to_uint8(image), record.step.position)

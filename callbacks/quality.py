@@ -1,0 +1,62 @@
+"""PSNR, SSIM and LPIPS of every sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from callbacks.base import EvaluationCallback, tensorboard
+from dsg.data.image_file import to_uint8
+from dsg.errors import UserError
+from dsg.metrics.image import psnr, ssim
+from dsg.metrics.perceptual import Net, load_lpips
+from dsg.module import BatchResult
+
+
+class Quality(EvaluationCallback):
+    """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
+
+    Args:
+        lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
+            are missing is listed under `unavailable` in metrics.json, with the file and the folder it wants.
+        backbones: the folder with the backbones' weights; by default the torch hub's checkpoints.
+    """
+
+    def __init__(self, lpips: list[Net] | None = None, backbones: str | None = None) -> None:
+        self.nets: list[Net] = ["vgg"] if lpips is None else lpips
+        self.backbones = backbones
+        self._lpips: dict[str, torch.nn.Module] = {}
+        self._unavailable: dict[str, str] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for net in self.nets:
+            try:
+                self._lpips[f"lpips_{net}"] = load_lpips(net, self.backbones).to(pl_module.device)
+            except UserError as reason:
+                self._unavailable[f"lpips_{net}"] = str(reason)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        if not outputs.keys:
+            return
+        with torch.autocast(pl_module.device.type, enabled=False):
+            sample = to_uint8(outputs.samples.nan_to_num()).float() / 255
+            reference = to_uint8(outputs.reference).float() / 255
+            columns = {"psnr": psnr(sample, reference), "ssim": ssim(sample, reference)}
+            for name, network in self._lpips.items():
+                columns[name] = network(2 * sample - 1, 2 * reference - 1)
+        good = [i for i, row in enumerate(outputs.rows) if row["status"] == "ok"]
+        for name, values in columns.items():
+            numbers = values.tolist()
+            for i in good:
+                outputs.rows[i][name] = numbers[i]
+        if good and (writer := tensorboard(trainer)):
+            for name, values in columns.items():
+                writer.add_scalar(f"quality/{name}", values[good].mean().item(), batch_idx)
+
+    def summary(self) -> dict[str, Any]:
+        return {"unavailable": self._unavailable}

@@ -1,0 +1,83 @@
+"""Writes pictures and rows to the run folder, batch by batch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from safetensors.torch import save
+from torch import Tensor
+
+from callbacks.base import EvaluationCallback, tensorboard
+from dsg.data.image_file import encode_image
+from dsg.metrics.summary import summarise
+from dsg.module import BatchResult
+from dsg.results import RunFolder, write_atomically
+
+
+class RunFolderWriter(EvaluationCallback):
+    """Writes each batch's pictures and rows as soon as it is sampled; at the end per_image.csv and metrics.json.
+
+    Pictures come before their rows: whatever ends the run, a row in the journal has its pictures on the disk.
+
+    Args:
+        save_measurements: also write each measurement and its operator's parameters as measurements/<id>.safetensors.
+    """
+
+    def __init__(self, save_measurements: bool = False) -> None:
+        self.save_measurements = save_measurements
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # after every callback that adds columns, wherever the configuration named this one
+        trainer.callbacks.sort(key=lambda callback: callback is self)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        folder = RunFolder(trainer.default_root_dir)
+        for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
+            if row["status"] == "ok":
+                self._write(folder, "samples", key.image_id, key.sample, outputs.samples[i])
+            if key.sample == 0:
+                self._write(folder, "measurements", key.image_id, 0, outputs.picture[i])
+                if self.save_measurements:
+                    path = folder.picture_path("measurements", key.image_id, 0, ".safetensors")
+                    write_atomically(path, save(_tensors(outputs, i)))
+        for failure in outputs.failures:
+            warnings.warn(f"failed: {failure.reason}", stacklevel=1)
+        failed = [{"id": f.image_id, "sample": f.sample, "status": f"failed: {f.reason}"} for f in outputs.failures]
+        folder.append([*outputs.rows, *failed], trainer.global_rank)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.strategy.barrier()
+        self._finish(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._finish(trainer)
+
+    def _finish(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
+        folder = RunFolder(trainer.default_root_dir)
+        metrics = summarise(folder.rows())
+        for callback in trainer.callbacks:
+            if isinstance(callback, EvaluationCallback):
+                metrics |= callback.summary()
+        folder.finish(metrics)
+        if writer := tensorboard(trainer):
+            for name, value in metrics["metrics"].items():
+                writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
+
+    def _write(self, folder: RunFolder, kind: str, image_id: str, sample: int, image: Tensor) -> None:
+        buffer = io.BytesIO()
+        encode_image(image).save(buffer, format="PNG")
+        write_atomically(folder.picture_path(kind, image_id, sample), buffer.getvalue())
+
+
+def _tensors(outputs: BatchResult, index: int) -> dict[str, Tensor]:
+    assert outputs.measurement is not None
+    drawn = outputs.measurement.operator.parameters()
+    return {name: value[index].contiguous().cpu() for name, value in {"y": outputs.measurement.y, **drawn}.items()}

@@ -1,0 +1,72 @@
+"""Configurations by axis, and the record of which settings made a run folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from dsg.errors import UserError
+
+# what no result depends on
+IGNORED = ("progress", "diagnostics", "timing", "data.init_args.batch_size", "data.init_args.num_workers")
+
+
+def expand_includes(args: Sequence[str]) -> list[str]:
+    """Put `--config F` for every F in the `include` list of a `--config` before it, depth first.
+
+    So an experiment says which model, data, task and guidance it is made of, and its own lines override theirs.
+    """
+    expanded: list[str] = []
+    remaining = iter(args)
+    for arg in remaining:
+        option, _, value = arg.partition("=")
+        if option not in ("--config", "-c"):
+            expanded.append(arg)
+            continue
+        for file in _with_includes(Path(value or next(remaining, ""))):
+            expanded += ["--config", str(file)]
+    return expanded
+
+
+def _with_includes(file: Path) -> list[Path]:
+    if not file.is_file():
+        raise UserError(f"--config: no file at {file}")
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"--config: {file} is not YAML: {' '.join(str(error).split())}") from error
+    includes = content.get("include") or [] if isinstance(content, dict) else []
+    return [nested for name in includes for nested in _with_includes(file.parent / name)] + [file]
+
+
+def resume_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str]]:
+    """The resolved settings of a run, plain types, and the dotted keys that may change when it is continued."""
+    settings = json.loads(parser.dump(config, format="json", skip_none=False))["predict"]
+    for name in ("config", "include", "run_dir", "seed_everything"):
+        settings.pop(name, None)
+    trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
+    return settings, [*IGNORED, *trainer]
+
+
+def settings_head() -> str:
+    """Comment lines that say which code, libraries and machine made a run."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "lightning", "torchmetrics", "diffusers"))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    return f"# git {_git_state()}\n# python {platform.python_version()}, {packages}\n# device {device}\n"
+
+
+def _git_state() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown (not a checkout)"

@@ -1,0 +1,121 @@
+"""What an evaluation reads: images with an id each, some of which may turn out unreadable."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dsg.errors import UnreadableImage, UserError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be evaluated, and why."""
+
+    image_id: str
+    sample: int
+    reason: str
+
+
+@dataclass
+class ImageBatch:
+    """Args:
+    keys: (image id, sample number) of every image.
+    images: (B,3,H,W) float32 in [−1, 1].
+    labels: (B,) int64 class labels, or None.
+    failures: what was to be in this batch and could not be read.
+    """
+
+    keys: list[tuple[str, int]]
+    images: Tensor
+    labels: Tensor | None = None
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Item:
+    key: tuple[str, int]
+    image: Tensor | None
+    label: int | None
+    reason: str = ""
+
+
+class EvaluationData(LightningDataModule):
+    """Images by id. Subclasses write `image_ids` and `load`; this class repeats, limits, resumes and batches.
+
+    Args:
+        limit: evaluate only the first so many images; None takes all.
+        samples_per_image: K ≥ 1 samples of every image's one measurement.
+        batch_size: images a network evaluation; without influence on results.
+        num_workers: processes that read ahead; without influence on results.
+    """
+
+    def __init__(
+        self, limit: int | None = None, samples_per_image: int = 1, batch_size: int = 1, num_workers: int = 0
+    ) -> None:
+        super().__init__()
+        for name, value in (("limit", limit), ("samples_per_image", samples_per_image), ("batch_size", batch_size)):
+            if value is not None and value < 1:
+                raise UserError(f"data.{name}: must be at least 1, got {value}")
+        if num_workers < 0:
+            raise UserError(f"data.num_workers: must be at least 0, got {num_workers}")
+        self.limit = limit
+        self.samples_per_image = samples_per_image
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.done: frozenset[tuple[str, int]] = frozenset()  # samples that an earlier run finished
+
+    @abstractmethod
+    def image_ids(self) -> Sequence[str]:
+        """Every id, sorted. An id is a relative path without its ending; it names the files of the run folder."""
+
+    @abstractmethod
+    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+        """Image (3,H,W) float32 in [−1, 1], and its class label or None. Raises UnreadableImage."""
+
+    def keys(self) -> list[tuple[str, int]]:
+        """(image id, sample number) of everything that is to be evaluated, done or not."""
+        ids = self.image_ids()[: self.limit]
+        return [(image_id, k) for image_id in ids for k in range(self.samples_per_image)]
+
+    def predict_dataloader(self) -> DataLoader:
+        todo = [key for key in self.keys() if key not in self.done]
+        return DataLoader(
+            _Samples(self, todo),
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=_collate,
+            persistent_workers=False,
+        )
+
+
+class _Samples(Dataset):
+    def __init__(self, data: EvaluationData, keys: list[tuple[str, int]]) -> None:
+        self.data = data
+        self.keys = keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> _Item:
+        key = self.keys[index]
+        try:
+            return _Item(key, *self.data.load(key[0]))
+        except UnreadableImage as error:
+            return _Item(key, None, None, str(error))
+
+
+def _collate(items: list[_Item]) -> ImageBatch:
+    read = [(item.key, item.image, item.label) for item in items if item.image is not None]
+    failures = [Failure(*item.key, item.reason) for item in items if item.image is None]
+    if not read:
+        return ImageBatch([], torch.empty(0, 3, 1, 1), None, failures)
+    keys, images, labels = zip(*read, strict=True)
+    classes = None if labels[0] is None else torch.tensor(labels)
+    return ImageBatch(list(keys), torch.stack(images), classes, failures)

@@ -1,0 +1,48 @@
+"""The held-out portraits as evaluation data: no files, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dsg.data.base import EvaluationData
+from dsg.data.portraits import HELD_OUT_START, render
+from dsg.errors import UserError
+
+
+class HeldOutPortraits(EvaluationData):
+    """Portraits that the embedded score model never saw, 64x64 RGB, with their class labels.
+
+    Args:
+        first: index of the first picture among the held-out ones, at least 0.
+        limit: how many pictures.
+        labels: give the class label to the model as its condition; otherwise it is unconditional.
+        samples_per_image: K ≥ 1 samples of every image's one measurement.
+        batch_size: images a network evaluation; without influence on results.
+        num_workers: processes that read ahead; without influence on results.
+    """
+
+    def __init__(
+        self,
+        first: int = 0,
+        limit: int = 64,
+        labels: bool = False,
+        samples_per_image: int = 1,
+        batch_size: int = 16,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(limit, samples_per_image, batch_size, num_workers)
+        if first < 0:
+            raise UserError(f"data.first: must be at least 0, got {first}")
+        self.first = HELD_OUT_START + first
+        self.count = limit
+        self.labels = labels
+
+    def image_ids(self) -> Sequence[str]:
+        return [f"{self.first + i:08d}" for i in range(self.count)]
+
+    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+        portrait = render(int(image_id))
+        return torch.from_numpy(portrait.image), portrait.label if self.labels else None

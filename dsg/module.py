@@ -1,0 +1,126 @@
+"""The only LightningModule: it wraps the sampling loop and knows nothing of how the loop works."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from dsg.data.base import EvaluationData, Failure, ImageBatch
+from dsg.guidance.base import Guidance
+from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
+from dsg.noise import NoiseStreams, SampleKey
+from dsg.process import ReverseProcess
+from dsg.results import Row
+from dsg.sampling import Sampler
+from dsg.schedule import Spacing
+from dsg.trace import StepRecord
+from tasks.base import Measurement, Task
+
+
+class StepObserver(Protocol):
+    """Whoever wants to be told of each step."""
+
+    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None: ...
+
+
+@dataclass
+class BatchResult:
+    """One batch, sampled.
+
+    Args:
+        keys: one a sample, in order.
+        reference: the clean images, (B,3,H,W) in [−1, 1].
+        measurement: what was measured of them.
+        picture: how that looks, (B,3,H,W).
+        samples: the reconstructions, (B,3,H,W), unclipped.
+        rows: one a sample; callbacks add columns to them.
+        failures: images that could not be read.
+    """
+
+    keys: list[SampleKey]
+    reference: Tensor
+    measurement: Measurement | None
+    picture: Tensor
+    samples: Tensor
+    rows: list[Row]
+    failures: list[Failure]
+
+
+class GuidedDiffusion(LightningModule):
+    """Samples from a frozen diffusion model under guidance.
+
+    Args:
+        score_model: the frozen model.
+        task: what is measured on each image, and the loss against it.
+        guidance: the method.
+        kernel: the reverse kernel.
+        steps: number of reverse steps, or `ddimN`.
+        spacing: how the steps are spread over the model's schedule.
+        clip_denoised: clamp the clean estimate to [−1, 1]; switch it off for states that are no pixels.
+        seed: of every random stream; a sample depends on (seed, image id, sample number) alone.
+    """
+
+    def __init__(
+        self,
+        score_model: ScoreModel,
+        task: Task,
+        guidance: Guidance,
+        kernel: ReverseKernel,
+        steps: int | str = 100,
+        spacing: Spacing = "even",
+        clip_denoised: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.score_model = score_model
+        self.sampler = Sampler(score_model, task, guidance, kernel, steps, spacing, clip_denoised)
+        self.seed = seed
+        self.observers: list[StepObserver] = []
+
+    def check(self, data: EvaluationData) -> None:
+        """Raise UserError if the task, the model and the data do not fit, before the first sample."""
+        if len(self.score_model.shape) == 3:
+            self.sampler.task.check(self.score_model.shape)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> BatchResult:
+        """Measure the batch's images and reconstruct them."""
+        keys = [SampleKey(self.seed, image_id, sample) for image_id, sample in batch.keys]
+        if not keys:
+            return BatchResult([], batch.images, None, batch.images, batch.images, [], batch.failures)
+        started = self._now()
+        process = self.sampler.begin(batch.images, NoiseStreams(keys, self.device), batch.labels)
+        with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
+            for record in self.sampler.run(process):
+                for observer in self.observers:
+                    observer.on_sampling_step(record, process, keys)
+            samples = self.score_model.decode(record.x_prev)
+            losses = self.sampler.task.loss(samples, process.measurement).tolist()
+            picture = self.sampler.task.picture(process.measurement)
+        finite = samples.flatten(1).isfinite().all(dim=1).tolist()
+        seconds = (self._now() - started) / len(keys)
+        rows = [
+            {
+                "id": key.image_id,
+                "sample": key.sample,
+                "loss": loss if ok else None,
+                "nfe_forward": process.forwards,
+                "nfe_backward": process.backwards,
+                "seconds": seconds,
+                "warm_up": batch_idx == 0,
+                "status": "ok" if ok else "failed: the sample is not finite",
+            }
+            for key, loss, ok in zip(keys, losses, finite, strict=True)
+        ]
+        return BatchResult(keys, batch.images, process.measurement, picture, samples, rows, batch.failures)
+
+    def _now(self) -> float:
+        """Seconds on a clock that has waited for the device."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()

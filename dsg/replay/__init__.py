@@ -1,0 +1,1 @@
+"""Recorded runs of reference implementations, replayed through this project's loop."""
