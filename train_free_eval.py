@@ -60,7 +60,8 @@ class EvaluationCLI(LightningCLI):
         settings, ignored = resume_settings(self.parser, self.config)
         folder.open(settings, settings_head(), ignored)
         datamodule.done = folder.done()
-        self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
+        if not set(keys) <= datamodule.done:
+            self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
         if failed := set(keys) - folder.done():
             raise ImagesFailed(f"{len(failed)} of {len(keys)} failed; {folder.path}/per_image.csv says why")
 
@@ -72,7 +73,7 @@ class ImagesFailed(Exception):
 def main(args: list[str] | None = None) -> int:
     """Run the command line; 0 done, 1 some images failed, 2 a mistake in the input, 130 interrupted."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*LightningCLI's args parameter.*"):
+    for message in (".*does not have many workers.*", ".*LightningCLI's args parameter.*", ".*LeafSpec.*"):
         warnings.filterwarnings("ignore", message=message)
     try:
         EvaluationCLI(
