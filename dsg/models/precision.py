@@ -1,4 +1,4 @@
-"""Calling a network in its own precision and hearing the answer in float32."""
+"""Calling a network in its own precision and memory format, and hearing the answer in float32."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def call_network(
     times = torch.full((len(x_t),), t, dtype=torch.float32, device=x_t.device)
     output = network(x, times) if condition is None else network(x, times, condition)
     return getattr(output, "sample", output).float()
+
+
+def to_memory_format(network: nn.Module, channels_last: bool) -> nn.Module:
+    """Lay the convolutions' weights out channels-last, or leave the network alone."""
+    return network.to(memory_format=torch.channels_last) if channels_last else network

@@ -1,0 +1,97 @@
+"""A network of one's own, whatever it predicts, is heard as ε."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import nn
+
+from dsg.errors import UserError
+from dsg.models.network import NetworkModel
+from dsg.models.prediction_types import to_epsilon, training_target
+from dsg.schedule import NoiseLevel
+
+LEVEL = NoiseLevel(t=300.0, alpha_bar=0.4)
+
+
+class Echo(nn.Module):
+    """Answers with a linear map of the state, and remembers what it was called with."""
+
+    def __init__(self, features: int = 2, times: int = 1) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, features * times)
+
+    def forward(self, x, t, labels=None):
+        self.heard = (x.dtype, t, labels)
+        return self.linear(x)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["epsilon", "v", "sample"]), st.floats(1e-3, 0.999), st.integers(0, 99))
+def test_the_target_of_every_prediction_type_is_read_back_as_the_noise(predicts, alpha_bar, seed):
+    generator = torch.Generator().manual_seed(seed)
+    clean, epsilon = torch.randn(2, 3, 4, 4, 4, generator=generator)
+    x_t = alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * epsilon
+    target = training_target(clean, epsilon, alpha_bar, predicts)
+    torch.testing.assert_close(to_epsilon(target, x_t, alpha_bar, predicts), epsilon, atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_prediction_type_is_refused():
+    with pytest.raises(UserError, match="epsilon, v or sample"):
+        NetworkModel(Echo(), (2,), predicts="score")
+
+
+def test_the_network_hears_the_timestep_of_every_sample_in_float32():
+    model = NetworkModel(Echo(), (2,))
+    model(torch.zeros(3, 2), LEVEL)
+    assert torch.equal(model.network.heard[1], torch.full((3,), 300.0)) and model.network.heard[2] is None
+
+
+def test_the_network_is_called_in_its_own_precision_and_answers_in_float32():
+    model = NetworkModel(Echo().to(torch.bfloat16), (2,))
+    output = model(torch.zeros(3, 2), LEVEL)
+    assert model.network.heard[0] == torch.bfloat16 and output.epsilon.dtype == torch.float32
+
+
+def test_twice_the_channels_are_the_noise_and_the_range_of_the_variance():
+    model = NetworkModel(Echo(times=2), (2,))
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    output = model(x, LEVEL)
+    assert torch.equal(torch.cat(output, dim=1), model.network.linear(x))
+
+
+def test_an_answer_of_another_shape_is_refused():
+    with pytest.raises(UserError, match=r"answers \(3, 6\) to a state \(3, 2\)"):
+        NetworkModel(Echo(times=3), (2,))(torch.zeros(3, 2), LEVEL)
+
+
+def test_without_a_condition_the_null_class_is_heard():
+    model = NetworkModel(Echo(), (2,), num_classes=4, null_class=4)
+    model(torch.zeros(3, 2), LEVEL)
+    assert model.network.heard[2].tolist() == [4, 4, 4]
+    model(torch.zeros(3, 2), LEVEL, torch.tensor([0, 1, 3]))
+    assert model.network.heard[2].tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("classes", "condition", "word"),
+    [(4, None, "needs class labels"), (None, torch.zeros(3), "takes no class labels"), (4, torch.zeros(2), "one per state")],
+)
+def test_a_condition_that_does_not_suit_is_refused(classes, condition, word):
+    with pytest.raises(UserError, match=word):
+        NetworkModel(Echo(), (2,), num_classes=classes)(torch.zeros(3, 2), LEVEL, condition)
+
+
+def test_the_model_is_frozen_and_stays_in_evaluation_mode():
+    model = NetworkModel(nn.Sequential(nn.Dropout(0.5)), (2,)).train()
+    assert not any(module.training for module in model.modules())
+
+
+def test_a_checkpoint_is_loaded_strictly(tmp_path):
+    source = Echo()
+    save_file(source.state_dict(), tmp_path / "echo.safetensors")
+    model = NetworkModel(Echo(), (2,), checkpoint=str(tmp_path / "echo.safetensors"))
+    assert torch.equal(model.network.linear.weight, source.linear.weight)
+    with pytest.raises(UserError, match="does not fit"):
+        NetworkModel(Echo(3), (3,), checkpoint=str(tmp_path / "echo.safetensors"))
