@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and train_log.csv")
     parser.add_argument("--time_limit", type=float, default=900.0, help="seconds of training, all starts together")
-    parser.add_argument("--stop_after", type=float, default=math.inf, help="end this start after so many seconds, to go on later")
+    parser.add_argument("--stop_after", type=float, default=math.inf, help="end this start after so many seconds in all, to go on later")
     parser.add_argument("--steps", type=int, default=10**9, help="end after so many steps, all starts together")
     parser.add_argument("--pictures", type=int, default=200_000, help="training pictures rendered at each start")
     parser.add_argument("--batch_size", type=int, default=256)
@@ -61,8 +61,9 @@ def compiled(network, batch_size, device):
     try:
         fast = torch.compile(network)
         x = torch.zeros(batch_size, 3, 64, 64, device=device).to(memory_format=torch.channels_last)
-        zeros = torch.zeros(batch_size, dtype=torch.long, device=device)
-        denoising_loss(fast, x, zeros, zeros, ALPHA_BAR.float().to(device)).backward()
+        # Two tensors, not one twice: the compiled code would be bound to their being the same.
+        labels, times = (torch.zeros(batch_size, dtype=torch.long, device=device) for _ in range(2))
+        denoising_loss(fast, x, labels, times, ALPHA_BAR.float().to(device)).backward()
         network.zero_grad(set_to_none=True)
         return fast
     except Exception as error:  # noqa: BLE001 - no failure of a mere speed-up may end the training
@@ -120,7 +121,7 @@ def train(options: argparse.Namespace) -> None:
         while True:
             here = time.monotonic() - began
             progress = max((spent + here) / options.time_limit, step / options.steps)
-            if progress >= 1.0 or here >= options.stop_after:
+            if progress >= 1.0 or time.monotonic() - started >= options.stop_after:
                 break
             lr = options.lr * 0.5 * (1.0 + math.cos(math.pi * progress)) * min(1.0, (step - first_step + 1) / options.warm_up)
             for group in optimizer.param_groups:
