@@ -67,7 +67,7 @@ class Transition:
         if isinstance(self.std, Tensor):
             return per_sample_norm(self.std)
         n = self.mean[0].numel()
-        return torch.full((len(self.mean),), math.sqrt(n) * self.std, device=self.mean.device)
+        return self.mean.new_full((len(self.mean),), math.sqrt(n) * self.std)
 
 
 class ReverseKernel(ABC):

@@ -59,7 +59,12 @@ class Sampler:
         """Measure `reference`, (B,C,H,W) in [−1, 1]: the reverse process of one batch.
 
         An autocast that is active here is remembered for the network; the measurement is made without it.
+
+        Raises:
+            UserError: under inference mode, where no gradient can be taken.
         """
+        if torch.is_inference_mode_enabled():
+            raise UserError("sampling needs gradients: set trainer.inference_mode to false")
         with torch.autocast(reference.device.type, enabled=False):
             measurement = self.task.measure(reference, streams)
         return ReverseProcess(
@@ -67,13 +72,7 @@ class Sampler:
         )
 
     def run(self, process: ReverseProcess, x_T: State | None = None) -> Iterator[StepRecord]:
-        """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise.
-
-        Raises:
-            UserError: under inference mode, where no gradient can be taken.
-        """
-        if torch.is_inference_mode_enabled():
-            raise UserError("sampling needs gradients: set trainer.inference_mode to false")
+        """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise."""
         if x_T is None:
             x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
         steps = self.score_model.schedule.respace(self.steps, self.spacing)

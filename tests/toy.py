@@ -1,0 +1,42 @@
+"""Small score models for tests: named in configurations as `tests.toy.Toy`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.types import State
+
+
+class Toy(ScoreModel):
+    """A smooth non-linear network with fixed weights that couples pixels, not images.
+
+    Args:
+        size: side of its images in pixels.
+        learns_variance: also return a variance range.
+        nan_below: answer NaN for images whose mean is below this.
+    """
+
+    def __init__(self, size: int = 16, learns_variance: bool = False, nan_below: float = -1e9) -> None:
+        super().__init__()
+        self.schedule = NoiseSchedule()
+        self.shape = (3, size, size)
+        self.learns_variance = learns_variance
+        self.nan_below = nan_below
+        generator = torch.Generator().manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(8, 6, 3, padding=1, bias=False)
+        for layer in (self.first, self.second):
+            layer.weight.data = torch.randn(layer.weight.shape, generator=generator) / layer.weight[0].numel() ** 0.5
+        self.freeze()
+
+    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+        hidden = torch.tanh(self.first(x_t.to(self.first.weight.dtype)))
+        noise, variance_range = self.second(hidden).float().chunk(2, dim=1)
+        # the exact ε of standard normal data, and a little that makes the Jacobian interesting
+        epsilon = (1 - level.alpha_bar) ** 0.5 * x_t + 0.1 * noise
+        broken = x_t.flatten(1).mean(dim=1) < self.nan_below
+        epsilon = torch.where(broken.reshape(-1, 1, 1, 1), torch.nan, epsilon)
+        return ModelOutput(epsilon, torch.tanh(variance_range) if self.learns_variance else None)
