@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
@@ -34,17 +34,25 @@ class RandomImages(EvaluationData):
         return torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(IDS.index(image_id))) * 2 - 1, None
 
 
-def evaluate(data: EvaluationData) -> Samples:
+class Collect(Callback):
     """(id, sample number) → (mask, y, sample) of a whole predict run."""
+
+    def __init__(self) -> None:
+        self.found: Samples = {}
+
+    def on_predict_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
+        masks = outputs.measurement.operator.parameters()["mask"]
+        for key, mask, y, x in zip(outputs.keys, masks, outputs.measurement.y, outputs.samples, strict=True):
+            self.found[key.image_id, key.sample] = (mask, y, x)
+
+
+def evaluate(data: EvaluationData) -> Samples:
     module = GuidedDiffusion(Toy(16), RandomInpainting(), DSG(guidance_rate=0.2), DDIM(), steps=10)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(accelerator="cpu", devices=1, inference_mode=False, **quiet)
-    found: Samples = {}
-    for batch in trainer.predict(module, datamodule=data):
-        for i, key in enumerate(batch.keys):
-            mask = batch.measurement.operator.parameters()["mask"][i]
-            found[key.image_id, key.sample] = (mask, batch.measurement.y[i], batch.samples[i])
-    return found
+    collect = Collect()
+    trainer = Trainer(accelerator="cpu", devices=1, inference_mode=False, callbacks=[collect], **quiet)
+    trainer.predict(module, datamodule=data, return_predictions=False)
+    return collect.found
 
 
 @pytest.fixture(scope="module")
