@@ -23,16 +23,16 @@ class ADM(ScoreModel):
         (ε_θ, v_θ) = U-Net(x_t, t),   state (3, n, n) with values in [−1, 1]
 
     Dhariwal & Nichol 2021, "Diffusion models beat GANs on image synthesis"; v_θ is eq. 15 of Nichol & Dhariwal 2021.
-    The options are guided-diffusion's own. The FFHQ network of Choi et al. 2021 (`ffhq_10m.pt`) has the defaults; OpenAI's
-    ImageNet-256 networks have num_channels 256, num_res_blocks 2 and attention_resolutions "32,16,8".
+    The options are guided-diffusion's own. The FFHQ network of Choi et al. 2021 (`ffhq_10m.pt`) has the defaults;
+    OpenAI's ImageNet-256 networks have num_channels 256, num_res_blocks 2 and attention_resolutions "32,16,8".
 
     Args:
         checkpoint: file with the state dict under guided-diffusion's names (.pt or .safetensors).
         image_size: height and width n of the images, in pixels.
         num_channels: base width of the network.
         num_res_blocks: residual blocks per resolution.
-        channel_mult: width of each resolution as a multiple of `num_channels`, finest first, as text ("1,1,2,2,4,4"); ""
-            is the default of the image size (512, 256, 128 or 64).
+        channel_mult: width of each resolution as a multiple of `num_channels`, finest first, as text ("1,1,2,2,4,4");
+            "" is the default of the image size (512, 256, 128 or 64).
         learn_sigma: the network also predicts the range v of the reverse variance (six output channels).
         class_cond: the network is conditional on the 1000 ImageNet classes, and always needs a class.
         attention_resolutions: sizes in pixels at which there is attention, as text ("32,16,8").

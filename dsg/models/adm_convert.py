@@ -1,7 +1,7 @@
 """The weights of guided-diffusion under the names of `diffusers.UNet2DModel`.
 
-guided-diffusion numbers its blocks in the order of execution; diffusers groups them by resolution. The numbers inside are
-the same, save that an attention's query, key and value are one matrix there and three here.
+guided-diffusion numbers its blocks in the order of execution; diffusers groups them by resolution. The numbers inside
+are the same, save that an attention's query, key and value are one matrix there and three here.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _SHOWN = 3
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, on the CPU.
 
-    `.safetensors`, or whatever `torch.save` wrote as a state dict (any ending). Pickled code is refused, never executed.
+    `.safetensors`, or a state dict that `torch.save` wrote (any ending). Pickled code is refused, never executed.
 
     Raises:
         UserError: if the file is missing, truncated, no checkpoint, not a flat state dict, or wants code to be run.
@@ -95,7 +95,7 @@ def _unreadable(file: Path, error: Exception) -> UserError:
     reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
     size = file.stat().st_size
     return UserError(
-        f"checkpoint {file}: truncated or no checkpoint ({size} bytes; {reason}); download it again and compare its size"
+        f"checkpoint {file}: truncated or no checkpoint ({size} bytes; {reason}); download it again, compare the size"
     )
 
 

@@ -23,12 +23,13 @@ _OLD_ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_
 class DiffusersModel(ScoreModel):
     """A pixel-space `UNet2DModel` with its DDPM or DDIM scheduler's table, e.g. `google/ddpm-celebahq-256`.
 
-    The folder is a pipeline (`unet/`, `scheduler/`), or the network's own with `scheduler_config.json` in or next to it.
-    Schedule, kind of prediction, size and classes are read from there. Weights are `.safetensors`, or `.bin` without code.
+    The folder is a pipeline (`unet/`, `scheduler/`), or the network's own with `scheduler_config.json` in or beside it.
+    Schedule, kind of prediction, size and classes are read from there. Weights are `.safetensors`, else a `.bin` that
+    holds no code.
 
     Args:
         path: folder on disk, or name on the hub (owner/name), which is downloaded once into the hub's own cache.
-        null_class: the label that stands for "no class" in a network trained with dropped labels; null if there is none.
+        null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         channels_last: use the channels-last memory format.
 
     Raises:
@@ -46,7 +47,9 @@ class DiffusersModel(ScoreModel):
         self.shape = _shape(network.config, files.network_config)
         classes = network.config.num_class_embeds
         if null_class is not None and (classes is None or not 0 <= null_class < classes):
-            raise UserError(f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}")
+            raise UserError(
+                f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}"
+            )
         # a null class at the end is no class that could be asked for
         self.num_classes = classes - 1 if null_class is not None and null_class == classes - 1 else classes
         self.null_class = null_class

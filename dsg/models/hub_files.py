@@ -37,7 +37,9 @@ def find_pipeline(path: str) -> PipelineFiles:
     if (index := root / "model_index.json").is_file():
         latent = {"vae", "vqvae"} & set(read_json(index))
         if latent:
-            raise UserError(f"{root}: a latent pipeline (it has a {latent.pop()}); DiffusersModel reads pixel-space ones")
+            raise UserError(
+                f"{root}: a latent pipeline (it has a {latent.pop()}); DiffusersModel reads pixel-space ones"
+            )
     folder = root / "unet" if (root / "unet").is_dir() else root
     config = _first([folder / "config.json"], "the network's configuration")
     weights = _first([folder / name for name in _WEIGHTS], "the network's weights")

@@ -27,7 +27,9 @@ def labels_for(
     if condition is None:
         return None
     if num_classes is None:
-        raise UserError("score model: unconditional and takes no class labels; drop the condition, or use another model")
+        raise UserError(
+            "score model: unconditional and takes no class labels; drop the condition, or use another model"
+        )
     if condition.shape != (len(x_t),):
         raise UserError(f"score model: class labels must be ({len(x_t)},), one per state, got {tuple(condition.shape)}")
     return condition.to(device=x_t.device, dtype=torch.long)

@@ -17,8 +17,8 @@ from dsg.types import State
 class NetworkModel(ScoreModel):
     """Any `nn.Module`, called as `network(x, t)` or `network(x, t, labels)`.
 
-    x is (B, *shape) in the dtype of the network's weights, t (B,) float32, labels (B,) int64; the answer is a tensor (or an
-    object with a `sample`) of the state's shape, or of twice its channels where the reverse variance is learned as well.
+    x is (B, *shape) in the dtype of the network's weights, t (B,) float32, labels (B,) int64; the answer is a tensor
+    (or an object with a `sample`) of the state's shape, or of twice its channels where the reverse variance is learned.
 
     Args:
         network: the module, by `class_path` in a config.
@@ -26,9 +26,9 @@ class NetworkModel(ScoreModel):
         predicts: what the network was trained for: the noise `epsilon`, the velocity `v`, or the clean `sample`.
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
-        null_class: the label that stands for "no class" in a network trained with dropped labels; null if there is none.
-        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name; null leaves the network
-            as it was constructed.
+        null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
+        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name; null leaves the
+            network as it was constructed.
         channels_last: use the channels-last memory format; for states (C, H, W).
 
     Raises:

@@ -13,8 +13,8 @@ def call_network(
 ) -> State:
     """network(x_t, t[, condition]) → (B, ...) float32; an object with a `sample` (diffusers) stands for that tensor.
 
-    The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the timestep stays float32, where every
-    step of a table is distinct. Differentiable in `x_t`.
+    The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the timestep stays float32, where
+    every step of a table is distinct. Differentiable in `x_t`.
     """
     weights = next((p for p in network.parameters() if p.is_floating_point()), x_t)
     x = x_t.to(weights.dtype)

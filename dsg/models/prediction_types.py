@@ -1,6 +1,6 @@
 """What a network may have been trained to predict, and the one convention (ε) that the rest of the house speaks.
 
-    x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0        (Salimans & Ho 2022, app. D)
+x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0        (Salimans & Ho 2022, app. D)
 """
 
 from __future__ import annotations

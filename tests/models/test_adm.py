@@ -13,7 +13,13 @@ from dsg.models.adm_network import ADMOptions, build_adm_network
 from dsg.schedule import NoiseLevel, NoiseSchedule
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-TINY = dict(image_size=16, num_channels=32, channel_mult="1,2", attention_resolutions="8", num_head_channels=16)
+TINY = {
+    "image_size": 16,
+    "num_channels": 32,
+    "channel_mult": "1,2",
+    "attention_resolutions": "8",
+    "num_head_channels": 16,
+}
 
 
 def recorded(name: str, **changes) -> ADM:
@@ -92,11 +98,11 @@ def test_recorded_outputs_of_guided_diffusion_are_reproduced(name):
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(use_new_attention_order=True),
-        dict(resblock_updown=False),
-        dict(use_scale_shift_norm=False),
-        dict(num_head_channels=-1, num_heads=2, num_heads_upsample=4),
-        dict(learn_sigma=False),
+        {"use_new_attention_order": True},
+        {"resblock_updown": False},
+        {"use_scale_shift_norm": False},
+        {"num_head_channels": -1, "num_heads": 2, "num_heads_upsample": 4},
+        {"learn_sigma": False},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -159,11 +165,11 @@ def test_options_of_another_network_are_refused_with_the_first_mismatches():
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        (dict(channel_mult=""), "channel_mult"),
-        (dict(attention_resolutions="7"), "attention_resolutions"),
-        (dict(num_head_channels=-1, num_heads=5), "num_heads"),
-        (dict(num_channels=30), "multiples of 32"),
-        (dict(channel_mult="1;2"), "channel_mult"),
+        ({"channel_mult": ""}, "channel_mult"),
+        ({"attention_resolutions": "7"}, "attention_resolutions"),
+        ({"num_head_channels": -1, "num_heads": 5}, "num_heads"),
+        ({"num_channels": 30}, "multiples of 32"),
+        ({"channel_mult": "1;2"}, "channel_mult"),
     ],
 )
 def test_impossible_options_are_named(changes, word):
@@ -174,13 +180,24 @@ def test_impossible_options_are_named(changes, word):
 @pytest.mark.parametrize(
     ("options", "millions"),
     [
-        (dict(num_channels=128, num_res_blocks=1, attention_resolutions="16"), 93.6),
-        (dict(num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8"), 552.8),
-        (dict(num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8", class_cond=True), 553.8),
-        (dict(image_size=512, num_channels=256, num_res_blocks=2, attention_resolutions="32,16,8", class_cond=True), 559),
+        ({"num_channels": 128, "num_res_blocks": 1, "attention_resolutions": "16"}, 93.6),
+        ({"num_channels": 256, "num_res_blocks": 2, "attention_resolutions": "32,16,8"}, 552.8),
+        ({"num_channels": 256, "num_res_blocks": 2, "attention_resolutions": "32,16,8", "class_cond": True}, 553.8),
+        (
+            {
+                "image_size": 512,
+                "num_channels": 256,
+                "num_res_blocks": 2,
+                "attention_resolutions": "32,16,8",
+                "class_cond": True,
+            },
+            559,
+        ),
     ],
 )
 def test_the_published_networks_have_their_published_sizes(options, millions):
     with torch.device("meta"):
         network = build_adm_network(ADMOptions(**options))
-    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.05 if millions < 559 else 1)
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(
+        millions, abs=0.05 if millions < 559 else 1
+    )

@@ -71,7 +71,8 @@ def test_safetensors_are_read_and_loaded(tmp_path):
     source, target = nn.Linear(3, 2), nn.Linear(3, 2)
     save_file(source.state_dict(), tmp_path / "w.safetensors")
     load_exactly(target, tmp_path / "w.safetensors")
-    assert torch.equal(source.weight, target.weight) and torch.equal(source.bias, target.bias)
+    assert torch.equal(source.weight, target.weight)
+    assert torch.equal(source.bias, target.bias)
 
 
 def test_foreign_weights_are_refused_with_the_first_names_and_shapes(tmp_path):
@@ -81,14 +82,16 @@ def test_foreign_weights_are_refused_with_the_first_names_and_shapes(tmp_path):
     with pytest.raises(UserError) as error:
         load_exactly(network, tmp_path / "w.safetensors")
     message = str(error.value)
-    assert "1 missing: bias (2,)" in message and "1 unknown: gain (2,)" in message
-    assert "1 of another shape: weight (4, 3) instead of (2, 3)" in message and "\n" not in message
+    assert "1 missing: bias (2,)" in message
+    assert "1 unknown: gain (2,)" in message
+    assert "1 of another shape: weight (4, 3) instead of (2, 3)" in message
+    assert "\n" not in message
     assert torch.equal(network.weight, before)
 
 
 def test_guided_diffusion_weights_are_accepted_as_safetensors_too(tmp_path):
     save_file(torch.load(GOLDEN, weights_only=True), tmp_path / "model.safetensors")
-    options = dict(image_size=32, num_channels=32, channel_mult="1,2", num_head_channels=32)
+    options = {"image_size": 32, "num_channels": 32, "channel_mult": "1,2", "num_head_channels": 32}
     one, other = ADM(str(tmp_path / "model.safetensors"), **options), ADM(str(GOLDEN), **options)
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)

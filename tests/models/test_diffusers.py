@@ -14,15 +14,15 @@ diffusers = pytest.importorskip("diffusers")
 
 def tiny_unet(**changes):
     torch.manual_seed(0)
-    options = dict(
-        sample_size=8,
-        block_out_channels=(8, 8),
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-        attention_head_dim=4,
-    )
+    options = {
+        "sample_size": 8,
+        "block_out_channels": (8, 8),
+        "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+        "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "attention_head_dim": 4,
+    }
     return diffusers.UNet2DModel(**{**options, **changes}).eval()
 
 
@@ -43,7 +43,8 @@ def level_of(model, t):
 @pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
 def test_a_pipeline_folder_answers_as_its_network_does(tmp_path, safe):
     unet, model = saved(tmp_path, safe=safe), DiffusersModel(str(tmp_path))
-    assert model.shape == (3, 8, 8) and model.num_classes is None
+    assert model.shape == (3, 8, 8)
+    assert model.num_classes is None
     expected = unet(state(), torch.tensor([7.0, 7.0])).sample
     torch.testing.assert_close(model(state(), level_of(model, 7)).epsilon, expected)
 
@@ -67,10 +68,10 @@ def test_a_flat_folder_is_read(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        dict(beta_schedule="linear", beta_start=2e-4, beta_end=1e-2),
-        dict(beta_schedule="scaled_linear", num_train_timesteps=500),
-        dict(beta_schedule="squaredcos_cap_v2"),
-        dict(trained_betas=[0.1, 0.2, 0.3]),
+        {"beta_schedule": "linear", "beta_start": 2e-4, "beta_end": 1e-2},
+        {"beta_schedule": "scaled_linear", "num_train_timesteps": 500},
+        {"beta_schedule": "squaredcos_cap_v2"},
+        {"trained_betas": [0.1, 0.2, 0.3]},
     ],
     ids=str,
 )
@@ -136,7 +137,7 @@ def test_a_hub_name_that_cannot_be_fetched_is_a_user_error(monkeypatch):
         raise ConnectionError("no route to the hub")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(UserError, match="google/ddpm-celebahq-256.*no route to the hub"):
+    with pytest.raises(UserError, match=r"google/ddpm-celebahq-256.*no route to the hub"):
         DiffusersModel("google/ddpm-celebahq-256")
 
 

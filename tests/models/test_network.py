@@ -45,13 +45,15 @@ def test_an_unknown_prediction_type_is_refused():
 def test_the_network_hears_the_timestep_of_every_sample_in_float32():
     model = NetworkModel(Echo(), (2,))
     model(torch.zeros(3, 2), LEVEL)
-    assert torch.equal(model.network.heard[1], torch.full((3,), 300.0)) and model.network.heard[2] is None
+    assert torch.equal(model.network.heard[1], torch.full((3,), 300.0))
+    assert model.network.heard[2] is None
 
 
 def test_the_network_is_called_in_its_own_precision_and_answers_in_float32():
     model = NetworkModel(Echo().to(torch.bfloat16), (2,))
     output = model(torch.zeros(3, 2), LEVEL)
-    assert model.network.heard[0] == torch.bfloat16 and output.epsilon.dtype == torch.float32
+    assert model.network.heard[0] == torch.bfloat16
+    assert output.epsilon.dtype == torch.float32
 
 
 def test_twice_the_channels_are_the_noise_and_the_range_of_the_variance():
@@ -76,7 +78,11 @@ def test_without_a_condition_the_null_class_is_heard():
 
 @pytest.mark.parametrize(
     ("classes", "condition", "word"),
-    [(4, None, "needs class labels"), (None, torch.zeros(3), "takes no class labels"), (4, torch.zeros(2), "one per state")],
+    [
+        (4, None, "needs class labels"),
+        (None, torch.zeros(3), "takes no class labels"),
+        (4, torch.zeros(2), "one per state"),
+    ],
 )
 def test_a_condition_that_does_not_suit_is_refused(classes, condition, word):
     with pytest.raises(UserError, match=word):

@@ -1,0 +1,56 @@
+"""The portraits' score model: small, class-conditional, and shipped with its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from dsg.errors import UserError
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.models.labels import labels_for
+from dsg.models.precision import call_network, to_memory_format
+from dsg.models.prediction_types import as_model_output
+from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.types import State
+
+
+class Portraits(ScoreModel):
+    """The network that was trained on the painted portraits, state (3, 64, 64) in [−1, 1], linear betas over 1000.
+
+    Trained with dropped labels (Ho & Salimans 2022), so that without a condition it is unconditional.
+
+    Args:
+        checkpoint: weights (.safetensors) of the same network; null are those that come with the library.
+        channels_last: use the channels-last memory format.
+
+    Raises:
+        UserError: if the weights are missing, or of another network.
+    """
+
+    def __init__(self, checkpoint: str | None = None, channels_last: bool = False) -> None:
+        super().__init__()
+        from dsg.models.portraits import network  # diffusers is imported with it
+
+        file = Path(checkpoint).expanduser() if checkpoint is not None else network.WEIGHTS
+        if not file.is_file():
+            raise UserError(
+                f"checkpoint {file}: no such file; correct the path, or train with dsg.models.portraits.train"
+            )
+        try:
+            loaded = network.load_network(file)
+        except Exception as error:  # a damaged or foreign file: safetensors and torch each have exceptions of their own
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"checkpoint {file}: not the portraits' weights ({reason}); restore the file") from error
+        self.network = to_memory_format(loaded, channels_last)
+        self.predicts = network.PREDICTION
+        self.null_class = self.num_classes = network.NULL_CLASS
+        self.shape = (3, 64, 64)
+        self.schedule = NoiseSchedule("linear", network.NUM_TIMESTEPS, 1e-4, 2e-2)
+        self.channels_last = channels_last
+        self.freeze()
+
+    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+        labels = labels_for(x_t, condition, self.num_classes, self.null_class)
+        prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
+        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts)

@@ -1,0 +1,46 @@
+"""The portraits' network is heard as ε, with and without a class."""
+
+import pytest
+import torch
+
+from dsg.errors import UserError
+from dsg.schedule import NoiseLevel
+
+LEVEL = NoiseLevel(300.0, 0.4)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    pytest.importorskip("diffusers")
+    from dsg.models.portraits.network import build_network, save_weights
+
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("portraits") / "weights.safetensors"
+    save_weights(build_network().state_dict(), file)
+    return str(file)
+
+
+def test_the_velocity_is_heard_as_noise_and_no_condition_is_the_null_class(untrained):
+    from dsg.models.portraits.model import Portraits
+    from dsg.models.portraits.network import NULL_CLASS, PREDICTION, load_network
+    from dsg.models.prediction_types import to_epsilon
+
+    model, network = Portraits(untrained), load_network(untrained)
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for condition, labels in ((None, [NULL_CLASS] * 2), (torch.tensor([0, 5]), [0, 5])):
+        said = network(x, torch.full((2,), 300.0), torch.tensor(labels)).sample
+        expected = to_epsilon(said, x, LEVEL.alpha_bar, PREDICTION)
+        torch.testing.assert_close(model(x, LEVEL, condition).epsilon, expected)
+    assert model.shape == (3, 64, 64)
+    assert model.num_classes == NULL_CLASS
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_missing_and_damaged_weights_are_refused(tmp_path):
+    from dsg.models.portraits.model import Portraits
+
+    with pytest.raises(UserError, match="no such file"):
+        Portraits(str(tmp_path / "none.safetensors"))
+    (tmp_path / "bad.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match=r"bad\.safetensors: not the portraits' weights"):
+        Portraits(str(tmp_path / "bad.safetensors"))
