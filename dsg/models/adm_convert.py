@@ -16,7 +16,7 @@ from dsg.models.adm_network import ADMOptions
 from dsg.models.checkpoint import check_names
 
 if TYPE_CHECKING:
-    from diffusers import UNet2DModel
+    from diffusers.models.unets.unet_2d import UNet2DModel
 
 _RESIDUAL = {
     "in_layers.0": "norm1",

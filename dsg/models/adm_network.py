@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsg.errors import UserError
 
 if TYPE_CHECKING:
-    from diffusers import UNet2DModel
+    from diffusers.models.unets.unet_2d import UNet2DModel
 
 NUM_CLASSES = 1000
 """Every class-conditional checkpoint of guided-diffusion is of ImageNet."""
@@ -74,8 +74,8 @@ def build_adm_network(options: ADMOptions) -> UNet2DModel:
     Raises:
         UserError: if the options name a network that does not exist.
     """
-    from diffusers import UNet2DModel
     from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+    from diffusers.models.unets.unet_2d import UNet2DModel
 
     channels = [int(multiplier * options.num_channels) for multiplier in options.multipliers]
     if bad := [width for width in channels if width % 32]:
@@ -113,8 +113,10 @@ def build_adm_network(options: ADMOptions) -> UNet2DModel:
 
 
 def _set_heads(network: UNet2DModel, options: ADMOptions) -> None:
+    from diffusers.models.attention_processor import Attention
+
     for name, module in network.named_modules():
-        if name.rpartition(".")[0].endswith("attentions"):
+        if isinstance(module, Attention):
             module.heads = options.heads(module.inner_dim, upsampling=name.startswith("up_blocks"))
             module.scale = (module.inner_dim // module.heads) ** -0.5
 

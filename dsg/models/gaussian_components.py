@@ -9,7 +9,7 @@ Everything is float64.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -33,8 +33,8 @@ class Components:
 
     def to(self, device: torch.device) -> Components:
         """The same on another device, still float64."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return Components(*(None if value is None else value.to(device) for value in values))
+        basis = None if self.basis is None else self.basis.to(device)
+        return Components(self.log_weights.to(device), self.means.to(device), self.eigenvalues.to(device), basis)
 
     def variances(self, alpha_bar: float) -> Tensor:
         """Eigenvalues of C_i at a level, (K, d)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from dsg.models.checkpoint import check_names, read_state_dict
 from dsg.models.hub_files import find_pipeline, read_json, read_scheduler
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
-from dsg.models.prediction_types import as_model_output
+from dsg.models.prediction_types import Prediction, as_model_output
 from dsg.schedule import NoiseLevel
 from dsg.types import State
 
@@ -41,29 +42,32 @@ class DiffusersModel(ScoreModel):
         super().__init__()
         files = find_pipeline(path)
         config = read_json(files.network_config)
-        self.schedule, self.predicts = read_scheduler(files.scheduler_config)
+        self.schedule, predicts = read_scheduler(files.scheduler_config)
+        self.predicts: Prediction = predicts
         network = _load(config, files.network_config, files.weights)
+        self.shape = _shape(config, files.network_config)
         self.network = to_memory_format(network, channels_last)
-        self.shape = _shape(network.config, files.network_config)
-        classes = network.config.num_class_embeds
+        classes: int | None = config.get("num_class_embeds")
         if null_class is not None and (classes is None or not 0 <= null_class < classes):
             raise UserError(
                 f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}"
             )
-        # a null class at the end is no class that could be asked for
-        self.num_classes = classes - 1 if null_class is not None and null_class == classes - 1 else classes
+        if classes is not None and null_class == classes - 1:
+            classes = null_class  # a null class at the end is no class that could be asked for
+        self.num_classes = classes
         self.null_class = null_class
+        self.learns_variance = config.get("out_channels", 3) == 2 * self.shape[0]
         self.channels_last = channels_last
         self.freeze()
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)
         prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
-        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts)
+        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts, self.learns_variance)
 
 
 def _load(config: dict, config_file: Path, weights: Path) -> torch.nn.Module:
-    from diffusers import UNet2DModel
+    from diffusers.models.unets.unet_2d import UNet2DModel
 
     kind = config.get("_class_name")
     if kind != "UNet2DModel" or config.get("time_embedding_type") == "fourier":
@@ -71,7 +75,7 @@ def _load(config: dict, config_file: Path, weights: Path) -> torch.nn.Module:
         raise UserError(f"{config_file}: expected a UNet2DModel of pixels and discrete timesteps, found {found}")
     try:
         with torch.device("meta"):  # no weight exists until the file gives it
-            network = UNet2DModel.from_config(config)
+            network = cast(UNet2DModel, UNet2DModel.from_config(config))
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{config_file}: diffusers cannot build this network ({str(error).splitlines()[0]})") from error
     state = {_new_name(name): tensor for name, tensor in read_state_dict(weights).items()}
@@ -88,8 +92,8 @@ def _new_name(name: str) -> str:
 
 
 def _shape(config: dict, file: Path) -> tuple[int, ...]:
-    size = config["sample_size"]
+    size = config.get("sample_size")
     if size is None:
         raise UserError(f"{file}: sample_size is missing; write the images' size in pixels there")
     height, width = (size, size) if isinstance(size, int) else size
-    return (config["in_channels"], height, width)
+    return (config.get("in_channels", 3), height, width)

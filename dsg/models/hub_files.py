@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from dsg.errors import UserError
 from dsg.models.prediction_types import Prediction
-from dsg.schedule import NoiseSchedule
+from dsg.schedule import Kind, NoiseSchedule
 
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _SCHEDULER = "scheduler_config.json"
-_CURVES = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+_CURVES: dict[str, Kind] = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
 _PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
 
 

@@ -39,10 +39,10 @@ class GaussianMixture(ScoreModel):
 
     def __init__(
         self,
-        weights: list[float] | None = None,
-        means: list[list[float]] | None = None,
-        covariances: float | list[float] | list[list[float]] | list[list[list[float]]] | None = None,
-        classes: list[int] | None = None,
+        weights: list[float] | Tensor | None = None,
+        means: list[list[float]] | Tensor | None = None,
+        covariances: float | list[float] | list[list[float]] | list[list[list[float]]] | Tensor | None = None,
+        classes: list[int] | Tensor | None = None,
         parameters: str | None = None,
         shape: tuple[int, ...] | None = None,
         schedule: NoiseSchedule | None = None,

@@ -18,7 +18,7 @@ class NetworkModel(ScoreModel):
     """Any `nn.Module`, called as `network(x, t)` or `network(x, t, labels)`.
 
     x is (B, *shape) in the dtype of the network's weights, t (B,) float32, labels (B,) int64; the answer is a tensor
-    (or an object with a `sample`) of the state's shape, or of twice its channels where the reverse variance is learned.
+    (or an object with a `sample`) of the state's shape, or with twice its channels where the variance is learned.
 
     Args:
         network: the module, by `class_path` in a config.
@@ -27,6 +27,7 @@ class NetworkModel(ScoreModel):
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
+        learns_variance: the network answers twice the state's channels; the second half is the range of its variance.
         checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name; null leaves the
             network as it was constructed.
         channels_last: use the channels-last memory format; for states (C, H, W).
@@ -43,6 +44,7 @@ class NetworkModel(ScoreModel):
         schedule: NoiseSchedule | None = None,
         num_classes: int | None = None,
         null_class: int | None = None,
+        learns_variance: bool = False,
         checkpoint: str | None = None,
         channels_last: bool = False,
     ) -> None:
@@ -55,14 +57,15 @@ class NetworkModel(ScoreModel):
             load_exactly(network, checkpoint)
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
-        self.predicts = predicts
+        self.predicts: Prediction = predicts
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
         self.num_classes = num_classes
         self.null_class = null_class
+        self.learns_variance = learns_variance
         self.channels_last = channels_last
         self.freeze()
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)
         prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
-        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts)
+        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts, self.learns_variance)

@@ -44,18 +44,21 @@ def training_target(clean: State, epsilon: State, alpha_bar: float | Tensor, pre
     return alpha_bar**0.5 * epsilon - (1.0 - alpha_bar) ** 0.5 * clean
 
 
-def as_model_output(prediction: Tensor, x_t: State, alpha_bar: float, predicts: Prediction) -> ModelOutput:
-    """(B, C, ...), or (B, 2C, ...) where the second half is the range of a learned variance, as `ModelOutput`.
+def as_model_output(
+    prediction: Tensor, x_t: State, alpha_bar: float, predicts: Prediction, learns_variance: bool = False
+) -> ModelOutput:
+    """A network's (B, C, ...), or (B, 2C, ...) where the second half is the range of a learned variance, in ε.
 
     Raises:
-        UserError: if the network's answer has neither shape.
+        UserError: if the network's answer has another shape.
     """
-    variance_range = None
-    if prediction.shape == (len(x_t), 2 * x_t.shape[1], *x_t.shape[2:]):
-        prediction, variance_range = prediction.float().chunk(2, dim=1)
-    if prediction.shape != x_t.shape:
+    expected = (len(x_t), (2 if learns_variance else 1) * x_t.shape[1], *x_t.shape[2:])
+    if prediction.shape != expected:
         raise UserError(
-            f"score model: the network answers {tuple(prediction.shape)} to a state {tuple(x_t.shape)}; "
-            "it must return the state's shape, or twice its channels"
+            f"score model: the network answers {tuple(prediction.shape)} to a state {tuple(x_t.shape)}, expected "
+            f"{expected}; mend the network, its shape or learns_variance"
         )
+    variance_range = None
+    if learns_variance:
+        prediction, variance_range = prediction.float().chunk(2, dim=1)
     return ModelOutput(to_epsilon(prediction, x_t, alpha_bar, predicts), variance_range)

@@ -45,6 +45,7 @@ def test_a_pipeline_folder_answers_as_its_network_does(tmp_path, safe):
     unet, model = saved(tmp_path, safe=safe), DiffusersModel(str(tmp_path))
     assert model.shape == (3, 8, 8)
     assert model.num_classes is None
+    assert not model.learns_variance
     expected = unet(state(), torch.tensor([7.0, 7.0])).sample
     torch.testing.assert_close(model(state(), level_of(model, 7)).epsilon, expected)
 
@@ -98,6 +99,7 @@ def test_other_prediction_types_give_the_scheduler_s_clean_estimate(tmp_path, pr
 def test_twice_the_channels_are_a_learned_variance(tmp_path):
     unet, model = saved(tmp_path, tiny_unet(out_channels=6)), DiffusersModel(str(tmp_path))
     output = model(state(), level_of(model, 7))
+    assert model.learns_variance
     torch.testing.assert_close(torch.cat(output, dim=1), unet(state(), 7).sample)
 
 

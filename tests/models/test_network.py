@@ -57,7 +57,7 @@ def test_the_network_is_called_in_its_own_precision_and_answers_in_float32():
 
 
 def test_twice_the_channels_are_the_noise_and_the_range_of_the_variance():
-    model = NetworkModel(Echo(times=2), (2,))
+    model = NetworkModel(Echo(times=2), (2,), learns_variance=True)
     x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     output = model(x, LEVEL)
     assert torch.equal(torch.cat(output, dim=1), model.network.linear(x))

@@ -10,7 +10,7 @@ from dsg.errors import UserError
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
-from dsg.models.prediction_types import as_model_output
+from dsg.models.prediction_types import Prediction, as_model_output
 from dsg.schedule import NoiseLevel, NoiseSchedule
 from dsg.types import State
 
@@ -43,7 +43,7 @@ class Portraits(ScoreModel):
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"checkpoint {file}: not the portraits' weights ({reason}); restore the file") from error
         self.network = to_memory_format(loaded, channels_last)
-        self.predicts = network.PREDICTION
+        self.predicts: Prediction = network.PREDICTION
         self.null_class = self.num_classes = network.NULL_CLASS
         self.shape = (3, 64, 64)
         self.schedule = NoiseSchedule("linear", network.NUM_TIMESTEPS, 1e-4, 2e-2)
