@@ -1,0 +1,121 @@
+"""What a guided step costs over one bare forward and backward pass of the same network, timed in turn.
+
+python -m benchmarks.guided_step [--networks portraits ffhq256] [--rounds 15] [--precision 32-true bf16-mixed]
+
+The FFHQ-256 network has random weights: time does not depend on them. Its last line compares the fastest way on this
+machine with plain float32: weights that require gradients and attention that is computed again in the backward.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import tasks
+from benchmarks.plain_float32 import plain_float32
+from benchmarks.timing import median_seconds
+from dsg.guidance import DPS, DSG, Guidance
+from dsg.kernels import DDIM
+from dsg.models.adm import ADM
+from dsg.models.base import ScoreModel
+from dsg.models.portraits.model import Portraits
+from dsg.noise import NoiseStreams, SampleKey
+from dsg.sampling import Sampler
+
+FFHQ256 = {
+    "image_size": 256, "num_channels": 128, "num_res_blocks": 1, "attention_resolutions": "16",
+    "num_head_channels": 64, "resblock_updown": True, "use_scale_shift_norm": True, "learn_sigma": True,
+}  # fmt: skip
+TASKS = {
+    "random inpainting": tasks.RandomInpainting(),
+    "super-resolution": tasks.SuperResolution(),
+    "gaussian deblurring": tasks.GaussianDeblurring(),
+}
+METHODS: dict[str, Guidance] = {"DPS": DPS(), "DSG": DSG()}
+
+
+def precision_context(precision: str, device: str) -> AbstractContextManager:
+    """As Lightning's `trainer.precision`."""
+    return torch.autocast(device, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
+
+
+def bare_pass(model: ScoreModel, x_t: torch.Tensor) -> None:
+    """One forward and one backward to the input."""
+    step = model.schedule.respace(10)[5]
+    x_t = x_t.detach().requires_grad_()
+    output = model(x_t, step)
+    torch.autograd.grad(output.epsilon.sum(), x_t)
+
+
+def guided_step(model: ScoreModel, task: tasks.Task, guidance: Guidance, x_t: torch.Tensor) -> Callable[[], object]:
+    """One step of `guidance` from `x_t`, ready to be timed."""
+    sampler = Sampler(model, task, guidance, DDIM(), steps=10)
+    keys = [SampleKey(0, str(i)) for i in range(len(x_t))]
+    process = sampler.begin(x_t.clamp(-1, 1), NoiseStreams(keys, x_t.device))
+    step = model.schedule.respace(10)[5]
+
+    def run() -> None:
+        with torch.no_grad(), torch.autocast(x_t.device.type, enabled=False):
+            guidance.step(x_t, step, process)
+
+    return run
+
+
+def measure(name: str, model: ScoreModel, batch: int, precision: str, rounds: int, device: str) -> Table:
+    """Bare and guided times of every task and method."""
+    table = Table(title=f"{name}, batch {batch}, {precision}, {device}")
+    for heading in ("task", "method", "bare s", "guided s", "ratio"):
+        table.add_column(heading, justify="right" if heading in ("bare s", "guided s", "ratio") else "left")
+    x_t = torch.randn(batch, *model.shape, generator=torch.Generator().manual_seed(0)).to(device)
+    for task_name, task in TASKS.items():
+        with precision_context(precision, device):
+            steps = [guided_step(model, task, guidance, x_t) for guidance in METHODS.values()]
+            bare, *guided = median_seconds([partial(bare_pass, model, x_t), *steps], rounds, device)
+        for method, seconds in zip(METHODS, guided, strict=True):
+            table.add_row(task_name, method, f"{bare:.4f}", f"{seconds:.4f}", f"{seconds / bare:.3f}")
+    return table
+
+
+def compare_with_plain_float32(precision: str, rounds: int, device: str) -> str:
+    """One DSG step of the FFHQ-256 network against the plain float32 way, in turn."""
+    fast = ADM.random(**FFHQ256, channels_last=precision == "bf16-mixed").to(device)
+    x_t = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)).to(device)
+    with precision_context(precision, device):
+        ours = guided_step(fast, TASKS["random inpainting"], METHODS["DSG"], x_t)
+    plain = guided_step(plain_float32(ADM.random(**FFHQ256).to(device)), TASKS["random inpainting"], METHODS["DSG"], x_t)
+    seconds, plain_seconds = median_seconds([ours, plain], rounds, device)
+    return (
+        f"FFHQ-256, one guided step: {seconds:.2f} s {precision}, {plain_seconds:.2f} s plain float32, "
+        f"{plain_seconds / seconds:.1f} times as long"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["portraits", "ffhq256"], choices=["portraits", "ffhq256"])
+    parser.add_argument("--precision", nargs="+", default=["32-true", "bf16-mixed"], choices=["32-true", "bf16-mixed"])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    console = Console(width=110)
+    for precision in options.precision:
+        half = precision == "bf16-mixed"
+        if "portraits" in options.networks:
+            model = Portraits().to(options.device)
+            console.print(measure("portraits", model, 16, precision, options.rounds, options.device))
+        if "ffhq256" in options.networks:
+            ffhq = ADM.random(**FFHQ256, channels_last=half).to(options.device)
+            batch = 8 if options.device == "cuda" else 1
+            console.print(measure("FFHQ-256", ffhq, batch, precision, max(options.rounds // 3, 3), options.device))
+    if "ffhq256" in options.networks:
+        console.print(compare_with_plain_float32("bf16-mixed", max(options.rounds // 3, 3), options.device))
+
+
+if __name__ == "__main__":
+    main()
