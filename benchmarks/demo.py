@@ -38,7 +38,14 @@ def evaluate(out: Path, images: int, steps: int, console: Console) -> None:
             run = f"{task}_{method}"
             console.rule(f"{TASKS[task]}, {METHODS[method]}")
             arguments = ["--config", str(CONFIGS / f"portraits_{run}.yaml"), "--run_dir", str(out / run)]
-            sizes = ["--data.limit", str(images), "--data.batch_size", str(min(images, 16)), "--model.steps", str(steps)]
+            sizes = [
+                "--data.limit",
+                str(images),
+                "--data.batch_size",
+                str(min(images, 16)),
+                "--model.steps",
+                str(steps),
+            ]
             status = train_free_eval.main(["predict", *arguments, *sizes])
             if status:
                 sys.exit(status)
@@ -70,7 +77,9 @@ def contact_sheet(out: Path, images: int, scale: int = 2) -> Image.Image:
     for block, task in enumerate(TASKS):
         left = block * (len(headings) * (side + gap) + 4 * gap)
         for column, heading in enumerate(headings):
-            draw.text((left + column * (side + gap), 3), f"{heading} ({TASKS[task]})" if not column else heading, "black")
+            draw.text(
+                (left + column * (side + gap), 3), f"{heading} ({TASKS[task]})" if not column else heading, "black"
+            )
         for row, image_id in enumerate(data.image_ids()):
             truth = encode_image(data.load(image_id)[0])
             files = [
@@ -94,7 +103,9 @@ def main() -> None:
     console.print(table(options.out, f"{options.images} held-out portraits, {options.steps} steps, σ_y = 0.05"))
     sheet = contact_sheet(options.out, min(options.images, 6))
     sheet.save(options.out / "contact_sheet.png")
-    console.print(f"contact sheet: {options.out / 'contact_sheet.png'}\nTensorBoard:   tensorboard --logdir {options.out}")
+    console.print(
+        f"contact sheet: {options.out / 'contact_sheet.png'}\nTensorBoard:   tensorboard --logdir {options.out}"
+    )
 
 
 if __name__ == "__main__":

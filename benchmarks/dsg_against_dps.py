@@ -110,7 +110,10 @@ def compare(evaluation: Evaluation, tuning_images: int, images: int) -> tuple[pd
 
 def markdown(table: pd.DataFrame) -> str:
     """The table as a page of the docs shows it."""
-    lines = ["| task | steps | DPS ζ | DPS PSNR | DSG rate | DSG PSNR | DSG − DPS, paired, 95 % |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| task | steps | DPS ζ | DPS PSNR | DSG rate | DSG PSNR | DSG − DPS, paired, 95 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r['task']} | {r['steps']} | {r['DPS strength']:g} | {r['DPS PSNR']:.2f} | {r['DSG strength']:g} "
         f"| {r['DSG PSNR']:.2f} | {r['difference']:+.2f} [{r['low']:+.2f}, {r['high']:+.2f}] |"

@@ -88,7 +88,9 @@ def compare_with_plain_float32(precision: str, rounds: int, device: str) -> str:
     x_t = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)).to(device)
     with precision_context(precision, device):
         ours = guided_step(fast, TASKS["random inpainting"], METHODS["DSG"], x_t)
-    plain = guided_step(plain_float32(ADM.random(**FFHQ256).to(device)), TASKS["random inpainting"], METHODS["DSG"], x_t)
+    plain = guided_step(
+        plain_float32(ADM.random(**FFHQ256).to(device)), TASKS["random inpainting"], METHODS["DSG"], x_t
+    )
     seconds, plain_seconds = median_seconds([ours, plain], rounds, device)
     return (
         f"FFHQ-256, one guided step: {seconds:.2f} s {precision}, {plain_seconds:.2f} s plain float32, "

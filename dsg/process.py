@@ -81,9 +81,7 @@ class ReverseProcess:
         """L(x̂, y) of the decoded estimate, (B,)."""
         return self.task.loss(self.score_model.decode(clean_estimate), self.measurement)
 
-    def loss_gradient(
-        self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None
-    ) -> LossGradient:
+    def loss_gradient(self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None) -> LossGradient:
         """One forward and one backward pass: ∇_{x_t} of `loss(x̂(x_t))`, by default the task's.
 
         The backward goes to the input only; weights must not require gradients.

@@ -1,10 +1,10 @@
 """The sampling loop: a score model, a task and a guidance meet, and a record comes out a step.
 
-    sampler = Sampler(Portraits(), RandomInpainting(), DSG(guidance_rate=0.2))
-    process = sampler.begin(images, NoiseStreams([SampleKey(0, "portrait")]))
-    for record in sampler.run(process):
-        print(record.step.t, record.loss, record.shell_ratio)
-    samples = record.x_prev
+sampler = Sampler(Portraits(), RandomInpainting(), DSG(guidance_rate=0.2))
+process = sampler.begin(images, NoiseStreams([SampleKey(0, "portrait")]))
+for record in sampler.run(process):
+    print(record.step.t, record.loss, record.shell_ratio)
+samples = record.x_prev
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Inpainting(InverseProblem):
 
     def picture(self, measurement: Measurement) -> Image:
         """y, and black (−1) where pixels are dropped."""
-        return torch.where(measurement.operator.mask > 0, measurement.y.clamp(-1, 1), -1.0)
+        return torch.where(measurement.operator.parameters()["mask"] > 0, measurement.y.clamp(-1, 1), -1.0)
 
 
 class RandomInpainting(Inpainting):

@@ -31,7 +31,7 @@ class Mask(SpectralOperator):
     def singular_values(self, like: Tensor) -> Tensor:
         return self.mask.to(like)
 
-    def u(self, coefficients: Tensor) -> Tensor:
+    def u(self, coefficients: Tensor, /) -> Tensor:
         return coefficients
 
     u_adjoint = v = v_adjoint = u

@@ -30,19 +30,19 @@ class SpectralOperator(LinearOperator):
         the others broadcast."""
 
     @abstractmethod
-    def u(self, coefficients: Tensor) -> Tensor:
+    def u(self, coefficients: Tensor, /) -> Tensor:
         """U c: coefficients → measurements."""
 
     @abstractmethod
-    def u_adjoint(self, y: Tensor) -> Tensor:
+    def u_adjoint(self, y: Tensor, /) -> Tensor:
         """Uᵀ y: measurements → coefficients."""
 
     @abstractmethod
-    def v(self, coefficients: Tensor) -> Image:
+    def v(self, coefficients: Tensor, /) -> Image:
         """V c: coefficients → images."""
 
     @abstractmethod
-    def v_adjoint(self, x: Image) -> Tensor:
+    def v_adjoint(self, x: Image, /) -> Tensor:
         """Vᵀ x: images → coefficients."""
 
     def pseudo_inverse(self, y: Tensor) -> Image:

@@ -135,7 +135,13 @@ def test_constant_images_give_finite_samples(method, task, model):
 def test_no_step_leaves_a_graph_and_no_weight_requires_a_gradient(method, model):
     _, records, _ = sample(model, TASKS["denoising"], method.guidance, references(2), ["a", "b"])
     for record in records:
-        held = [record.x_prev, record.prediction.clean_estimate, record.prediction.epsilon, record.loss, record.gradient]
+        held = [
+            record.x_prev,
+            record.prediction.clean_estimate,
+            record.prediction.epsilon,
+            record.loss,
+            record.gradient,
+        ]
         assert not any(tensor.requires_grad for tensor in held if tensor is not None)
     assert not any(p.requires_grad for p in model.parameters())
 

@@ -40,9 +40,7 @@ def test_leading_and_trailing_spacing_start_at_their_own_ends():
     assert timesteps(1000, 4, "trailing").tolist() == [249, 499, 749, 999]
 
 
-@given(
-    total=st.integers(1, 1000), fraction=st.floats(0, 1), spacing=st.sampled_from(["even", "leading", "trailing"])
-)
+@given(total=st.integers(1, 1000), fraction=st.floats(0, 1), spacing=st.sampled_from(["even", "leading", "trailing"]))
 def test_every_spacing_visits_as_many_distinct_levels_as_asked_for(total, fraction, spacing):
     steps = 1 + round(fraction * (total - 1))
     visited = timesteps(total, steps, spacing)

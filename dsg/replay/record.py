@@ -93,12 +93,18 @@ def read_trajectory(path: Path, network: Path) -> Trajectory:
             raise UserError(f"{path}: recorded timesteps {tensors['timesteps'].tolist()}, ours are {visited}")
         if tensors["x_T"].shape[1:] != sampler.score_model.shape:
             raise UserError(f"{path}: images {tuple(tensors['x_T'].shape[1:])} do not fit the network in {network}")
-        tensors["noise"], tensors["x_t"]  # noqa: B018  missing ones are found here
-        return Trajectory(sampler, _measurement(sampler.task, tensors), tensors)
+        _require(tensors, "noise", "x_t")
+        return Trajectory(sampler, _measurement(_task(meta), tensors), tensors)
     except KeyError as error:
         raise UserError(f"{path}: no recorded trajectory, {error} is missing") from error
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _require(tensors: Tensors, *names: str) -> None:
+    for name in names:
+        if name not in tensors:
+            raise KeyError(name)
 
 
 def _schedule(text: str) -> NoiseSchedule:
