@@ -1,27 +1,27 @@
-"""Evaluate training-free guidance on a frozen diffusion model.
-
-python train_free_eval.py predict --config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
+"""Evaluate training-free guidance on a frozen diffusion model. Start with: python train_free_eval.py predict
+--config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
 """
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
+from typing import Any
 
 from dsg.quick_import import without_torchvision
 
 with without_torchvision():
     from lightning.pytorch import Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-    from lightning.pytorch.loggers import TensorBoardLogger
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 import callbacks
+import dsg.data.folder  # so that the help names them
+import dsg.data.held_out  # noqa: F401
 from dsg.config import expand_includes, resume_settings, settings_head
 from dsg.data.base import EvaluationData
 from dsg.errors import UserError
+from dsg.mistakes import FAILED, OK, explain, quieten
 from dsg.module import GuidedDiffusion
+from dsg.parser import PREDICT, EvaluationParser, Evaluator
 from dsg.results import RunFolder
 
 # always present, in this order; each one's options are at the top level, as --quality.lpips or --diagnostics.images
@@ -35,7 +35,9 @@ CALLBACKS = {
 
 
 class EvaluationCLI(LightningCLI):
-    """`predict`: sample every image under guidance, into a run folder that continues where it stopped."""
+    """One subcommand, `predict`."""
+
+    failed = 0  # images that could not be read or sampled
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -47,54 +49,53 @@ class EvaluationCLI(LightningCLI):
         for name, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, name)
 
-    def instantiate_trainer(self, **kwargs) -> Trainer:
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         run_dir = self.config.predict.run_dir
         if self.config.predict.trainer.logger is None:
-            kwargs["logger"] = TensorBoardLogger(run_dir, name="", version="")
-        return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
+            kwargs["logger"] = callbacks.RunFolderLogger(run_dir, name="", version="")
+        try:
+            return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
+        except Exception as error:  # Lightning has no one kind for what this machine does not offer
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
-        model.check(datamodule)
         keys = datamodule.keys()
+        model.check(datamodule)
         folder = RunFolder(self.config.predict.run_dir)
         settings, ignored = resume_settings(self.parser, self.config)
         folder.open(settings, settings_head(), ignored)
         datamodule.done = folder.done()
         if not set(keys) <= datamodule.done:
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
-        if failed := set(keys) - folder.done():
-            raise ImagesFailed(f"{len(failed)} of {len(keys)} failed; {folder.path}/per_image.csv says why")
-
-
-class ImagesFailed(Exception):
-    """The evaluation is complete but for images that could not be read or sampled."""
+        self.failed = len(set(keys) & folder.failed())
+        if self.failed and self.trainer.is_global_zero:
+            print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the command line; 0 done, 1 some images failed, 2 a mistake in the input, 130 interrupted."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*LightningCLI's args parameter.*", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", message=message)
+    """Run the command line, and return the exit code (see docs/run_folder.md)."""
+    quieten()
     try:
-        EvaluationCLI(
+        cli = EvaluationCLI(
             GuidedDiffusion,
             EvaluationData,
             subclass_mode_data=True,
             save_config_callback=None,
             seed_everything_default=False,
+            trainer_class=Evaluator,
             trainer_defaults={"inference_mode": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={"description": __doc__},
+            parser_class=EvaluationParser,
+            parser_kwargs={"description": __doc__, "predict": PREDICT},
             args=expand_includes(sys.argv[1:] if args is None else args),
         )
-    except ImagesFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (UserError, MisconfigurationException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    except BaseException as error:
+        code, message = explain(error)
+        if message:
+            print(message, file=sys.stderr)
+        return code
+    return FAILED if cli.failed else OK
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
 from callbacks.diagnostics import Diagnostics
+from callbacks.logger import RunFolderLogger
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
 from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
 
-__all__ = ["Diagnostics", "Quality", "RunFolderWriter", "SamplingProgress", "Timing"]
+__all__ = ["Diagnostics", "Quality", "RunFolderLogger", "RunFolderWriter", "SamplingProgress", "Timing"]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from callbacks.base import EvaluationCallback, tensorboard
 from dsg.data.image_file import to_uint8
@@ -79,12 +80,17 @@ class Diagnostics(EvaluationCallback):
                 reference, sample = outputs.reference[i], outputs.samples[i].clamp(-1, 1)
                 error = (sample - reference).abs() - 1  # no error is black, a full swing is white
                 strip = torch.cat([reference, outputs.picture[i], sample, error], dim=-1)
-                self._writer.add_image(f"images/{key.image_id}", to_uint8(strip), 0)
+                self._writer.add_image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if self._writer is None:
-            return
-        pl_module.observers.remove(self)
+        if self in pl_module.observers:
+            pl_module.observers.remove(self)
+            self._write_bands(self._writer)
+
+    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+        self.on_predict_end(trainer, pl_module)
+
+    def _write_bands(self, writer: SummaryWriter) -> None:
         for position, measures in sorted(self._steps.items()):
             for name, values in measures.items():
                 finite = torch.cat(values).float()
@@ -92,12 +98,12 @@ class Diagnostics(EvaluationCallback):
                 if len(finite):
                     low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], device=finite.device)).tolist()
                     for kind, value in (("mean", finite.mean().item()), ("p10", low), ("p90", high)):
-                        self._writer.add_scalar(f"trace/{name}/{kind}", value, position)
+                        writer.add_scalar(f"trace/{name}/{kind}", value, position)
         layout = {
             title: ["Margin", [f"trace/{name}/{kind}" for kind in ("mean", "p10", "p90")]]
             for name, title in MEASURES.items()
         }
-        self._writer.add_custom_scalars({"trace (mean, 10-90 %) against the step": layout})
+        writer.add_custom_scalars({"trace (mean, 10-90 %) against the step": layout})
 
     def _pick(self, keys: list[SampleKey]) -> None:
         for key in keys:
@@ -108,4 +114,6 @@ class Diagnostics(EvaluationCallback):
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
                 image = process.score_model.decode(record.prediction.clean_estimate[i : i + 1])[0]
-                self._writer.add_image(f"clean_estimate/{key.image_id}", to_uint8(image), record.step.position)
+                self._writer.add_image(
+                    f"clean_estimate/{key.image_id}", to_uint8(image.nan_to_num()), record.step.position
+                )

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dsg.errors import UserError
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
@@ -25,9 +26,12 @@ class SamplingProgress(ProgressBar):
 
     def __init__(self, interval: float = 30.0) -> None:
         super().__init__()
+        if interval < 0:
+            raise UserError(f"progress.interval: must be at least 0 seconds, got {interval}")
         self.interval = interval
         self._console = Console()
         self._enabled = True
+        self._bar: Progress | None = None
 
     def enable(self) -> None:
         self._enabled = True
@@ -59,7 +63,7 @@ class SamplingProgress(ProgressBar):
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not hasattr(self, "_bar"):
+        if self._bar is None:
             return
         self._done += (len(outputs.rows) + len(outputs.failures)) * trainer.world_size
         self._bar.update(self._images, completed=min(self._done, self._total))
@@ -71,10 +75,10 @@ class SamplingProgress(ProgressBar):
             self._console.print(f"{self._done}/{self._total} images, {rate:.2f} images/s, {left:.0f} s left")
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if hasattr(self, "_bar"):
+        if self._bar is not None:
             self._bar.stop()
+            self._bar = None
             pl_module.observers.remove(self)
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if hasattr(self, "_bar"):
-            self._bar.stop()
+    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+        self.on_predict_end(trainer, pl_module)

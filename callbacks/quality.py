@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -36,6 +37,8 @@ class Quality(EvaluationCallback):
                 self._lpips[f"lpips_{net}"] = load_lpips(net, self.backbones).to(pl_module.device)
             except UserError as reason:
                 self._unavailable[f"lpips_{net}"] = str(reason)
+                if trainer.is_global_zero:
+                    print(f"unavailable: {reason}", file=sys.stderr)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import warnings
+import signal
+import sys
+import threading
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -12,6 +15,7 @@ from torch import Tensor
 
 from callbacks.base import EvaluationCallback, tensorboard
 from dsg.data.image_file import encode_image
+from dsg.errors import UserError
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
 from dsg.results import RunFolder, write_atomically
@@ -33,6 +37,11 @@ class RunFolderWriter(EvaluationCallback):
         # after every callback that adds columns, wherever the configuration named this one
         trainer.callbacks.sort(key=lambda callback: callback is self)
 
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Lightning only notes SIGTERM while it predicts; a job that is pre-empted has to end now, as by Ctrl-C
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
@@ -47,7 +56,7 @@ class RunFolderWriter(EvaluationCallback):
                     path = folder.picture_path("measurements", key.image_id, 0, ".safetensors")
                     write_atomically(path, save(_tensors(outputs, i)))
         for failure in outputs.failures:
-            warnings.warn(f"failed: {failure.reason}", stacklevel=1)
+            print(f"failed: {failure.image_id}: {failure.reason}", file=sys.stderr)
         failed = [{"id": f.image_id, "sample": f.sample, "status": f"failed: {f.reason}"} for f in outputs.failures]
         folder.append([*outputs.rows, *failed], trainer.global_rank)
 
@@ -56,7 +65,9 @@ class RunFolderWriter(EvaluationCallback):
         self._finish(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._finish(trainer)
+        # where the disk is full, the exception already says so
+        with contextlib.suppress(UserError, OSError):
+            self._finish(trainer)
 
     def _finish(self, trainer: Trainer) -> None:
         if not trainer.is_global_zero:

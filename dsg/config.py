@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -32,20 +33,33 @@ def expand_includes(args: Sequence[str]) -> list[str]:
         if option not in ("--config", "-c"):
             expanded.append(arg)
             continue
-        for file in _with_includes(Path(value or next(remaining, ""))):
-            expanded += ["--config", str(file)]
+        file = value or next(remaining, "")
+        if not file:
+            raise UserError("--config: names no file")
+        for nested in _with_includes(Path(file)):
+            expanded += ["--config", str(nested)]
     return expanded
 
 
-def _with_includes(file: Path) -> list[Path]:
+def _with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
+    if file.resolve() in within:
+        raise UserError(f"include: {file} includes itself, by way of {within[-1]}; break the circle")
+    by = f", included by {within[-1]}" if within else ""
     if not file.is_file():
-        raise UserError(f"--config: no file at {file}")
+        raise UserError(f"--config: no file at {file}{by}")
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config: cannot read {file}{by}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config: {file} is not YAML: {' '.join(str(error).split())}") from error
-    includes = content.get("include") or [] if isinstance(content, dict) else []
-    return [nested for name in includes for nested in _with_includes(file.parent / name)] + [file]
+        raise UserError(f"--config: {file} is not YAML{by}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict | NoneType):
+        raise UserError(f"--config: {file} holds no settings (`key: value`){by}, but {type(content).__name__}")
+    includes = (content or {}).get("include") or []
+    if not isinstance(includes, list) or not all(isinstance(name, str) for name in includes):
+        raise UserError(f"include: must be a list of files in {file}, got {includes!r}")
+    chain = (*within, file.resolve())
+    return [nested for name in includes for nested in _with_includes(file.parent / name, chain)] + [file]
 
 
 def resume_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str]]:

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from dsg.data.base import EvaluationData, Failure, ImageBatch
+from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
@@ -85,8 +86,28 @@ class GuidedDiffusion(LightningModule):
 
     def check(self, data: EvaluationData) -> None:
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
-        if len(self.score_model.shape) == 3:
-            self.sampler.task.check(self.score_model.shape)
+        model = self.score_model
+        with torch.no_grad():  # a latent model's images are of another size than its state
+            shape = tuple(model.decode(torch.zeros(1, *model.shape)).shape[1:])
+        if data.image_shape is not None and data.image_shape != shape:
+            raise UserError(
+                f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; set data.image_size, "
+                "or take the model that belongs to the data"
+            )
+        self._check_labels(data.largest_label())
+        self.sampler.task.check(shape)
+
+    def _check_labels(self, largest: int | None) -> None:
+        classes = self.score_model.num_classes
+        if largest is None:
+            if classes is not None and getattr(self.score_model, "null_class", None) is None:
+                raise UserError(
+                    f"data.labels: the model is conditional on {classes} classes, and the data has no labels"
+                )
+        elif classes is None:
+            raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")
+        elif largest >= classes:
+            raise UserError(f"data.labels: must be 0 to {classes - 1}, the model's classes, got {largest}")
 
     def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> BatchResult:
         """Measure the batch's images and reconstruct them."""
@@ -124,3 +145,7 @@ class GuidedDiffusion(LightningModule):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

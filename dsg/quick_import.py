@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
+from unittest.mock import patch
 
 from lightning_utilities.core import imports
 
@@ -13,8 +15,12 @@ from lightning_utilities.core import imports
 def without_torchvision() -> Iterator[None]:
     """While this is open, packages that ask whether torchvision is installed are told no.
 
-    torchmetrics, which Lightning imports, loads torchvision for metrics that are not used here, if it is installed.
+    torchmetrics, which Lightning imports, loads torchvision for metrics that are not used here, if it is installed. It asks
+    for the version first, and if that fails for the module; None in sys.modules stands for a module that is absent.
     """
+    if "torchvision" in sys.modules:
+        yield
+        return
     version = imports._version
 
     def version_or_none(name: str) -> str:
@@ -22,8 +28,9 @@ def without_torchvision() -> Iterator[None]:
             raise PackageNotFoundError(name)
         return version(name)
 
-    imports._version = version_or_none
+    sys.modules["torchvision"] = None  # type: ignore[assignment]
     try:
-        yield
+        with patch.object(imports, "_version", version_or_none):
+            yield
     finally:
-        imports._version = version
+        del sys.modules["torchvision"]

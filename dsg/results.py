@@ -1,22 +1,25 @@
 """The run folder: pictures and rows that are whole or absent, whatever ends the run.
 
-    config.yaml              the settings, with version, git state and device in its head
-    samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits
-    measurements/<id>.png    how the measurements look
-    rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
-    per_image.csv            the journal's rows, sorted; made when a run ends
-    metrics.json             their means with intervals; made when a run ends
+config.yaml              the settings, with version, git state and device in its head
+samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits
+measurements/<id>.png    how the measurements look
+rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
+per_image.csv            the journal's rows, sorted; made when a run ends
+metrics.json             their means with intervals; made when a run ends
 """
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 import json
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from dsg.errors import UserError
@@ -49,17 +52,34 @@ class RunFolder:
         """
         file = self.path / SETTINGS
         settings = yaml.safe_load(yaml.safe_dump(settings))
-        if file.exists():
-            differences = list(_differences(yaml.safe_load(file.read_text()), settings, ignored))
-            if differences:
+        if (old := self._settings()) is not None:
+            differences = list(_differences(old, settings, ignored))
+            if not differences:
+                return
+            if self.rows():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(differences)}; "
                     "use those settings or another run_dir"
                 )
-            return
-        if self.path.exists() and any(self.path.iterdir()):
-            raise UserError(f"run_dir: {self.path} is not empty and no run folder; choose another run_dir")
         write_atomically(file, (head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
+
+    def _settings(self) -> dict[str, Any] | None:
+        """What config.yaml says; None in a folder that is new or empty."""
+        file = self.path / SETTINGS
+        try:
+            if file.exists():
+                return yaml.safe_load(file.read_text(encoding="utf-8"))
+            # another rank may be writing config.yaml at this moment
+            foreign = self.path.exists() and any(not _is_temporary(path) for path in self.path.iterdir())
+        except NotADirectoryError as error:
+            raise UserError(f"run_dir: {self.path} is a file, or below one; choose another run_dir") from error
+        except OSError as error:
+            raise UserError(f"run_dir: cannot read {error.filename}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"run_dir: {file} is damaged; restore it or choose another run_dir") from error
+        if foreign:
+            raise UserError(f"run_dir: {self.path} is not empty and no run folder; choose another run_dir")
+        return None
 
     def picture_path(self, kind: str, image_id: str, sample: int, suffix: str = ".png") -> Path:
         """Where a picture of `kind` (`samples`, `measurements`) is, for any id that stays inside the run folder."""
@@ -72,21 +92,23 @@ class RunFolder:
     def append(self, rows: Sequence[Row], rank: int = 0) -> None:
         """Append rows to a rank's journal, and wait until they are on the disk."""
         file = self.path / JOURNAL / f"rank{rank}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        # one write, after a newline of its own if a killed run left half a line
-        with file.open("ab") as handle:
-            if handle.tell() and not _ends_with_newline(file):
-                handle.write(b"\n")
-            handle.write(text.encode())
-            handle.flush()
-            os.fsync(handle.fileno())
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # one write, after a newline of its own if a killed run left half a line
+            with file.open("ab") as handle:
+                torn = handle.tell() > 0 and not _ends_with_newline(file)
+                handle.write(b"\n" * torn + text.encode())
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise _cannot_write(file, error) from error
 
     def rows(self) -> list[Row]:
         """Every finished row, sorted by id and sample number; half-written lines are as if never begun."""
         found: dict[tuple[str, int], Row] = {}
         for file in sorted((self.path / JOURNAL).glob("rank*.jsonl")):
-            for line in file.read_text(errors="replace").splitlines():
+            for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError:
@@ -100,10 +122,19 @@ class RunFolder:
         """(id, sample number) of what need not be sampled again. Images that failed are tried again."""
         return frozenset((row["id"], row["sample"]) for row in self.rows() if row["status"] == "ok")
 
+    def failed(self) -> frozenset[tuple[str, int]]:
+        """(id, sample number) of what could not be read or sampled."""
+        return frozenset((row["id"], row["sample"]) for row in self.rows() if row["status"] != "ok")
+
     def finish(self, metrics: dict[str, Any]) -> None:
         """Write per_image.csv from the journal, and metrics.json."""
-        table = pd.DataFrame(self.rows()).to_csv(index=False)
-        write_atomically(self.path / "per_image.csv", table.encode())
+        rows = self.rows()
+        measured = dict.fromkeys(name for row in rows for name in row if name not in ("id", "sample", "status"))
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, ["id", "sample", *measured, "status"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.path / "per_image.csv", table.getvalue().encode())
         write_atomically(self.path / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
 
 
@@ -113,7 +144,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: if the folder cannot be written or the disk is full; nothing half-written stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")  # short, and no other rank's or machine's
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
@@ -122,8 +153,18 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}; finished images are kept, mend and run again") from error
+        raise _cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # it is there only if this was interrupted
+            temporary.unlink()
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(f"run_dir: cannot write {path}: {error.strerror}; finished images are kept, mend and run again")
 
 
 def _ends_with_newline(file: Path) -> bool:

@@ -47,7 +47,10 @@ class _Item:
 
 
 class EvaluationData(LightningDataModule):
-    """Images by id. Subclasses write `image_ids` and `load`; this class repeats, limits, resumes and batches.
+    """The images to evaluate, by id.
+
+    Subclasses write `image_ids` and `load`, set `image_shape`, and have `largest_label` if they have labels; this class
+    repeats, limits, resumes and batches.
 
     Args:
         limit: evaluate only the first so many images; None takes all.
@@ -55,6 +58,8 @@ class EvaluationData(LightningDataModule):
         batch_size: images a network evaluation; without influence on results.
         num_workers: processes that read ahead; without influence on results.
     """
+
+    image_shape: tuple[int, ...] | None = None  # (3,H,W) of every image; None if that is not known before they are read
 
     def __init__(
         self, limit: int | None = None, samples_per_image: int = 1, batch_size: int = 1, num_workers: int = 0
@@ -79,9 +84,16 @@ class EvaluationData(LightningDataModule):
     def load(self, image_id: str) -> tuple[Tensor, int | None]:
         """Image (3,H,W) float32 in [−1, 1], and its class label or None. Raises UnreadableImage."""
 
+    def largest_label(self) -> int | None:
+        """The largest class label of the images that are evaluated; None without labels."""
+        return None
+
     def keys(self) -> list[tuple[str, int]]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
         ids = self.image_ids()[: self.limit]
+        numbered = {f"{image_id}.{k}" for image_id in ids for k in range(1, self.samples_per_image)}
+        if clash := sorted(numbered.intersection(ids)):
+            raise UserError(f"data: the image {clash[0]} has the name of another image's further sample; rename it")
         return [(image_id, k) for image_id in ids for k in range(self.samples_per_image)]
 
     def predict_dataloader(self) -> DataLoader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ class ImageFolder(EvaluationData):
 
     Args:
         root: the folder; its images are found at any depth, and an image's id is its path below `root` without ending.
+            Hidden files (.name) are left out.
         image_size: side in pixels of the square images, the size of the model. Smaller images fail, they are not enlarged.
         labels: class labels for conditional models: `folders` numbers the first-level folders in sorted order
             (ImageNet's order); the path of a CSV file gives lines `id,label`; None reads none.
@@ -44,7 +46,8 @@ class ImageFolder(EvaluationData):
         super().__init__(limit, samples_per_image, batch_size, num_workers)
         if image_size < 1:
             raise UserError(f"data.image_size: must be at least 1, got {image_size}")
-        self.root = Path(root)
+        self.image_shape = (3, image_size, image_size)
+        self.root = Path(root).expanduser()
         self.image_size = image_size
         self.labels = labels
 
@@ -54,7 +57,11 @@ class ImageFolder(EvaluationData):
             raise UserError(f"data.root: no folder at {self.root}; give the folder that holds the images")
         paths: dict[str, Path] = {}
         for path in sorted(p for p in self.root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
+            if path.name.startswith("."):  # macOS leaves such files beside every image
+                continue
             image_id = path.relative_to(self.root).with_suffix("").as_posix()
+            if not _is_text(image_id):
+                raise UserError(f"data.root: the name {os.fsencode(path)!r} is not UTF-8; rename the file")
             if image_id in paths:
                 raise UserError(f"data.root: {paths[image_id]} and {path} share the id {image_id}; rename one of them")
             paths[image_id] = path
@@ -74,9 +81,23 @@ class ImageFolder(EvaluationData):
         _ = self._labels  # labels that do not fit are found before the first sample
         return list(self._paths)
 
+    def largest_label(self) -> int | None:
+        return (
+            None if self._labels is None else max(self._labels[image_id] for image_id in self.image_ids()[: self.limit])
+        )
+
     def load(self, image_id: str) -> tuple[Tensor, int | None]:
         label = None if self._labels is None else self._labels[image_id]
         return read_image(self._paths[image_id], self.image_size), label
+
+
+def _is_text(name: str) -> bool:
+    """Whether the bytes of a file's name were UTF-8; streams and rows are named after it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _labels_of_folders(paths: dict[str, Path]) -> dict[str, int]:
@@ -91,8 +112,10 @@ def _labels_of_file(file: Path, paths: dict[str, Path]) -> dict[str, int]:
     if not file.is_file():
         raise UserError(f"data.labels: no file at {file}; give `folders` or a CSV file with lines id,label")
     labels: dict[str, int] = {}
-    with file.open(newline="") as handle:
+    with file.open(newline="", encoding="utf-8", errors="replace") as handle:
         for number, row in enumerate(csv.reader(handle), start=1):
+            if not row:
+                continue
             if len(row) != 2 or not row[1].strip().isdigit():
                 raise UserError(f"data.labels: {file} line {number} is not `id,label` with a whole number: {row}")
             labels[row[0].strip()] = int(row[1])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
-from dsg.data.portraits import HELD_OUT_START, render
+from dsg.data.portraits import CLASSES, HELD_OUT_START, render
 from dsg.errors import UserError
 
 
@@ -36,12 +36,16 @@ class HeldOutPortraits(EvaluationData):
         super().__init__(limit, samples_per_image, batch_size, num_workers)
         if first < 0:
             raise UserError(f"data.first: must be at least 0, got {first}")
+        self.image_shape = (3, 64, 64)
         self.first = HELD_OUT_START + first
         self.count = limit
         self.labels = labels
 
     def image_ids(self) -> Sequence[str]:
         return [f"{self.first + i:08d}" for i in range(self.count)]
+
+    def largest_label(self) -> int | None:
+        return len(CLASSES) - 1 if self.labels else None
 
     def load(self, image_id: str) -> tuple[Tensor, int | None]:
         portrait = render(int(image_id))

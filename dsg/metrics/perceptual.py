@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.errors import UserError
+from dsg.models.checkpoint import read_state_dict
 from dsg.types import Image, PerSample
 
 Net = Literal["vgg", "alex", "squeeze"]
@@ -62,12 +63,13 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
         # a slice keeps the position that its layer has in torchvision's `features`
         network.net.load_state_dict({name: features[name.split(".", 1)[1]] for name in own})
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"lpips_{net}: {file} does not hold the weights of torchvision's {net}: {error}") from error
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"lpips_{net}: {file} does not hold the weights of torchvision's {net} ({reason})") from error
     return LPIPS(network)
 
 
 def _features(file: Path) -> dict[str, Tensor]:
-    weights = torch.load(file, map_location="cpu", weights_only=True)
+    weights = read_state_dict(file)
     return {name.removeprefix("features."): value for name, value in weights.items() if name.startswith("features.")}
 
 

@@ -1,0 +1,72 @@
+"""How a run ends: the exit code, and the one line on stderr for everything that is no error of this code."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from dsg.errors import UserError
+
+OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+# true, and of no use to whoever runs an evaluation
+HARMLESS = (
+    ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
+    ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
+    ".*LeafSpec.*",  # of Lightning's own use of torch
+)
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def quieten() -> None:
+    """Silence Lightning's greetings, and the warnings that are known to be harmless."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in HARMLESS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the line that `error` ends the run with. Raises it again if it is an error of the code."""
+    if isinstance(error, KeyboardInterrupt) or _ended_by_interrupt(error):
+        return INTERRUPTED, "interrupted; finished images are kept, and the same command continues"
+    if isinstance(error, SystemExit):  # the parser has said why
+        return int(error.code or 0), ""
+    if user_error := _user_error(error):
+        return MISTAKE, f"error: {user_error}"
+    if isinstance(error, MisconfigurationException):
+        return MISTAKE, f"error: trainer: {_flat(error)}"
+    if _is_out_of_memory(error):
+        return (
+            MISTAKE,
+            "error: out of memory; finished images are kept, lower data.batch_size and run again to continue",
+        )
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return MISTAKE, f"error: {place}{error.strerror or _flat(error)}; finished images are kept, mend and run again"
+    raise error
+
+
+def _ended_by_interrupt(error: BaseException) -> bool:
+    """Lightning turns Ctrl-C into an exit, once the callbacks have written what there is."""
+    return isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt)
+
+
+def _user_error(error: BaseException | None) -> UserError | None:
+    """The first UserError in the chain of causes: jsonargparse wraps those of an optional argument's constructor."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+
+
+def _flat(error: BaseException) -> str:
+    return " ".join(str(error).split())
