@@ -18,14 +18,22 @@ def test_an_index_always_gives_the_same_picture():
 
 def test_shapes_types_and_ranges():
     for p in PORTRAITS:
-        assert p.image.shape == (3, 64, 64) and p.image.dtype == np.float32
-        assert -1.0 <= p.image.min() and p.image.max() <= 1.0
-        assert p.attributes.shape == (len(ATTRIBUTES),) and p.attributes.dtype == np.float32
-        assert 0.0 <= p.attributes.min() and p.attributes.max() <= 1.0
-        assert p.identity.shape == (len(IDENTITY),) and p.landmarks.shape == (len(LANDMARKS), 2)
-        assert p.segmentation.shape == (64, 64) and p.segmentation.dtype == np.uint8
-        assert p.segmentation.max() < len(SEGMENTS) and 0 <= p.label < len(CLASSES) == 8
-        assert p.landmarks.min() > 4 and p.landmarks.max() < 60
+        assert p.image.shape == (3, 64, 64)
+        assert p.image.dtype == np.float32
+        assert p.image.min() >= -1.0
+        assert p.image.max() <= 1.0
+        assert p.attributes.shape == (len(ATTRIBUTES),)
+        assert p.attributes.dtype == np.float32
+        assert p.attributes.min() >= 0.0
+        assert p.attributes.max() <= 1.0
+        assert p.identity.shape == (len(IDENTITY),)
+        assert p.landmarks.shape == (len(LANDMARKS), 2)
+        assert p.segmentation.shape == (64, 64)
+        assert p.segmentation.dtype == np.uint8
+        assert p.segmentation.max() < len(SEGMENTS)
+        assert 0 <= p.label < len(CLASSES) == 8
+        assert p.landmarks.min() > 4
+        assert p.landmarks.max() < 60
 
 
 def test_pictures_survive_being_saved_with_eight_bits():
@@ -48,7 +56,8 @@ def test_a_variation_keeps_the_identity_and_changes_the_picture():
         first = render(index)
         for k in (1, 2):
             other = render(index, variation=k)
-            assert np.array_equal(other.identity, first.identity) and other.label == first.label
+            assert np.array_equal(other.identity, first.identity)
+            assert other.label == first.label
             assert np.abs(other.image - first.image).mean() > 0.05
             assert not np.array_equal(other.landmarks, first.landmarks)
 
@@ -70,7 +79,8 @@ def test_the_segmentation_shows_what_is_worn():
         seen = {SEGMENTS[k] for k in np.unique(p.segmentation)}
         glasses, _, hat = CLASSES[p.label].split()
         assert {"background", "skin", "clothes"} <= seen
-        assert (glasses == "glasses") == ("glasses" in seen) and (hat == "hat") == ("hat" in seen)
+        assert (glasses == "glasses") == ("glasses" in seen)
+        assert (hat == "hat") == ("hat" in seen)
 
 
 def test_landmarks_lie_on_the_parts_they_name():
@@ -82,7 +92,7 @@ def test_landmarks_lie_on_the_parts_they_name():
     assert hits > 0.9 * len(PORTRAITS)
 
 
-@pytest.mark.parametrize("index, variation", [(-1, 0), (0, -1)])
+@pytest.mark.parametrize(("index", "variation"), [(-1, 0), (0, -1)])
 def test_negative_numbers_are_refused(index, variation):
     with pytest.raises(ValueError, match="negative"):
         render(index, variation)

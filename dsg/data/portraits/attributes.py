@@ -16,10 +16,20 @@ IDENTITY_NUMBERS = (
     "eye_size", "eye_spacing", "eye_tilt", "eye_height", "eye_colour", "brow_thickness", "brow_arch", "brow_height",
     "nose_length", "nose_width", "mouth_width", "lip_fullness", "lip_redness",
     "hair_tone", "hair_volume", "hairline", "hair_wave", "hair_length", "parting", "beard_length",
-    "glasses_size", "glasses_hue", "hat_hue", "hat_strength", "hat_light", "hat_height", "clothes_hue", "clothes_strength", "clothes_light",
+    "glasses_size", "glasses_hue", "hat_hue", "hat_strength", "hat_light", "hat_height",
+    "clothes_hue", "clothes_strength", "clothes_light",
 )  # fmt: skip
 IDENTITY_KINDS = {
-    "hair": {"short": 0.17, "parted": 0.17, "long": 0.19, "fringe": 0.13, "curly": 0.14, "bun": 0.08, "buzz": 0.06, "bald": 0.06},
+    "hair": {
+        "short": 0.17,
+        "parted": 0.17,
+        "long": 0.19,
+        "fringe": 0.13,
+        "curly": 0.14,
+        "bun": 0.08,
+        "buzz": 0.06,
+        "bald": 0.06,
+    },
     "dye": {"natural": 0.87, "pink": 0.04, "blue": 0.035, "green": 0.025, "violet": 0.03},
     "beard": {"none": 0.6, "stubble": 0.09, "moustache": 0.09, "goatee": 0.09, "full": 0.13},
     "glasses": {"none": 0.58, "round": 0.13, "square": 0.13, "browline": 0.07, "sun": 0.09},
@@ -30,14 +40,18 @@ IDENTITY_KINDS = {
 VARIATION_NUMBERS = (
     "yaw", "pitch", "roll", "smile", "mouth_open", "eye_open", "brow_raise", "gaze_x", "gaze_y",
     "light_azimuth", "light_height", "light_contrast", "light_warmth", "light_level",
-    "background_hue", "background_strength", "background_light", "background_hue_2", "background_light_2", "background_angle", "background_phase",
+    "background_hue", "background_strength", "background_light", "background_hue_2", "background_light_2",
+    "background_angle", "background_phase",
 )  # fmt: skip
 VARIATION_KINDS = {
     "background": {"gradient": 0.3, "halo": 0.2, "stripes": 0.15, "blobs": 0.2, "horizon": 0.15},
 }
 
 CLASSES = tuple(
-    " ".join((glasses, beard, hat)) for glasses in ("bare-eyed", "glasses") for beard in ("beardless", "beard") for hat in ("hatless", "hat")
+    f"{glasses} {beard} {hat}"
+    for glasses in ("bare-eyed", "glasses")
+    for beard in ("beardless", "beard")
+    for hat in ("hatless", "hat")
 )
 
 
@@ -50,8 +64,8 @@ ATTRIBUTES = IDENTITY + _names(VARIATION_NUMBERS, VARIATION_KINDS)
 
 
 def _draw(rng, numbers, kinds):
-    traits = dict(zip(numbers, rng.random(len(numbers)).tolist()))
-    for (trait, table), chance in zip(kinds.items(), rng.random(len(kinds)).tolist()):
+    traits = dict(zip(numbers, rng.random(len(numbers)).tolist(), strict=True))
+    for (trait, table), chance in zip(kinds.items(), rng.random(len(kinds)).tolist(), strict=True):
         edges = np.cumsum(list(table.values()))
         traits[trait] = list(table)[min(int(np.searchsorted(edges, chance, side="right")), len(table) - 1)]
     return traits

@@ -14,7 +14,9 @@ def background(t):
     far = hsv(hue, lerp(0.06, 0.50, t.background_strength), lerp(0.25, 0.95, t.background_light_2))
     angle, phase = t.background_angle * 2.0 * math.pi, t.background_phase * 2.0 * math.pi
     along = math.cos(angle) * GRID_X + math.sin(angle) * GRID_Y
-    mix = {"gradient": _gradient, "halo": _halo, "stripes": _stripes, "blobs": _blobs, "horizon": _horizon}[t.background]
+    mix = {"gradient": _gradient, "halo": _halo, "stripes": _stripes, "blobs": _blobs, "horizon": _horizon}[
+        t.background
+    ]
     return near + (far - near) * mix(along, angle, phase)
 
 

@@ -15,7 +15,10 @@ class Canvas:
         self.segments = np.zeros((SIZE, SIZE), dtype=np.uint8)
 
     def paint(self, cover, colour, segment=None):
-        """Lay `colour` (3, 1, 1) or (3, 64, 64) over the picture where `cover` (64, 64) says; None keeps the segments below."""
+        """Lay `colour` (3, 1, 1) or (3, 64, 64) over the picture where `cover` (64, 64) says.
+
+        Without a `segment` the pixels still belong to what lay below.
+        """
         self.image += cover * (colour - self.image)
         if segment is not None:
             self.segments[cover > 0.5] = SEGMENTS.index(segment)

@@ -47,7 +47,9 @@ def paint_skin(canvas, t, head, light, layout):
     u, v = head.u, head.v
     nx, ny, nz = head.normals(layout.bumps(t))
     skin = palette.skin(t)
-    blush = lerp(0.05, 0.30, t.blush) * sum(hill(u - k * layout.eye_x * 1.3, v - layout.nose_y, 0.10, 0.08) for k in (-1, 1))
+    blush = lerp(0.05, 0.30, t.blush) * sum(
+        hill(u - k * layout.eye_x * 1.3, v - layout.nose_y, 0.10, 0.08) for k in (-1, 1)
+    )
     blush = blush + 0.15 * hill(u - layout.nose_x, v - layout.nose_tip_y, 0.06, 0.05)
     tone = skin + blush * (skin * colour(1.05, 0.68, 0.66) - skin)
     shade = light.shade(nx, ny, nz)
@@ -65,7 +67,13 @@ def _paint_lines(canvas, age, head, layout):
     u, v = head.u, head.v
     lines = np.zeros_like(u)
     for k in (-1, 1):
-        fold = stroke(u, v, (k * layout.nose_w * 1.3 + layout.nose_x, layout.nose_y), (k * layout.mouth_w * 1.25, layout.mouth_y), 0.004)
+        fold = stroke(
+            u,
+            v,
+            (k * layout.nose_w * 1.3 + layout.nose_x, layout.nose_y),
+            (k * layout.mouth_w * 1.25, layout.mouth_y),
+            0.004,
+        )
         bag = arc(u - k * layout.eye_x, v - layout.eye_y - 0.10, 0.09, -0.025, 0.006)
         lines = np.maximum(lines, np.maximum(0.8 * coverage(fold, 0.05), 0.7 * coverage(bag, 0.04)))
     for k, width in enumerate((0.16, 0.20, 0.15)):
@@ -128,7 +136,9 @@ def paint_nose(canvas, t, head, light, layout):
     # The nose as a segment: a wedge from between the eyes to the wings.
     reach = np.clip((v + (layout.nose_y - layout.eye_y)) / (layout.nose_y - layout.eye_y), 0.0, 1.1)
     lean = head.u - layout.nose_x * reach
-    wedge = np.maximum(np.abs(lean) - layout.nose_w * (0.30 + 0.75 * reach**2), np.maximum(v - 0.045, layout.eye_y + 0.02 - head.v))
+    wedge = np.maximum(
+        np.abs(lean) - layout.nose_w * (0.30 + 0.75 * reach**2), np.maximum(v - 0.045, layout.eye_y + 0.02 - head.v)
+    )
     canvas.paint(0.51 * (wedge < 0), canvas.image, "nose")
 
 

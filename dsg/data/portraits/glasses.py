@@ -10,7 +10,11 @@ def paint_glasses(canvas, t, head, light, layout):
     if t.glasses == "none":
         return
     px, size = head.pixel, lerp(0.135, 0.165, t.glasses_size)
-    frame = hsv(t.glasses_hue, 0.65, 0.45) if t.glasses_hue < 0.45 else colour(0.08, 0.08, 0.10) * (1.0 + 3.0 * (t.glasses_hue - 0.45))
+    frame = (
+        hsv(t.glasses_hue, 0.65, 0.45)
+        if t.glasses_hue < 0.45
+        else colour(0.08, 0.08, 0.10) * (1.0 + 3.0 * (t.glasses_hue - 0.45))
+    )
     if t.glasses == "round":
         frame = colour(0.66, 0.52, 0.22) if t.glasses_hue > 0.7 else frame
     y = head.v - layout.eye_y - 0.012

@@ -49,7 +49,9 @@ def _outline(t, head, style):
         sheet = box(sway + waves, y - 0.5 * length + 0.15, head.a * style.sheet + 0.5 * grow, 0.5 * length + 0.15, 0.16)
         d = blend(d, sheet, 0.10)
     if t.hair == "bun" and t.hat == "none":
-        d = np.minimum(d, circle(head.x + 0.2 * head.a * np.sin(head.yaw), y + head.b + 0.10, lerp(0.11, 0.17, t.hair_volume)))
+        d = np.minimum(
+            d, circle(head.x + 0.2 * head.a * np.sin(head.yaw), y + head.b + 0.10, lerp(0.11, 0.17, t.hair_volume))
+        )
     return d
 
 
@@ -59,7 +61,11 @@ def _tone(t, head, light):
     fan = np.arctan2(head.x, head.y + 1.5 * head.b) + 0.05 * t.hair_wave * np.sin(14.0 * head.y + 3.0)
     strands = 0.55 * np.sin(46.0 * fan + 6.0 * t.parting) + 0.45 * np.sin(83.0 * fan + 9.0 * t.hair_volume)
     if t.hair == "curly":
-        strands = np.sin(38.0 * head.x + 3.0 * np.sin(27.0 * head.y)) * np.sin(36.0 * head.y + 3.0 * np.sin(31.0 * head.x)) * 1.4
+        strands = (
+            np.sin(38.0 * head.x + 3.0 * np.sin(27.0 * head.y))
+            * np.sin(36.0 * head.y + 3.0 * np.sin(31.0 * head.x))
+            * 1.4
+        )
     band = np.exp(-(((head.y + 0.66 * head.b) / 0.13) ** 2)) * light.gloss(nx, ny, nz, 6)
     shade = light.shade(nx, ny, nz)
     base = palette.hair(t)

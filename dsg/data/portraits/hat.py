@@ -27,12 +27,19 @@ def paint_hat(canvas, t, head, light):
         band = box(x, y - rim + 0.05, a * 1.15, 0.085, 0.05)
         canvas.darken(0.2 * coverage(band - 0.015, 0.05) * coverage(crown))
         canvas.fill(band, lit * 0.88 * (1.0 - 0.15 * (np.sin(44.0 * x) > 0.2)), "hat")
-        canvas.fill(circle(x + 0.1 * turn, y + (0.40 + 0.78 * tall) * b + 0.04, 0.085 + 0.012 * tall), lit * 1.15 + 0.05, "hat", 0.05)
+        canvas.fill(
+            circle(x + 0.1 * turn, y + (0.40 + 0.78 * tall) * b + 0.04, 0.085 + 0.012 * tall),
+            lit * 1.15 + 0.05,
+            "hat",
+            0.05,
+        )
     elif t.hat == "cap":
         crown = np.maximum(ellipse(x, y + 0.38 * b, a * 1.12, b * 0.74 * tall), y - rim - 0.02)
         canvas.fill(crown, lit, "hat")
         canvas.darken(0.22 * coverage(np.abs(x - 0.35 * turn * a) - 0.006, 0.04) * coverage(crown))
-        canvas.darken(0.18 * coverage(np.abs(x - 0.8 * turn * a + 0.28 * (y + 0.5 * b)) - 0.3 * a, 0.04) * coverage(crown) * 0.6)
+        canvas.darken(
+            0.18 * coverage(np.abs(x - 0.8 * turn * a + 0.28 * (y + 0.5 * b)) - 0.3 * a, 0.04) * coverage(crown) * 0.6
+        )
         peak_x = x - 0.62 * a * turn
         peak = np.maximum(ellipse(peak_x, y - rim + 0.02, a * 0.98, 0.135), -(y - rim + 0.075))
         canvas.darken(0.30 * inside * coverage(peak - 0.03, 0.09))

@@ -35,13 +35,21 @@ class Light:
 
 
 class Head:
-    """Coordinates of one posed head. x, y: the picture turned upright about the head; u, v: the same lengths measured on the face."""
+    """Coordinates of one posed head.
+
+    x, y: the picture turned upright about the head. X, Y, z: the same on the unit sphere of the head.
+    U, V: on the unit sphere turned with the face; u, v: those as lengths, in which the features are drawn.
+    """
 
     def __init__(self, traits):
         t = traits
         self.a, self.b = lerp(0.38, 0.46, t.face_width), lerp(0.51, 0.58, t.face_length)
         self.jaw = lerp(0.08, 0.30, t.jaw)
-        self.yaw, self.pitch, self.roll = lerp(-0.55, 0.55, t.yaw), lerp(-0.22, 0.22, t.pitch), lerp(-0.22, 0.22, t.roll)
+        self.yaw, self.pitch, self.roll = (
+            lerp(-0.55, 0.55, t.yaw),
+            lerp(-0.22, 0.22, t.pitch),
+            lerp(-0.22, 0.22, t.roll),
+        )
         c, s = math.cos(self.roll), math.sin(self.roll)
         px, py = GRID_X, GRID_Y - (CENTRE_Y + PIVOT)
         self.x, self.y = c * px + s * py, c * py - s * px + PIVOT
@@ -63,7 +71,7 @@ class Head:
         return c * X - s * z, cp * Y - sp * depth
 
     def to_pixels(self, U, V, rise=0.0):
-        """Where the face point (U, V) of the unit sphere, `rise` above its surface, lies in the picture: (x, y) in pixels."""
+        """Where the face point (U, V) of the unit sphere, `rise` above it, lies in the picture: (x, y) in pixels."""
         c, s, cp, sp = math.cos(self.yaw), math.sin(self.yaw), math.cos(self.pitch), math.sin(self.pitch)
         depth = math.sqrt(max(0.0, 1.0 - U * U - V * V)) + rise
         Y, depth = cp * V + sp * depth, cp * depth - sp * V

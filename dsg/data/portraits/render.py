@@ -19,7 +19,17 @@ from .mouth import paint_beard, paint_mouth
 from .shapes import ellipse, lerp
 
 HELD_OUT_START = 1_000_000
-LANDMARKS = ("eye_left", "eye_right", "brow_left", "brow_right", "nose_tip", "mouth_left", "mouth_right", "mouth_centre", "chin")
+LANDMARKS = (
+    "eye_left",
+    "eye_right",
+    "brow_left",
+    "brow_right",
+    "nose_tip",
+    "mouth_left",
+    "mouth_right",
+    "mouth_centre",
+    "chin",
+)
 EAR_TINT = palette.colour(1.0, 0.92, 0.90)  # ears are a little redder than the face
 
 

@@ -1,6 +1,7 @@
 """Signed distances (negative inside) and the soft edges made of them.
 
-Coordinates: x to the right and y down from the middle of the picture, which reaches EXTENT to each side. Arrays are float32 (64, 64).
+Coordinates: x to the right and y down from the middle of the picture, which reaches EXTENT to each side.
+Arrays are float32 (64, 64).
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ GRID_Y, GRID_X = (np.ascontiguousarray(g) for g in np.meshgrid(_axis, _axis, ind
 
 
 def coverage(distance, width=PIXEL):
-    """How much of each pixel lies inside, in [0, 1]: a linear ramp `width` wide, which is what anti-aliases every edge."""
+    """How much of each pixel lies inside, in [0, 1]: a linear ramp `width` wide, which anti-aliases every edge."""
     return np.clip(0.5 - distance / width, 0.0, 1.0)
 
 

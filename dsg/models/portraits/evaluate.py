@@ -58,7 +58,7 @@ def generate(network, labels, steps, device, batch_size):
     noise = torch.randn(len(labels), 3, 64, 64, generator=torch.Generator().manual_seed(0))
     classes = torch.from_numpy(labels).long()
     parts = []
-    for x, c in zip(noise.split(batch_size), classes.split(batch_size)):
+    for x, c in zip(noise.split(batch_size), classes.split(batch_size), strict=True):
         with torch.autocast(device, torch.bfloat16):
             parts.append(sample(network, x.to(device), c.to(device), steps).cpu())
     return torch.cat(parts).numpy()
@@ -101,7 +101,9 @@ def main() -> None:
     options.picture.parent.mkdir(parents=True, exist_ok=True)
     gutter = np.full((grid(samples[:16]).shape[0], 16, 3), 255, dtype=np.uint8)
     sheet = np.concatenate([grid(samples[:16]), gutter, grid(others[:16])], 1)
-    Image.fromarray(sheet).resize((2 * sheet.shape[1], 2 * sheet.shape[0]), Image.Resampling.LANCZOS).save(options.picture, optimize=True)
+    Image.fromarray(sheet).resize((2 * sheet.shape[1], 2 * sheet.shape[0]), Image.Resampling.LANCZOS).save(
+        options.picture, optimize=True
+    )
     print(json.dumps(result, indent=2))
 
 

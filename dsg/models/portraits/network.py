@@ -54,7 +54,9 @@ def load_network(path: str | Path = WEIGHTS) -> UNet2DModel:
 
 def save_weights(weights: dict[str, torch.Tensor], path: str | Path) -> None:
     """Write the weights as float16 safetensors."""
-    save_file({name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in weights.items()}, str(path))
+    save_file(
+        {name: weight.detach().to("cpu", torch.float16).contiguous() for name, weight in weights.items()}, str(path)
+    )
 
 
 @torch.no_grad()

@@ -2,8 +2,8 @@
 
     python -m dsg.models.portraits.train --out runs/portraits --time_limit 900
 
-The learning rate falls as the time runs out, so the training ends by itself with finished weights. Started again with the
-same folder, it goes on from `checkpoint.pt` with the next pictures of the world.
+The learning rate falls as the time runs out, so the training ends by itself with finished weights. Started again with
+the same folder, it goes on from `checkpoint.pt` with the next pictures of the world.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ LOG_EVERY = 50
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and train_log.csv")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and train_log.csv"
+    )
     parser.add_argument("--time_limit", type=float, default=900.0, help="seconds of training, all starts together")
-    parser.add_argument("--stop_after", type=float, default=math.inf, help="end this start after so many seconds in all, to go on later")
+    parser.add_argument(
+        "--stop_after", type=float, default=math.inf, help="end this start after so many seconds in all, to go on later"
+    )
     parser.add_argument("--steps", type=int, default=10**9, help="end after so many steps, all starts together")
     parser.add_argument("--pictures", type=int, default=200_000, help="training pictures rendered at each start")
     parser.add_argument("--batch_size", type=int, default=256)
@@ -41,7 +45,7 @@ def arguments() -> argparse.Namespace:
 
 
 def denoising_loss(network, images, labels, times, alpha_bar):
-    """Mean over the batch of w(t) |v_θ − v|², w = min(SNR, 5) / (SNR + 1): min-SNR weights (Hang et al. 2023) in terms of v.
+    """Mean over the batch of w(t) |v_θ − v|², w = min(SNR, 5) / (SNR + 1): min-SNR weights (Hang et al. 2023) for v.
 
     images: (B, 3, 64, 64) in [-1, 1]; labels, times: (B,) int64; alpha_bar: (1000,) float32.
     """
@@ -66,7 +70,7 @@ def compiled(network, batch_size, device):
         denoising_loss(fast, x, labels, times, ALPHA_BAR.float().to(device)).backward()
         network.zero_grad(set_to_none=True)
         return fast
-    except Exception as error:  # noqa: BLE001 - no failure of a mere speed-up may end the training
+    except Exception as error:  # no failure of a mere speed-up may end the training
         print(f"compiling failed, going on without: {error!r}"[:500])
         return network
 
@@ -91,7 +95,11 @@ def train(options: argparse.Namespace) -> None:
     out, device = options.out, torch.device(options.device)
     out.mkdir(parents=True, exist_ok=True)
     step, spent, first = 0, 0.0, 0
-    saved = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True) if (out / "checkpoint.pt").exists() else None
+    saved = (
+        torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
+        if (out / "checkpoint.pt").exists()
+        else None
+    )
     if saved:
         step, spent, first = saved["step"], saved["seconds"], saved["next_picture"]
     pictures = Pictures(first, options.pictures)
@@ -101,12 +109,18 @@ def train(options: argparse.Namespace) -> None:
     if saved:
         network.load_state_dict(saved["network"])
     network = network.to(device, memory_format=torch.channels_last).train()
-    average = {k: v.to(device) for k, v in saved["average"].items()} if saved else {k: v.clone() for k, v in network.state_dict().items()}
+    average = (
+        {k: v.to(device) for k, v in saved["average"].items()}
+        if saved
+        else {k: v.clone() for k, v in network.state_dict().items()}
+    )
     live = list(network.state_dict().values())
     torch.backends.cudnn.benchmark = True
     forward = compiled(network, options.batch_size, device) if options.compile else network
     # The moments of the optimizer are not kept: a short warm-up finds them again, and the checkpoint stays small.
-    optimizer = torch.optim.AdamW(network.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(
+        network.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
+    )
     alpha_bar = ALPHA_BAR.float().to(device)
     batches = Batches(*pictures.collect(), options.batch_size, device)
     print(f"{time.monotonic() - started:.0f} s to render {options.pictures} pictures and get ready", flush=True)
@@ -114,7 +128,7 @@ def train(options: argparse.Namespace) -> None:
     new_log = not (out / "train_log.csv").exists()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {os.cpu_count()} cores"
     began, first_step, losses = time.monotonic(), step, []
-    with open(out / "train_log.csv", "a", newline="") as file:
+    with (out / "train_log.csv").open("a", newline="") as file:
         log = csv.writer(file)
         if new_log:
             log.writerow(["step", "seconds", "loss", "lr", "device"])
@@ -123,7 +137,12 @@ def train(options: argparse.Namespace) -> None:
             progress = max((spent + here) / options.time_limit, step / options.steps)
             if progress >= 1.0 or time.monotonic() - started >= options.stop_after:
                 break
-            lr = options.lr * 0.5 * (1.0 + math.cos(math.pi * progress)) * min(1.0, (step - first_step + 1) / options.warm_up)
+            lr = (
+                options.lr
+                * 0.5
+                * (1.0 + math.cos(math.pi * progress))
+                * min(1.0, (step - first_step + 1) / options.warm_up)
+            )
             for group in optimizer.param_groups:
                 group["lr"] = lr
             images, labels = batches.next()
@@ -156,7 +175,7 @@ def train(options: argparse.Namespace) -> None:
         "next_picture": first + options.pictures,
     }
     torch.save(state, out / "checkpoint.tmp")
-    os.replace(out / "checkpoint.tmp", out / "checkpoint.pt")
+    (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
     save_weights(average, out / "weights.safetensors")
     print(f"{step} steps in {state['seconds']:.0f} s; weights in {out / 'weights.safetensors'}")
 
