@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from .learning import Batches, denoising_loss
 from .network import ALPHA_BAR, NULL_CLASS, NUM_TIMESTEPS, build_network, save_weights
 from .pictures import Pictures
 
@@ -44,22 +45,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def denoising_loss(network, images, labels, times, alpha_bar):
-    """Mean over the batch of w(t) |v_θ − v|², w = min(SNR, 5) / (SNR + 1): min-SNR weights (Hang et al. 2023) for v.
-
-    images: (B, 3, 64, 64) in [-1, 1]; labels, times: (B,) int64; alpha_bar: (1000,) float32.
-    """
-    share = alpha_bar[times].view(-1, 1, 1, 1)
-    noise = torch.randn_like(images)
-    v = share.sqrt() * noise - (1 - share).sqrt() * images
-    noisy = share.sqrt() * images + (1 - share).sqrt() * noise
-    with torch.autocast(images.device.type, torch.bfloat16):
-        predicted = network(noisy, times, labels).sample
-    snr = share / (1 - share)
-    weight = snr.clamp(max=5.0) / (snr + 1.0)
-    return (weight * (predicted.float() - v).square()).mean()
-
-
 def compiled(network, batch_size, device):
     """The network compiled and tried once; itself when compiling fails."""
     try:
@@ -75,32 +60,14 @@ def compiled(network, batch_size, device):
         return network
 
 
-class Batches:
-    """Endless shuffled batches from bytes that already lie on the device."""
-
-    def __init__(self, images, labels, batch_size, device):
-        self.images, self.labels = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-        self.size, self.order, self.at = batch_size, None, math.inf
-
-    def next(self):
-        if self.at + self.size > len(self.images):
-            self.order, self.at = torch.randperm(len(self.images), device=self.images.device), 0
-        pick = self.order[self.at : self.at + self.size]
-        self.at += self.size
-        return self.images[pick].float() / 127.5 - 1.0, self.labels[pick].long()
-
-
 def train(options: argparse.Namespace) -> None:
     started = time.monotonic()
     out, device = options.out, torch.device(options.device)
     out.mkdir(parents=True, exist_ok=True)
     step, spent, first = 0, 0.0, 0
-    saved = (
-        torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
-        if (out / "checkpoint.pt").exists()
-        else None
-    )
-    if saved:
+    saved = None
+    if (out / "checkpoint.pt").exists():
+        saved = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
         step, spent, first = saved["step"], saved["seconds"], saved["next_picture"]
     pictures = Pictures(first, options.pictures)
 
@@ -108,12 +75,10 @@ def train(options: argparse.Namespace) -> None:
     network = build_network()
     if saved:
         network.load_state_dict(saved["network"])
-    network = network.to(device, memory_format=torch.channels_last).train()
-    average = (
-        {k: v.to(device) for k, v in saved["average"].items()}
-        if saved
-        else {k: v.clone() for k, v in network.state_dict().items()}
-    )
+    network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.train()
+    young = saved["average"] if saved else network.state_dict()
+    average = {k: v.to(device, copy=True) for k, v in young.items()}
     live = list(network.state_dict().values())
     torch.backends.cudnn.benchmark = True
     forward = compiled(network, options.batch_size, device) if options.compile else network
@@ -137,12 +102,8 @@ def train(options: argparse.Namespace) -> None:
             progress = max((spent + here) / options.time_limit, step / options.steps)
             if progress >= 1.0 or time.monotonic() - started >= options.stop_after:
                 break
-            lr = (
-                options.lr
-                * 0.5
-                * (1.0 + math.cos(math.pi * progress))
-                * min(1.0, (step - first_step + 1) / options.warm_up)
-            )
+            rise = min(1.0, (step - first_step + 1) / options.warm_up)
+            lr = options.lr * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
             for group in optimizer.param_groups:
                 group["lr"] = lr
             images, labels = batches.next()
@@ -156,16 +117,17 @@ def train(options: argparse.Namespace) -> None:
             # Young averages forget faster: the first weights are noise.
             decay = min(options.ema, (1 + step) / (10 + step))
             with torch.no_grad():
-                torch._foreach_lerp_(list(average.values()), live, 1.0 - decay)
+                for mean, weight in zip(average.values(), live, strict=True):
+                    mean.lerp_(weight, 1.0 - decay)
             losses.append(loss.detach())
             step += 1
             if step % LOG_EVERY == 0:
-                mean = torch.stack(losses).mean().item()
+                loss_mean = torch.stack(losses).mean().item()
                 losses.clear()
-                log.writerow([step, f"{spent + time.monotonic() - began:.1f}", f"{mean:.6f}", f"{lr:.3e}", name])
+                log.writerow([step, f"{spent + time.monotonic() - began:.1f}", f"{loss_mean:.6f}", f"{lr:.3e}", name])
                 file.flush()
                 if step % (20 * LOG_EVERY) == 0:
-                    print(f"step {step}: loss {mean:.5f}, {spent + time.monotonic() - began:.0f} s", flush=True)
+                    print(f"step {step}: loss {loss_mean:.5f}, {spent + time.monotonic() - began:.0f} s", flush=True)
 
     state = {
         "network": {k: v.cpu() for k, v in network.state_dict().items()},
