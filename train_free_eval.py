@@ -56,15 +56,15 @@ class EvaluationCLI(LightningCLI):
         try:
             return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
         except Exception as error:  # Lightning has no one kind for what this machine does not offer
-            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+            reason = " ".join(str(error).split())
+            raise UserError(f"trainer: {reason}; accelerator auto and devices auto take what there is") from error
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
-        keys = datamodule.keys()
         model.check(datamodule)
         folder = RunFolder(self.config.predict.run_dir)
         settings, ignored = resume_settings(self.parser, self.config)
         folder.open(settings, settings_head(), ignored)
-        datamodule.done = folder.done()
+        keys, datamodule.done = datamodule.keys(), folder.done()
         if not set(keys) <= datamodule.done:
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
         self.failed = len(set(keys) & folder.failed())
@@ -73,7 +73,7 @@ class EvaluationCLI(LightningCLI):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the command line, and return the exit code (see docs/run_folder.md)."""
+    """Run the command line; the exit code is in docs/run_folder.md."""
     quieten()
     try:
         cli = EvaluationCLI(
@@ -92,8 +92,7 @@ def main(args: list[str] | None = None) -> int:
         )
     except BaseException as error:
         code, message = explain(error)
-        if message:
-            print(message, file=sys.stderr)
+        print(message, file=sys.stderr)
         return code
     return FAILED if cli.failed else OK
 

@@ -1,4 +1,4 @@
-"""Why a method fails: where along the trajectory the state leaves the noise shell, how the loss falls, what x̂ looks like."""
+"""Why a method fails: where the state leaves the noise shell, how the loss falls, what x̂ looks like on the way."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ MEASURES = {
 class Diagnostics(EvaluationCallback):
     """Writes the trace of every step to TensorBoard.
 
-    `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, over the first
-    `traced_samples` samples; `images/<id>`: truth | measurement | sample | error; `clean_estimate/<id>` along the way.
+    `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, over the
+    first `traced_samples` samples; `images/<id>`: truth | measurement | sample | error; `clean_estimate/<id>`: x̂ along
+    the way.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.

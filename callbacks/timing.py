@@ -14,8 +14,8 @@ from dsg.module import BatchResult
 class Timing(EvaluationCallback):
     """Seconds per image, forward and backward evaluations per image, and peak memory, to TensorBoard and metrics.json.
 
-    The first batch of every start (allocations, kernel selection) is kept apart: `warm_up_seconds` is its time per image,
-    and the mean of `seconds` leaves it out.
+    The first batch of every start (allocations, kernel selection) is kept apart: `warm_up_seconds` is its time per
+    image, and the mean of `seconds` leaves it out.
     """
 
     def __init__(self) -> None:

@@ -80,7 +80,8 @@ class RunFolderWriter(EvaluationCallback):
         folder.finish(metrics)
         if writer := tensorboard(trainer):
             for name, value in metrics["metrics"].items():
-                writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
+                if value["n"]:
+                    writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
 
     def _write(self, folder: RunFolder, kind: str, image_id: str, sample: int, image: Tensor) -> None:
         buffer = io.BytesIO()

@@ -17,6 +17,7 @@ HARMLESS = (
     ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
     ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
     ".*LeafSpec.*",  # of Lightning's own use of torch
+    ".*'pretrained' is deprecated.*|.*weight enum.*",  # of lpips's use of torchvision
 )
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -30,11 +31,13 @@ def quieten() -> None:
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the line that `error` ends the run with. Raises it again if it is an error of the code."""
+    """The exit code and the line that `error` ends the run with.
+
+    Raises:
+        BaseException: `error` itself, if it is an exit of the parser's, or an error of the code.
+    """
     if isinstance(error, KeyboardInterrupt) or _ended_by_interrupt(error):
         return INTERRUPTED, "interrupted; finished images are kept, and the same command continues"
-    if isinstance(error, SystemExit):  # the parser has said why
-        return int(error.code or 0), ""
     if user_error := _user_error(error):
         return MISTAKE, f"error: {user_error}"
     if isinstance(error, MisconfigurationException):
@@ -42,7 +45,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if _is_out_of_memory(error):
         return (
             MISTAKE,
-            "error: out of memory; finished images are kept, lower data.batch_size and run again to continue",
+            "error: out of memory; finished images are kept: lower data.batch_size and run again",
         )
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""

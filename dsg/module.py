@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from dsg.data.base import EvaluationData, Failure, ImageBatch
@@ -17,11 +16,15 @@ from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.noise import NoiseStreams, SampleKey
 from dsg.process import ReverseProcess
+from dsg.quick_import import without_torchvision
 from dsg.results import Row
 from dsg.sampling import Sampler
 from dsg.schedule import Spacing
 from dsg.trace import StepRecord
 from tasks.base import Measurement, Task
+
+with without_torchvision():
+    from lightning.pytorch import LightningModule
 
 
 class StepObserver(Protocol):
@@ -86,6 +89,7 @@ class GuidedDiffusion(LightningModule):
 
     def check(self, data: EvaluationData) -> None:
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
+        data.keys()  # finds what is wrong with the data itself
         model = self.score_model
         with torch.no_grad():  # a latent model's images are of another size than its state
             shape = tuple(model.decode(torch.zeros(1, *model.shape)).shape[1:])
@@ -102,7 +106,7 @@ class GuidedDiffusion(LightningModule):
         if largest is None:
             if classes is not None and getattr(self.score_model, "null_class", None) is None:
                 raise UserError(
-                    f"data.labels: the model is conditional on {classes} classes, and the data has no labels"
+                    f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
                 )
         elif classes is None:
             raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")

@@ -52,6 +52,9 @@ PREDICT = {
 class EvaluationParser(LightningArgumentParser):
     """Lightning's parser, with errors of one line."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # what begins like an option is not that option
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # an inner parser: the outer one reports
             super().error(message, ex)

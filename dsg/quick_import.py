@@ -15,8 +15,8 @@ from lightning_utilities.core import imports
 def without_torchvision() -> Iterator[None]:
     """While this is open, packages that ask whether torchvision is installed are told no.
 
-    torchmetrics, which Lightning imports, loads torchvision for metrics that are not used here, if it is installed. It asks
-    for the version first, and if that fails for the module; None in sys.modules stands for a module that is absent.
+    torchmetrics, which Lightning imports, loads torchvision for metrics that are not used here, if it is installed. It
+    asks for the version first, and if that fails for the module; None in sys.modules stands for an absent module.
     """
     if "torchvision" in sys.modules:
         yield

@@ -72,7 +72,7 @@ class RunFolder:
             # another rank may be writing config.yaml at this moment
             foreign = self.path.exists() and any(not _is_temporary(path) for path in self.path.iterdir())
         except NotADirectoryError as error:
-            raise UserError(f"run_dir: {self.path} is a file, or below one; choose another run_dir") from error
+            raise UserError(f"run_dir: {self.path} is a file; choose another run_dir") from error
         except OSError as error:
             raise UserError(f"run_dir: cannot read {error.filename}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dsg.errors import UnreadableImage, UserError
+from dsg.quick_import import without_torchvision
+
+with without_torchvision():
+    from lightning.pytorch import LightningDataModule
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning moves a batch to its device by rebuilding what is in it
 class Failure:
     """An image that could not be evaluated, and why."""
 

@@ -21,9 +21,10 @@ class ImageFolder(EvaluationData):
     Args:
         root: the folder; its images are found at any depth, and an image's id is its path below `root` without ending.
             Hidden files (.name) are left out.
-        image_size: side in pixels of the square images, the size of the model. Smaller images fail, they are not enlarged.
-        labels: class labels for conditional models: `folders` numbers the first-level folders in sorted order
-            (ImageNet's order); the path of a CSV file gives lines `id,label`; None reads none.
+        image_size: side in pixels of the square images, the model's. Smaller images fail, they are not enlarged.
+        labels: class labels for conditional models: `folders` numbers the first-level folders in sorted order, which is
+            ImageNet's if all of the model's classes are there; the path of a CSV file gives lines `id,label`; None
+            reads none.
         limit: evaluate only the first so many images; None takes all.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
         batch_size: images a network evaluation; without influence on results.

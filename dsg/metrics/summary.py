@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,13 @@ def bootstrap_mean(values: Sequence[float], resamples: int = 2000) -> dict[str, 
     return {"mean": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)}
 
 
+def _mean_of_finite(values: Sequence[float]) -> dict[str, float]:
+    """`bootstrap_mean` of the finite values; the others, as the PSNR of an exact copy, are counted in `not_finite`."""
+    finite = [value for value in values if math.isfinite(value)]
+    summary = bootstrap_mean(finite) if finite else {"n": 0}
+    return summary if len(finite) == len(values) else {**summary, "not_finite": len(values) - len(finite)}
+
+
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """metrics.json of the rows: every measured column over the images that did not fail, and the failures by id.
 
@@ -37,6 +45,6 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         if name == "seconds":
             values = [row[name] for row in good if not row["warm_up"]] or values
         if values:
-            metrics[name] = bootstrap_mean(values)
+            metrics[name] = _mean_of_finite(values)
     failures = [{key: row[key] for key in ("id", "sample", "status")} for row in rows if row["status"] != "ok"]
     return {"metrics": metrics, "images": len(rows), "failures": failures}
