@@ -20,5 +20,5 @@ def tensorboard(trainer: Trainer) -> SummaryWriter | None:
     """The run's TensorBoard writer; None where it has none, and on every rank but the first."""
     if not trainer.is_global_zero or trainer.logger is None:
         return None
-    experiment = trainer.logger.experiment
+    experiment = getattr(trainer.logger, "experiment", None)
     return experiment if isinstance(experiment, SummaryWriter) else None

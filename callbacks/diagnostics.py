@@ -86,6 +86,7 @@ class Diagnostics(EvaluationCallback):
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
+            assert self._writer is not None  # it subscribed because there is one
             self._write_bands(self._writer)
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
@@ -112,6 +113,7 @@ class Diagnostics(EvaluationCallback):
                 self._shown.append(key.image_id)
 
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        assert self._writer is not None
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
                 image = process.score_model.decode(record.prediction.clean_estimate[i : i + 1])[0]

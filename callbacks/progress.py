@@ -42,8 +42,7 @@ class SamplingProgress(ProgressBar):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if not (self._enabled and trainer.is_global_zero):
             return
-        loader = trainer.predict_dataloaders
-        self._total = len(loader.dataset)
+        self._total = len(trainer.predict_dataloaders.dataset)  # type: ignore[union-attr]
         self._done = 0
         self._started = self._last_line = time.monotonic()
         self._bar = Progress(
@@ -57,6 +56,7 @@ class SamplingProgress(ProgressBar):
         pl_module.observers.append(self)
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        assert self._bar is not None  # it subscribed when it made one
         self._bar.update(self._steps, completed=record.step.position + 1, total=record.step.total)
 
     def on_predict_batch_end(

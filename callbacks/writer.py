@@ -35,7 +35,7 @@ class RunFolderWriter(EvaluationCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # after every callback that adds columns, wherever the configuration named this one
-        trainer.callbacks.sort(key=lambda callback: callback is self)
+        trainer.callbacks.sort(key=lambda callback: callback is self)  # type: ignore[attr-defined]
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning only notes SIGTERM while it predicts; a job that is pre-empted has to end now, as by Ctrl-C
@@ -74,7 +74,7 @@ class RunFolderWriter(EvaluationCallback):
             return
         folder = RunFolder(trainer.default_root_dir)
         metrics = summarise(folder.rows())
-        for callback in trainer.callbacks:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EvaluationCallback):
                 metrics |= callback.summary()
         folder.finish(metrics)

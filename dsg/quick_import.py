@@ -21,7 +21,7 @@ def without_torchvision() -> Iterator[None]:
     if "torchvision" in sys.modules:
         yield
         return
-    version = imports._version
+    version = imports._version  # type: ignore[attr-defined]
 
     def version_or_none(name: str) -> str:
         if name == "torchvision":

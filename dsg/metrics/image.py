@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from dsg.types import Image, PerSample
@@ -14,4 +15,6 @@ def psnr(sample: Image, reference: Image) -> PerSample:
 
 def ssim(sample: Image, reference: Image) -> PerSample:
     """Structural similarity of each image (Wang et al. 2004; 11x11 Gaussian window, σ 1.5), (B,). Both in [0, 1]."""
-    return structural_similarity_index_measure(sample, reference, data_range=1.0, reduction="none").reshape(-1)
+    values = structural_similarity_index_measure(sample, reference, data_range=1.0, reduction="none")
+    assert isinstance(values, Tensor)  # it is a pair only where the whole map is asked for
+    return values.reshape(-1)

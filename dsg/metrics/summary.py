@@ -28,7 +28,7 @@ def bootstrap_mean(values: Sequence[float], resamples: int = 2000) -> dict[str, 
 def _mean_of_finite(values: Sequence[float]) -> dict[str, float]:
     """`bootstrap_mean` of the finite values; the others, as the PSNR of an exact copy, are counted in `not_finite`."""
     finite = [value for value in values if math.isfinite(value)]
-    summary = bootstrap_mean(finite) if finite else {"n": 0}
+    summary: dict[str, float] = bootstrap_mean(finite) if finite else {"n": 0}
     return summary if len(finite) == len(values) else {**summary, "not_finite": len(values) - len(finite)}
 
 
