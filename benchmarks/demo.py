@@ -1,6 +1,6 @@
 """The main job at a glance: no guidance, DPS and DSG on three tasks, on held-out portraits.
 
-python -m benchmarks.demo [--out runs/demo] [--images 8] [--steps 50]
+python -m benchmarks.demo [--out runs/demo] [--images 6] [--steps 50]
 
 Makes a run folder for each of the nine evaluations, prints their table, and draws one contact sheet. Run again, it
 continues where it stopped.
@@ -95,13 +95,13 @@ def contact_sheet(out: Path, images: int, scale: int = 2) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"))
-    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--images", type=int, default=6)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
     console = Console()
     evaluate(options.out, options.images, options.steps, console)
     console.print(table(options.out, f"{options.images} held-out portraits, {options.steps} steps, σ_y = 0.05"))
-    sheet = contact_sheet(options.out, min(options.images, 6))
+    sheet = contact_sheet(options.out, min(options.images, 8))
     sheet.save(options.out / "contact_sheet.png")
     console.print(
         f"contact sheet: {options.out / 'contact_sheet.png'}\nTensorBoard:   tensorboard --logdir {options.out}"

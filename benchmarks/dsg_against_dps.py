@@ -9,6 +9,7 @@ About 5 minutes on one GPU, 3 hours on 2 CPU cores; finished settings are kept i
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,15 +64,20 @@ class Evaluation:
         if key not in self.known:
             sampler = Sampler(self.model, TASKS[task], guidance(method, strength), steps=steps)
             batches = torch.arange(first, first + count).split(self.batch_size)
-            self.known[key] = [value for batch in batches for value in self._sample(sampler, batch.tolist())]
+            self.known[key] = [value for batch in batches for value in self._sample(sampler, tuple(batch.tolist()))]
             write_atomically(self.cache, json.dumps(self.known).encode())
         return self.known[key]
 
-    def _sample(self, sampler: Sampler, indices: list[int]) -> list[float]:
-        images = torch.stack([torch.from_numpy(render(HELD_OUT_START + i).image) for i in indices]).to(self.device)
+    def _sample(self, sampler: Sampler, indices: tuple[int, ...]) -> list[float]:
+        images = _portraits(indices).to(self.device)
         streams = NoiseStreams([SampleKey(0, str(i)) for i in indices], self.device)
         *_, last = sampler.run(sampler.begin(images, streams))
         return psnr(_eight_bits(last.x_prev), _eight_bits(images)).tolist()
+
+
+@functools.cache
+def _portraits(indices: tuple[int, ...]) -> Tensor:
+    return torch.stack([torch.from_numpy(render(HELD_OUT_START + i).image) for i in indices])
 
 
 def _eight_bits(images: Tensor) -> Tensor:
@@ -134,7 +140,7 @@ def main() -> None:
     evaluation = Evaluation(model, options.out.with_suffix(".cache.json"), options.batch_size, options.device)
     table, curves = compare(evaluation, options.tuning_images, options.images)
     write_atomically(options.out.with_suffix(".csv"), curves.to_csv(index=False).encode())
-    write_atomically(options.out.with_suffix(".json"), table.to_json(orient="records", indent=1).encode())
+    write_atomically(options.out.with_suffix(".json"), json.dumps(table.to_dict("records"), indent=1).encode())
     write_atomically(options.out.with_suffix(".md"), markdown(table).encode())
 
 
