@@ -45,8 +45,8 @@ class ADM(ScoreModel):
         use_new_attention_order: rows of the attention's matrix are ordered (qkv, head) instead of (head, qkv).
         schedule: what the network was trained with; null is linear, 1e-4 to 2e-2 over 1000.
         rescale_timesteps: the network was trained on t·1000/T instead of t; the same at T = 1000.
-        channels_last: keep weights and activations in the channels-last memory format: faster in half precision,
-            slower in float32 on a CPU.
+        channels_last: keep weights and activations in the channels-last memory format. Whether that is faster depends
+            on the machine and the precision; `python -m benchmarks.guided_step` measures it.
 
     Raises:
         UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name.
