@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from typing import Any
 
@@ -90,7 +91,8 @@ class Diagnostics(EvaluationCallback):
             self._write_bands(self._writer)
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
-        self.on_predict_end(trainer, pl_module)
+        with contextlib.suppress(OSError):  # a full disk must not keep the callbacks after this one from finishing
+            self.on_predict_end(trainer, pl_module)
 
     def _write_bands(self, writer: SummaryWriter) -> None:
         for position, measures in sorted(self._steps.items()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from lightning.pytorch.loggers import TensorBoardLogger
 
 
@@ -10,3 +12,9 @@ class RunFolderLogger(TensorBoardLogger):
 
     def save(self) -> None:
         self.experiment.flush()
+
+    def finalize(self, status: str) -> None:
+        """Close the event file, but do not wait forever: TensorBoard does, once a full disk has stopped its writer."""
+        closing = threading.Thread(target=super().finalize, args=(status,), daemon=True)
+        closing.start()
+        closing.join(timeout=5)

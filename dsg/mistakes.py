@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import warnings
 
 import torch
@@ -29,6 +31,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in HARMLESS:
         warnings.filterwarnings("ignore", message=message)
+    threading.excepthook = _thread_ended
 
 
 def explain(error: BaseException) -> tuple[int, str]:
@@ -52,6 +55,14 @@ def explain(error: BaseException) -> tuple[int, str]:
         place = f"{error.filename}: " if error.filename else ""
         return MISTAKE, f"error: {place}{error.strerror or _flat(error)}; finished images are kept, mend and run again"
     raise error
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread of its own, whose error it raises again at the next write; a line is enough."""
+    if isinstance(args.exc_value, OSError):
+        print(f"a file is incomplete: {_flat(args.exc_value)}", file=sys.stderr)
+    else:
+        threading.__excepthook__(args)
 
 
 def _ended_by_interrupt(error: BaseException) -> bool:

@@ -236,6 +236,17 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     assert_same_results(run, tmp_path / "undisturbed")
 
 
+def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_traceback_and_without_waiting(
+    settings, tmp_path
+):
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", LIMITED, "3000", "predict", "--config", settings, "--run_dir", run]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "error: File too large; finished images are kept, mend and run again"
+
+
 LIGHT = """
 import sys
 sys.argv = ["train_free_eval.py", *sys.argv[1:]]
