@@ -81,7 +81,8 @@ class Diagnostics(EvaluationCallback):
             if key.image_id in self._shown and key.sample == 0:
                 reference, sample = outputs.reference[i], outputs.samples[i].clamp(-1, 1)
                 error = (sample - reference).abs() - 1  # no error is black, a full swing is white
-                strip = torch.cat([reference, outputs.picture[i], sample, error], dim=-1)
+                picture = torch.nn.functional.interpolate(outputs.picture[i : i + 1], reference.shape[1:])[0]
+                strip = torch.cat([reference, picture, sample, error], dim=-1)
                 self._writer.add_image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:

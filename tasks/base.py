@@ -44,7 +44,7 @@ class Task(ABC):
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
 
     def picture(self, measurement: Measurement) -> Image:
-        """How the measurement looks, (B,C,H,W): y where that is an image."""
+        """How the measurement looks, (B,3,h,w) of any size: y where that is an image."""
         return measurement.y
 
 
@@ -74,5 +74,5 @@ class InverseProblem(Task):
         return per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))
 
     def picture(self, measurement: Measurement) -> Image:
-        """y clamped to [−1, 1], as a picture file holds it."""
-        return measurement.y.clamp(-1, 1)
+        """y clamped to [−1, 1], as a picture file holds it; one channel is grey."""
+        return measurement.y.clamp(-1, 1).expand(-1, 3, -1, -1)
