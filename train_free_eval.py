@@ -14,8 +14,6 @@ with without_torchvision():
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import callbacks
-import dsg.data.folder  # so that the help names them
-import dsg.data.held_out  # noqa: F401
 from dsg.config import expand_includes, resume_settings, settings_head
 from dsg.data.base import EvaluationData
 from dsg.errors import UserError

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 import tasks
+from dsg.atomic import write_atomically
 from dsg.data.image_file import to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.guidance import DPS, DSG, Guidance
@@ -27,7 +28,6 @@ from dsg.metrics.image import psnr
 from dsg.metrics.summary import bootstrap_mean
 from dsg.models.portraits.model import Portraits
 from dsg.noise import NoiseStreams, SampleKey
-from dsg.results import write_atomically
 from dsg.sampling import Sampler
 
 TASKS = {

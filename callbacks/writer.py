@@ -14,11 +14,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from callbacks.base import EvaluationCallback, tensorboard
+from dsg.atomic import write_atomically
 from dsg.data.image_file import encode_image
 from dsg.errors import UserError
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
-from dsg.results import RunFolder, write_atomically
+from dsg.results import RunFolder
 
 
 class RunFolderWriter(EvaluationCallback):

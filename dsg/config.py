@@ -64,7 +64,7 @@ def _with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
 
 def resume_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str]]:
     """The resolved settings of a run, plain types, and the dotted keys that may change when it is continued."""
-    settings = json.loads(parser.dump(config, format="json", skip_none=False))["predict"]
+    settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
     for name in ("config", "include", "run_dir", "seed_everything"):
         settings.pop(name, None)
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]

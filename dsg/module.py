@@ -90,9 +90,7 @@ class GuidedDiffusion(LightningModule):
     def check(self, data: EvaluationData) -> None:
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
         data.keys()  # finds what is wrong with the data itself
-        model = self.score_model
-        with torch.no_grad():  # a latent model's images are of another size than its state
-            shape = tuple(model.decode(torch.zeros(1, *model.shape)).shape[1:])
+        shape = self.score_model.image_shape
         if data.image_shape is not None and data.image_shape != shape:
             raise UserError(
                 f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; set data.image_size, "
@@ -104,7 +102,7 @@ class GuidedDiffusion(LightningModule):
     def _check_labels(self, largest: int | None) -> None:
         classes = self.score_model.num_classes
         if largest is None:
-            if classes is not None and getattr(self.score_model, "null_class", None) is None:
+            if classes is not None and self.score_model.null_class is None:
                 raise UserError(
                     f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
                 )

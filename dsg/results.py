@@ -10,18 +10,17 @@ metrics.json             their means with intervals; made when a run ends
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dsg.atomic import cannot_write, is_temporary, write_atomically
 from dsg.errors import UserError
 
 Row = dict[str, Any]
@@ -70,7 +69,7 @@ class RunFolder:
             if file.exists():
                 return yaml.safe_load(file.read_text(encoding="utf-8"))
             # another rank may be writing config.yaml at this moment
-            foreign = self.path.exists() and any(not _is_temporary(path) for path in self.path.iterdir())
+            foreign = self.path.exists() and any(not is_temporary(path) for path in self.path.iterdir())
         except NotADirectoryError as error:
             raise UserError(f"run_dir: {self.path} is a file; choose another run_dir") from error
         except OSError as error:
@@ -102,7 +101,7 @@ class RunFolder:
                 handle.flush()
                 os.fsync(handle.fileno())
         except OSError as error:
-            raise _cannot_write(file, error) from error
+            raise cannot_write(file, error) from error
 
     def rows(self) -> list[Row]:
         """Every finished row, sorted by id and sample number; half-written lines are as if never begun."""
@@ -136,35 +135,6 @@ class RunFolder:
         writer.writerows(rows)
         write_atomically(self.path / "per_image.csv", table.getvalue().encode())
         write_atomically(self.path / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, then rename: a reader sees the whole file or none.
-
-    Raises:
-        UserError: if the folder cannot be written or the disk is full; nothing half-written stays.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")  # short, and no other rank's or machine's
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):  # it is there only if this was interrupted
-            temporary.unlink()
-
-
-def _is_temporary(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == ".tmp"
-
-
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(f"run_dir: cannot write {path}: {error.strerror}; finished images are kept, mend and run again")
 
 
 def _ends_with_newline(file: Path) -> bool:

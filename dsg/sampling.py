@@ -10,7 +10,7 @@ samples = record.x_prev
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ class Sampler:
     score_model: ScoreModel
     task: Task
     guidance: Guidance
-    kernel: ReverseKernel = DDIM(eta=1.0)
+    kernel: ReverseKernel = field(default_factory=DDIM)
     steps: int | str = 100
     spacing: Spacing = "even"
     clip_denoised: bool = True

@@ -66,8 +66,9 @@ class Step(NoiseLevel):
 class NoiseSchedule:
     """The table of ā_t that a score model was trained with.
 
-    `linear`: β evenly spaced. `scaled_linear`: √β evenly spaced (latent diffusion). `cosine`: ā = cos²((t/T + .008)/1.008·π/2)
-    with β ≤ .999 (Nichol & Dhariwal 2021, eq. 17).
+    - `linear`: β evenly spaced.
+    - `scaled_linear`: √β evenly spaced (latent diffusion).
+    - `cosine`: ā = cos²((t/T + .008)/1.008·π/2), with β ≤ .999 (Nichol & Dhariwal 2021, eq. 17).
 
     Args:
         kind: the curve.

@@ -38,7 +38,7 @@ class StepRecord:
 
     @property
     def shell_ratio(self) -> PerSample:
-        """‖x_prev − μ‖/(√n σ), (B,): 1 on the noise shell, more where guidance left it; 0/0 is NaN after the last step."""
+        """‖x_prev − μ‖/(√n σ), (B,): 1 on the noise shell, more where guidance left it; NaN after the last step."""
         return per_sample_norm(self.displacement) / self.transition.radius()
 
     @property

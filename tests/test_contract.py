@@ -22,7 +22,7 @@ from tests.toy import Toy
 
 @dataclass(frozen=True)
 class Method:
-    """A guidance, its twin of zero strength, and the network evaluations it declares for S steps: (forward, backward)."""
+    """A guidance, its twin of zero strength, and the network evaluations of S steps: (forward, backward)."""
 
     guidance: Guidance
     zero: Guidance

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dsg.atomic import write_atomically
 from dsg.errors import UserError
-from dsg.results import RunFolder, write_atomically
+from dsg.results import RunFolder
 
 
 def row(image_id: str, sample: int = 0, status: str = "ok", **columns) -> dict:

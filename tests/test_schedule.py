@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_every_spacing_visits_as_many_distinct_levels_as_asked_for(total, fracti
     visited = timesteps(total, steps, spacing)
     assert len(visited) == steps
     assert (np.diff(visited) > 0).all()
-    assert 0 <= visited[0]
+    assert visited[0] >= 0
     assert visited[-1] < total
 
 
@@ -55,7 +56,7 @@ def test_a_respaced_step_knows_the_next_level_and_ends_clean():
     steps = schedule.respace(10)
     assert [s.index for s in steps] == list(range(9, -1, -1))
     assert [s.position for s in steps] == list(range(10))
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in itertools.pairwise(steps):
         assert step.alpha_bar_prev == following.alpha_bar
     assert steps[-1].alpha_bar_prev == 1.0
     assert steps[-1].posterior_variance == 0.0

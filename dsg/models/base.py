@@ -25,13 +25,15 @@ class ModelOutput(NamedTuple):
 class ScoreModel(nn.Module, ABC):
     """A frozen model of ε, or of the score −ε/√(1−ā), at any noise level.
 
-    Subclasses set `schedule`, `shape` (of one state, no batch), with classes `num_classes`, and `learns_variance` where
-    they return a `variance_range`; they call `freeze()` at the end of `__init__`. It knows nothing of tasks and guidance.
+    Subclasses set `schedule` and `shape` (of one state, no batch); with classes `num_classes` and, if they were trained
+    with dropped labels, `null_class`; and `learns_variance` where they return a `variance_range`. They call `freeze()`
+    at the end of `__init__`. A score model knows nothing of tasks and guidance.
     """
 
     schedule: NoiseSchedule
     shape: tuple[int, ...]
     num_classes: int | None = None
+    null_class: int | None = None  # the label for "no class"; without it a model with classes needs labels
     learns_variance: bool = False
 
     @abstractmethod
@@ -43,6 +45,11 @@ class ScoreModel(nn.Module, ABC):
             level: the noise level of the whole batch.
             condition: class labels, (B,) int64 in [0, num_classes); None is unconditional.
         """
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one decoded state; a latent model says its own."""
+        return self.shape
 
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""

@@ -42,7 +42,7 @@ def read_record(path: Path) -> tuple[Tensors, Metadata]:
     """Tensors and metadata of a safetensors file. Raises UserError if it is none."""
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            return {name: file.get_tensor(name) for name in list(file.keys())}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: no readable safetensors file: {error}") from error
 

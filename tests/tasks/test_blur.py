@@ -86,7 +86,8 @@ def test_a_motion_kernel_is_a_distribution_with_its_centroid_in_the_middle(half,
     kernel = rasterise(path, size)
     places = np.arange(size) - half
     assert np.abs(path).max() <= half + 1e-9
-    assert (kernel >= 0).all() and kernel.sum() == pytest.approx(1)
+    assert (kernel >= 0).all()
+    assert kernel.sum() == pytest.approx(1)
     assert places @ kernel.sum(axis=1) == pytest.approx(0, abs=1e-9)
     assert kernel.sum(axis=0) @ places == pytest.approx(0, abs=1e-9)
 

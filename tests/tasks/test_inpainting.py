@@ -17,8 +17,10 @@ def test_the_share_of_dropped_pixels_is_within_its_bounds_up_to_a_pixel(height, 
     low, high = min(a, b), max(a, b)
     mask = RandomInpainting(low, high).operator((3, height, width), streams(2)).mask
     dropped = (mask == 0).sum(dim=(1, 2, 3))
-    assert mask.shape == (2, 1, height, width) and set(mask.unique().tolist()) <= {0, 1}
-    assert (dropped >= low * height * width - 0.5).all() and (dropped <= high * height * width + 0.5).all()
+    assert mask.shape == (2, 1, height, width)
+    assert set(mask.unique().tolist()) <= {0, 1}
+    assert (dropped >= low * height * width - 0.5).all()
+    assert (dropped <= high * height * width + 0.5).all()
 
 
 def test_a_fixed_share_is_dropped_exactly():
@@ -29,7 +31,8 @@ def test_a_fixed_share_is_dropped_exactly():
 def test_the_share_is_spread_over_its_whole_range():
     shares = 1 - RandomInpainting().operator((3, 32, 32), streams(300)).mask.mean(dim=(1, 2, 3))
     assert shares.mean().item() == pytest.approx(0.5, abs=0.03)
-    assert shares.min() < 0.32 and shares.max() > 0.68
+    assert shares.min() < 0.32
+    assert shares.max() > 0.68
 
 
 def test_every_pixel_is_dropped_equally_often():
@@ -62,10 +65,15 @@ def test_the_box_is_a_square_within_the_margin(size, more, margin, centred):
         rows, columns = (mask[0] == 0).nonzero(as_tuple=True)
         (top, bottom), (left, right) = rows.aminmax(), columns.aminmax()
         side = bottom - top + 1
-        assert side == right - left + 1 and side**2 == len(rows) and size <= side <= size + more
-        assert min(top, left) >= margin and bottom < 28 - margin and right < 36 - margin
+        assert side == right - left + 1
+        assert side**2 == len(rows)
+        assert size <= side <= size + more
+        assert min(top, left) >= margin
+        assert bottom < 28 - margin
+        assert right < 36 - margin
         if centred:
-            assert abs(top - (27 - bottom)) <= 1 and abs(left - (35 - right)) <= 1
+            assert abs(top - (27 - bottom)) <= 1
+            assert abs(left - (35 - right)) <= 1
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.5), (0.5, 1.0), (0.7, 0.3), (float("nan"), 0.5)])

@@ -72,7 +72,8 @@ def test_the_adjoint_is_the_adjoint(task, shape, dtype, batch):
     image = operator.forward(x)
     y = torch.randn_like(image)
     back = operator.adjoint(y)
-    assert image.dtype == back.dtype == dtype and back.shape == x.shape
+    assert image.dtype == back.dtype == dtype
+    assert back.shape == x.shape
     error = (dot(image, y) - dot(x, back)).abs() / (image.flatten(1).norm(dim=1) * y.flatten(1).norm(dim=1))
     assert error.max() <= ROUNDING[dtype]
 
@@ -123,7 +124,8 @@ def test_the_singular_value_decomposition_is_the_operator(task, shape, dtype):
     x = torch.randn(2, *shape, dtype=dtype)
     y, coefficients = operator.forward(x), operator.v_adjoint(x)
     s = operator.singular_values(y)
-    assert s.dtype == dtype and (s >= 0).all()
+    assert s.dtype == dtype
+    assert (s >= 0).all()
     assert distance(operator.u(s * coefficients), y) <= ROUNDING[dtype] * 10
     assert distance(operator.u_adjoint(y), s * coefficients) <= ROUNDING[dtype] * 10
     assert distance(operator.v_adjoint(operator.v(coefficients)), coefficients) <= ROUNDING[dtype] * 10
@@ -147,7 +149,8 @@ def test_an_image_is_measured_alike_in_every_batch_and_order(task, shape):
         torch.testing.assert_close(y[row], alone_y[0], rtol=0, atol=1e-5)
         torch.testing.assert_close(y[row], shuffled_y[place], rtol=0, atol=1e-5)
         for key, value in parameters.items():
-            assert torch.equal(value[row], alone[key][0]) and torch.equal(value[row], shuffled[key][place])
+            assert torch.equal(value[row], alone[key][0])
+            assert torch.equal(value[row], shuffled[key][place])
     if parameters:
         assert all(not torch.equal(value[0], value[1]) for value in parameters.values())
 
@@ -162,7 +165,9 @@ def test_the_loss_is_a_norm_of_each_sample_and_has_a_gradient(task, shape):
     expected = [(measurement.y[i] - measurement.operator.forward(torch.zeros_like(x))[i]).norm() for i in range(3)]
     torch.testing.assert_close(loss.detach(), torch.stack(expected), rtol=1e-5, atol=0)
     (gradient,) = torch.autograd.grad(loss.sum(), estimate)
-    assert loss.shape == (3,) and gradient.isfinite().all() and (gradient.flatten(1).norm(dim=1) > 0).all()
+    assert loss.shape == (3,)
+    assert gradient.isfinite().all()
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()
 
 
 @every_task
@@ -191,7 +196,8 @@ def test_the_gradient_is_zero_where_the_residual_is(task, shape):
 def test_the_picture_is_an_image_of_the_references_size(task, shape):
     measurement = task.measure(torch.rand(2, *shape) * 2 - 1, streams("a", "b"))
     picture = task.picture(measurement)
-    assert picture.shape == (2, *shape) and picture.abs().max() <= 1
+    assert picture.shape == (2, *shape)
+    assert picture.abs().max() <= 1
 
 
 @every_task

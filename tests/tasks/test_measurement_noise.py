@@ -43,7 +43,8 @@ def test_noise_is_bitwise_the_same_in_every_batch_and_order(noise):
     together = noise(clean, streams("a", "b", "c"))
     reversed_order = noise(clean.flip(0), streams("c", "b", "a")).flip(0)
     alone = torch.cat([noise(clean[i : i + 1], streams("abc"[i])) for i in range(3)])
-    assert torch.equal(together, alone) and torch.equal(together, reversed_order)
+    assert torch.equal(together, alone)
+    assert torch.equal(together, reversed_order)
     assert not torch.equal(together[0] - clean[0], together[1] - clean[1])
 
 
@@ -62,5 +63,5 @@ def test_an_impossible_noise_sigma_is_refused(noise_sigma):
 
 @pytest.mark.parametrize("peak", [0.0, -1.0, float("inf"), float("nan")])
 def test_an_impossible_photon_count_is_refused(peak):
-    with pytest.raises(UserError, match="peak: .* above 0"):
+    with pytest.raises(UserError, match=r"peak: .* above 0"):
         PoissonNoise(peak)
