@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dsg.combiners import Conditional, PredictionCombiner
 from dsg.data.base import EvaluationData, Failure, ImageBatch
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
@@ -68,6 +69,8 @@ class GuidedDiffusion(LightningModule):
         spacing: how the steps are spread over the model's schedule.
         clip_denoised: clamp the clean estimate to [−1, 1]; switch it off for states that are no pixels.
         seed: of every random stream; a sample depends on (seed, image id, sample number) alone.
+        combiner: turns network evaluations into one prediction, as classifier-free guidance does; by default the
+            evaluation under the image's label, if it has one.
     """
 
     def __init__(
@@ -80,10 +83,13 @@ class GuidedDiffusion(LightningModule):
         spacing: Spacing = "even",
         clip_denoised: bool = True,
         seed: int = 0,
+        combiner: PredictionCombiner | None = None,
     ) -> None:
         super().__init__()
         self.score_model = score_model
-        self.sampler = Sampler(score_model, task, guidance, kernel, steps, spacing, clip_denoised)
+        self.sampler = Sampler(
+            score_model, task, guidance, kernel, steps, spacing, clip_denoised, combiner or Conditional()
+        )
         self.seed = seed
         self.observers: list[StepObserver] = []
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsg.combiners.base import Conditional, PredictionCombiner
 from dsg.kernels import Prediction, ReverseKernel, Transition
-from dsg.models.base import ScoreModel
+from dsg.models.base import ModelOutput, ScoreModel
 from dsg.noise import NoiseStreams, Purpose
 from dsg.schedule import Step
 from dsg.types import PerSample, State
@@ -31,6 +32,35 @@ class LossGradient:
     gradient: State
 
 
+@dataclass(frozen=True)
+class GuidedStep:
+    """All that is known of a step when its loss gradient is there and the next state is not.
+
+    Args:
+        step: the levels that it goes between.
+        x_t: the state before, (B, *shape).
+        guide: prediction, loss and gradient at `x_t`.
+        transition: the unguided mean and standard deviation.
+        noise: z ~ N(0, I) of this step, (B, *shape).
+    """
+
+    step: Step
+    x_t: State
+    guide: LossGradient
+    transition: Transition
+    noise: State
+
+    @property
+    def gradient(self) -> State:
+        """g = ∇_{x_t} L, (B, *shape)."""
+        return self.guide.gradient
+
+    @property
+    def unguided(self) -> State:
+        """μ + σ z, the ordinary step."""
+        return self.transition.sample(self.noise)
+
+
 class ReverseProcess:
     """A score model, a task's measurement and a kernel, bound for one batch.
 
@@ -44,6 +74,7 @@ class ReverseProcess:
         streams: the batch's random streams.
         condition: class labels (B,), or None.
         clip_denoised: clamp x̂ to [−1, 1].
+        combiner: turns network evaluations into one prediction; by default the evaluation under `condition`.
     """
 
     def __init__(
@@ -55,6 +86,7 @@ class ReverseProcess:
         streams: NoiseStreams,
         condition: Tensor | None = None,
         clip_denoised: bool = True,
+        combiner: PredictionCombiner | None = None,
     ) -> None:
         self.score_model = score_model
         self.task = task
@@ -63,19 +95,24 @@ class ReverseProcess:
         self.streams = streams
         self.condition = condition
         self.clip_denoised = clip_denoised
+        self.combiner = combiner or Conditional()
         self.forwards = 0  # network evaluations, and
         self.backwards = 0  # backward passes through it, of every sample of the batch
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
-    def predict(self, x_t: State, step: Step) -> Prediction:
-        """One network evaluation: x̂ and ε at `x_t`, float32."""
+    def evaluate(
+        self, x_t: State, step: Step, condition: Tensor | None, score_model: ScoreModel | None = None
+    ) -> ModelOutput:
+        """One evaluation of the network (or of another one) under `condition`, float32."""
         self.forwards += 1
         device, dtype, enabled = self._autocast
         with torch.autocast(device, dtype, enabled=enabled):
-            output = self.score_model(x_t, step, self.condition)
-        with torch.autocast(device, enabled=False):
-            return Prediction.from_output(output, x_t, step, self.clip_denoised)
+            return (score_model or self.score_model)(x_t, step, condition)
+
+    def predict(self, x_t: State, step: Step) -> Prediction:
+        """x̂ and ε at `x_t`, float32, as the combiner has them: one network evaluation, or as many as it takes."""
+        return self.combiner.predict(x_t, step, self)
 
     def loss(self, clean_estimate: State) -> PerSample:
         """L(x̂, y) of the decoded estimate, (B,)."""
@@ -97,6 +134,11 @@ class ReverseProcess:
     def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
         """The unguided step's mean and standard deviation."""
         return self.kernel.transition(x_t, prediction, step)
+
+    def renoise(self, x_prev: State, step: Step) -> State:
+        """Back up over `step` along the forward process: √(ā/ā_prev) x_prev + √(1−ā/ā_prev) z' (time travel)."""
+        noise = self.noise(x_prev, Purpose.RECURRENCE)
+        return (1.0 - step.beta) ** 0.5 * x_prev + step.beta**0.5 * noise
 
     def noise(self, like: State, purpose: Purpose = Purpose.REVERSE) -> State:
         """Fresh z ~ N(0, I) of `like`'s shape, from each sample's own stream."""

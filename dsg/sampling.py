@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from dsg.combiners import Conditional, PredictionCombiner
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.kernels import DDIM, ReverseKernel
@@ -39,6 +40,7 @@ class Sampler:
         steps: number of reverse steps, or `ddimN`.
         spacing: how they are spread over the schedule.
         clip_denoised: clamp x̂ to [−1, 1].
+        combiner: turns network evaluations into one prediction, as classifier-free guidance does.
     """
 
     score_model: ScoreModel
@@ -48,9 +50,11 @@ class Sampler:
     steps: int | str = 100
     spacing: Spacing = "even"
     clip_denoised: bool = True
+    combiner: PredictionCombiner = field(default_factory=Conditional)
 
     def __post_init__(self) -> None:
         self.guidance.check(self.kernel, self.task)
+        self.combiner.check(self.score_model)
         self.kernel.check(self.score_model.learns_variance)
         self.score_model.schedule.respace(self.steps, self.spacing)
 
@@ -68,7 +72,14 @@ class Sampler:
         with torch.autocast(reference.device.type, enabled=False):
             measurement = self.task.measure(reference, streams)
         return ReverseProcess(
-            self.score_model, self.task, measurement, self.kernel, streams, condition, self.clip_denoised
+            self.score_model,
+            self.task,
+            measurement,
+            self.kernel,
+            streams,
+            condition,
+            self.clip_denoised,
+            self.combiner,
         )
 
     def run(self, process: ReverseProcess, x_T: State | None = None) -> Iterator[StepRecord]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG
-from dsg.kernels import DDIM, DDPM, Transition
+from dsg.kernels import DDIM, DDPM, Prediction, Transition
+from dsg.process import GuidedStep, LossGradient
 from dsg.schedule import NoiseSchedule
 from dsg.types import direction, per_sample_norm
 from tasks import Denoising
@@ -26,10 +27,16 @@ def _setting(shape=(4, 3, 6, 6), std=0.3, seed=0):
     return Transition(mean, std), noise, gradient
 
 
+def update(guidance, transition, noise, gradient):
+    prediction = Prediction(transition.mean, noise)
+    guide = LossGradient(prediction, torch.zeros(len(noise)), gradient)
+    return guidance.update(GuidedStep(STEP, transition.mean, guide, transition, noise), None)
+
+
 def test_dps_subtracts_the_gradient_times_its_step_size():
     transition, noise, gradient = _setting()
     expected = transition.mean + 0.3 * noise - 2.0 * gradient
-    assert torch.allclose(DPS(2.0).update(transition, noise, gradient, STEP), expected)
+    assert torch.allclose(update(DPS(2.0), transition, noise, gradient), expected)
 
 
 @settings(deadline=None, max_examples=60)
@@ -39,14 +46,14 @@ def test_dps_subtracts_the_gradient_times_its_step_size():
 )  # fmt: skip
 def test_dsg_stays_on_the_sphere_whatever_the_rate_and_the_size_of_the_gradient(rate, std, side, seed, scale):
     transition, noise, gradient = _setting((3, 2, side, side), std, seed)
-    x_prev = DSG(guidance_rate=rate).update(transition, noise, gradient * scale, STEP)
+    x_prev = update(DSG(guidance_rate=rate), transition, noise, gradient * scale)
     expected = math.sqrt(2 * side * side) * std
     assert per_sample_norm(x_prev - transition.mean).tolist() == pytest.approx([expected] * 3, rel=1e-9)
 
 
 def test_dsg_with_rate_one_is_the_closed_form_minimiser_on_the_sphere():
     transition, noise, gradient = _setting()
-    displacement = DSG(guidance_rate=1.0).update(transition, noise, gradient, STEP) - transition.mean
+    displacement = update(DSG(guidance_rate=1.0), transition, noise, gradient) - transition.mean
     assert torch.allclose(displacement, -math.sqrt(108) * 0.3 * direction(gradient))
     others = math.sqrt(108) * 0.3 * direction(_random(200, 3, 6, 6, seed=7))
     assert ((others * gradient[0]).flatten(1).sum(1) > (displacement[0] * gradient[0]).sum()).all()
@@ -54,14 +61,14 @@ def test_dsg_with_rate_one_is_the_closed_form_minimiser_on_the_sphere():
 
 def test_dsg_follows_the_direction_of_the_gradient_and_not_its_size():
     transition, noise, gradient = _setting()
-    one, other = (DSG().update(transition, noise, gradient * s, STEP) for s in (1e-12, 1e12))
+    one, other = (update(DSG(), transition, noise, gradient * s) for s in (1e-12, 1e12))
     assert torch.allclose(one, other)
 
 
 @pytest.mark.parametrize(("rate", "cosine"), [(0.05, 0.053), (0.1, 0.110), (0.2, 0.243), (0.5, 0.707)])
 def test_the_cosine_between_dsgs_step_and_minus_the_gradient_is_the_published_one(rate, cosine):
     transition, noise, gradient = _setting((64, 3, 64, 64))
-    displacement = DSG(guidance_rate=rate).update(transition, noise, gradient, STEP) - transition.mean
+    displacement = update(DSG(guidance_rate=rate), transition, noise, gradient) - transition.mean
     measured = -(direction(displacement) * direction(gradient)).flatten(1).sum(1).mean().item()
     assert measured == pytest.approx(cosine, abs=2e-3)
     assert measured == pytest.approx(rate / math.hypot(rate, 1 - rate), abs=2e-3)
@@ -70,26 +77,26 @@ def test_the_cosine_between_dsgs_step_and_minus_the_gradient_is_the_published_on
 def test_a_sample_without_gradient_takes_the_ordinary_step_and_its_neighbours_do_not():
     transition, noise, gradient = _setting()
     gradient[1] = 0
-    x_prev = DSG().update(transition, noise, gradient, STEP)
+    x_prev = update(DSG(), transition, noise, gradient)
     ordinary = transition.sample(noise)
     assert [torch.equal(a, b) for a, b in zip(x_prev, ordinary, strict=True)] == [False, True, False, False]
 
 
 def test_dsg_without_noise_stays_at_the_mean():
     transition, noise, gradient = _setting(std=0.0)
-    assert torch.equal(DSG().update(transition, noise, gradient, STEP), transition.mean)
+    assert torch.equal(update(DSG(), transition, noise, gradient), transition.mean)
 
 
 def test_dsg_on_one_dimensional_states_steps_by_plus_or_minus_sigma():
     transition, noise, gradient = _setting((8, 1))
-    x_prev = DSG(guidance_rate=1.0).update(transition, noise, gradient, STEP)
+    x_prev = update(DSG(guidance_rate=1.0), transition, noise, gradient)
     assert torch.allclose(x_prev, transition.mean - 0.3 * gradient.sign())
 
 
 def test_dsg_under_a_learned_variance_has_the_norm_of_the_standard_deviation_map():
     std = _random(4, 3, 6, 6, seed=3).abs() + 0.1
     mean, noise, gradient = _random(3, 4, 3, 6, 6).unbind()
-    x_prev = DSG(guidance_rate=0.4).update(Transition(mean, std), noise, gradient, STEP)
+    x_prev = update(DSG(guidance_rate=0.4), Transition(mean, std), noise, gradient)
     assert torch.allclose(per_sample_norm(x_prev - mean), per_sample_norm(std))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from dsg.kernels import ReverseKernel, Transition
-from dsg.process import LossGradient, ReverseProcess
+from dsg.kernels import ReverseKernel
+from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
 from dsg.types import State
@@ -50,25 +50,39 @@ class LossGuidance(Guidance):
 
     - `gradient`: where it comes from;
     - `update`: how it becomes a step;
-    - `is_guided`: which steps it is taken on; the others are ordinary steps and build no graph.
+    - `is_guided` and `repeats`: how often it is taken. Unguided steps are ordinary steps and build no graph.
     """
 
     def is_guided(self, step: Step) -> bool:
         """Whether the gradient is taken on this step."""
         return True
 
+    def repeats(self, step: Step) -> int:
+        """How often this step is taken; above 1, the state is noised up again in between (time travel)."""
+        return 1
+
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """∇_{x_t} L(x̂(x_t), y), by default through the network at the clean estimate."""
         return process.loss_gradient(x_t, step)
 
     @abstractmethod
-    def update(self, transition: Transition, noise: State, gradient: State, step: Step) -> State:
-        """x_prev from the unguided transition, its noise z and the gradient g."""
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        """x_prev, (B, *shape), from the unguided transition, its noise z and the gradient g."""
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         if not self.is_guided(step):
             return Unguided().step(x_t, step, process)
         guide = self.gradient(x_t, step, process)
         transition = process.transition(x_t, guide.prediction, step)
-        x_prev = self.update(transition, process.noise(x_t), guide.gradient, step)
+        guided = GuidedStep(step, x_t, guide, transition, process.noise(x_t))
+        x_prev = self.update(guided, process)
         return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient)
+
+    def sample(self, x_T: State, steps: Sequence[Step], process: ReverseProcess) -> Iterator[StepRecord]:
+        x_t = x_T
+        for step in steps:
+            record = self.step(x_t, step, process)
+            for _ in range(self.repeats(step) - 1):
+                record = self.step(process.renoise(record.x_prev, step), step, process)
+            yield record
+            x_t = record.x_prev

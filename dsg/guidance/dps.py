@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
-from dsg.kernels import Transition
+from dsg.process import GuidedStep, ReverseProcess
 from dsg.schedule import Step
 from dsg.types import State
 
@@ -32,5 +32,5 @@ class DPS(LossGuidance):
     def is_guided(self, step: Step) -> bool:
         return self.step_size > 0.0
 
-    def update(self, transition: Transition, noise: State, gradient: State, step: Step) -> State:
-        return transition.sample(noise) - self.step_size * gradient
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        return guided.unguided - self.step_size * guided.gradient

@@ -9,8 +9,8 @@ import torch
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
-from dsg.kernels import ReverseKernel, Transition
-from dsg.process import LossGradient, ReverseProcess
+from dsg.kernels import ReverseKernel
+from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
 from dsg.types import State, direction, expand_to, per_sample_norm
 from tasks.base import Task
@@ -66,11 +66,14 @@ class DSG(LossGuidance):
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         return self.base.gradient(x_t, step, process)
 
-    def update(self, transition: Transition, noise: State, gradient: State, step: Step) -> State:
-        radius = expand_to(transition.radius(), gradient)
-        random = transition.std * noise
-        towards = -radius * direction(gradient)
+    def repeats(self, step: Step) -> int:
+        return self.base.repeats(step)
+
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        radius = expand_to(guided.transition.radius(), guided.x_t)
+        random = guided.transition.std * guided.noise
+        towards = -radius * direction(guided.gradient)
         mixed = random + self.guidance_rate * (towards - random)
-        constrained = transition.mean + radius * direction(mixed)
-        defined = expand_to((per_sample_norm(gradient) > 0) & (per_sample_norm(mixed) > 0), gradient)
-        return torch.where(defined, constrained, transition.mean + random)
+        constrained = guided.transition.mean + radius * direction(mixed)
+        defined = (per_sample_norm(guided.gradient) > 0) & (per_sample_norm(mixed) > 0)
+        return torch.where(expand_to(defined, guided.x_t), constrained, guided.unguided)
