@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dsg.noise import NoiseStreams
+from dsg.errors import UserError
+from dsg.noise import NoiseStreams, SampleKey
 from dsg.types import Image, PerSample, per_sample_norm
 from tasks.noise import GaussianNoise, MeasurementNoise
 from tasks.operators import Operator
@@ -65,6 +66,37 @@ class InverseProblem(Task):
     @abstractmethod
     def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Operator:
         """Draw A for images of `shape` (C,H,W): one set of parameters an image."""
+
+    @property
+    def noise_sigma(self) -> float:
+        """σ_y ≥ 0 of Gaussian measurement noise, on images in [−1, 1].
+
+        Raises:
+            UserError: if the noise is not Gaussian.
+        """
+        if not isinstance(self.noise, GaussianNoise):
+            raise UserError(
+                f"{type(self).__name__} has {type(self.noise).__name__} and no single noise_sigma; "
+                "use a task with GaussianNoise"
+            )
+        return self.noise.noise_sigma
+
+    def example_operator(self) -> Operator:
+        """A as drawn for the smallest square image, of 32 pixels or more, that the task takes: what A can do.
+
+        Raises:
+            UserError: if the task takes none of up to 4096 pixels.
+        """
+        side = 32
+        while True:
+            shape = (3, side, side)
+            try:
+                self.check(shape)
+                return self.operator(shape, NoiseStreams([SampleKey(0, "example")]))
+            except UserError:
+                side *= 2
+                if side > 4096:
+                    raise
 
     def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
         operator = self.operator(tuple(reference.shape[1:]), streams)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dsg.types import Image
-from tasks.operators import LinearOperator
+from tasks.operators import LinearOperator, check_positive
 
 CUTOFF = 1e-4
 """Singular values up to this share of the largest count as zero.
@@ -18,7 +18,7 @@ CUTOFF = 1e-4
 
 
 class SpectralOperator(LinearOperator):
-    """A = U diag(s) Vᵀ with UᵀU = VᵀV = I and s ≥ 0.
+    """A = U diag(s) Vᵀ with UᵀU = UUᵀ = VᵀV = I and s ≥ 0; as many coefficients as measurements.
 
     A function of A Aᵀ or Aᵀ A acts on the coefficients one by one, for example A⁺ = V diag(s⁺) Uᵀ, or
     (r² A Aᵀ + σ² I)⁻¹ = U diag(1/(r² s² + σ²)) Uᵀ. Coefficients may be complex (ᵀ is then the conjugate transpose).
@@ -45,8 +45,17 @@ class SpectralOperator(LinearOperator):
     def v_adjoint(self, x: Image, /) -> Tensor:
         """Vᵀ x: images → coefficients."""
 
-    def pseudo_inverse(self, y: Tensor) -> Image:
-        """A⁺ y = V diag(s⁺) Uᵀ y, with s⁺ = 1/s where s > CUTOFF·max(s) and 0 elsewhere."""
-        s = self.singular_values(y)
+    def inverse_singular_values(self, like: Tensor) -> Tensor:
+        """s⁺ = 1/s where s > CUTOFF·max(s), and 0 elsewhere; shaped as `singular_values`."""
+        s = self.singular_values(like)
         kept = s > CUTOFF * s.amax(dim=(-2, -1), keepdim=True)
-        return self.v(torch.where(kept, 1 / torch.where(kept, s, 1), 0) * self.u_adjoint(y))
+        return torch.where(kept, 1 / torch.where(kept, s, 1), 0)
+
+    def pseudo_inverse(self, y: Tensor) -> Image:
+        """A⁺ y = V diag(s⁺) Uᵀ y."""
+        return self.v(self.inverse_singular_values(y) * self.u_adjoint(y))
+
+    def regularised_inverse(self, y: Tensor, scale: float, shift: float) -> Tensor:
+        """(scale·A Aᵀ + shift·I)⁻¹ y = U diag(1/(scale·s² + shift)) Uᵀ y, exactly."""
+        check_positive(scale, shift)
+        return self.u(self.u_adjoint(y) / (scale * self.singular_values(y) ** 2 + shift))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dsg.errors import UserError
 from dsg.noise import NoiseStreams, SampleKey
 from tasks import (
     BoxInpainting,
@@ -129,6 +130,57 @@ def test_the_singular_value_decomposition_is_the_operator(task, shape, dtype):
     assert distance(operator.u(s * coefficients), y) <= ROUNDING[dtype] * 10
     assert distance(operator.u_adjoint(y), s * coefficients) <= ROUNDING[dtype] * 10
     assert distance(operator.v_adjoint(operator.v(coefficients)), coefficients) <= ROUNDING[dtype] * 10
+
+
+@every_task
+@every_shape
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.01), (0.3, 2.0), (0.0, 0.5)])
+def test_the_regularised_inverse_solves_its_system_also_where_y_is_not_in_the_range_of_a(task, shape, scale, shift):
+    """(scale·A Aᵀ + shift·I) z = y, up to rounding or the tolerance of the iteration."""
+    operator = task.operator(shape, streams("a", "b"))
+    y = torch.randn_like(operator.forward(torch.zeros(2, *shape)))
+    z = operator.regularised_inverse(y, scale, shift)
+    assert distance(scale * operator.forward(operator.adjoint(z)) + shift * z, y) <= 2e-5
+
+
+@every_task
+@every_shape
+@pytest.mark.parametrize("rho", [0.01, 1.0])
+def test_the_proximal_point_is_where_the_gradient_of_its_objective_vanishes(task, shape, rho):
+    """Aᵀ (A u − y) + ρ (u − x) = 0."""
+    operator = task.operator(shape, streams("a", "b"))
+    x = torch.randn(2, *shape)
+    y = torch.randn_like(operator.forward(x))
+    u = operator.proximal(x, y, rho)
+    pull = rho * (u - x)
+    assert (operator.adjoint(operator.forward(u) - y) + pull).norm() <= 1e-3 * pull.norm()
+
+
+@every_spectral_task
+@every_shape
+def test_the_proximal_point_without_regularisation_is_the_nearest_solution(task, shape):
+    operator = task.operator(shape, streams("a", "b"))
+    x, y = torch.randn(2, *shape), operator.forward(torch.randn(2, *shape))
+    expected = x + operator.pseudo_inverse(y - operator.forward(x))
+    assert distance(operator.proximal(x, y, 0.0), expected) <= 1e-6
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (-1.0, 1.0)])
+def test_a_matrix_that_is_not_positive_definite_is_refused(scale, shift):
+    operator = Denoising().operator(SHAPES[0], streams("a"))
+    with pytest.raises(ValueError, match="shift > 0"):
+        operator.regularised_inverse(torch.zeros(1, *SHAPES[0]), scale, shift)
+
+
+def test_the_noise_level_of_a_task_is_asked_of_gaussian_noise_alone():
+    assert Denoising().noise_sigma == 0.05
+    with pytest.raises(UserError, match=r"PoissonNoise.*GaussianNoise"):
+        _ = Denoising(noise=PoissonNoise()).noise_sigma
+
+
+def test_a_task_shows_its_operator_at_a_size_that_it_takes():
+    assert isinstance(BoxInpainting(100).example_operator(), SpectralOperator)
+    assert isinstance(MotionDeblurring(61).example_operator(), MatrixFree)
 
 
 @every_task
