@@ -152,4 +152,12 @@ def test_values_that_are_not_finite_are_counted_apart_and_not_averaged_in():
 
 
 def test_no_rows_have_no_metrics():
-    assert summarise([]) == {"metrics": {}, "images": 0, "failures": []}
+    assert summarise([]) == {"metrics": {}, "images": 0, "samples": 0, "failures": []}
+
+
+def test_samples_of_one_image_are_no_independent_values():
+    values = {"a": (20.0, 22.0), "b": (30.0, 32.0)}
+    rows = [good(name, psnr=v) | {"sample": k} for name, pair in values.items() for k, v in enumerate(pair)]
+    summary = summarise(rows)
+    assert summary["metrics"]["psnr"] == bootstrap_mean([21.0, 31.0])
+    assert (summary["images"], summary["samples"]) == (2, 4)

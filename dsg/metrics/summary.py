@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,26 +26,37 @@ def bootstrap_mean(values: Sequence[float], resamples: int = 2000) -> dict[str, 
     return {"mean": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)}
 
 
-def _mean_of_finite(values: Sequence[float]) -> dict[str, float]:
-    """`bootstrap_mean` of the finite values; the others, as the PSNR of an exact copy, are counted in `not_finite`."""
-    finite = [value for value in values if math.isfinite(value)]
-    summary: dict[str, float] = bootstrap_mean(finite) if finite else {"n": 0}
-    return summary if len(finite) == len(values) else {**summary, "not_finite": len(values) - len(finite)}
-
-
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """metrics.json of the rows: every measured column over the images that did not fail, and the failures by id.
 
-    `seconds` leaves out the warm-up batch of each start, unless there is nothing else.
+    Several samples of an image count as one value, their mean: they are no independent pictures. `seconds` leaves out
+    the warm-up batch of each start, unless there is nothing else.
     """
     good = [row for row in rows if row["status"] == "ok"]
     names = dict.fromkeys(name for row in good for name in row if name not in DESCRIPTIVE)
     metrics: dict[str, Any] = {}
     for name in names:
-        values = [row[name] for row in good if row.get(name) is not None]
+        measured = [row for row in good if row.get(name) is not None]
         if name == "seconds":
-            values = [row[name] for row in good if not row["warm_up"]] or values
-        if values:
-            metrics[name] = _mean_of_finite(values)
+            measured = [row for row in good if not row["warm_up"]] or measured
+        if measured:
+            metrics[name] = _mean_over_images(measured, name)
     failures = [{key: row[key] for key in ("id", "sample", "status")} for row in rows if row["status"] != "ok"]
-    return {"metrics": metrics, "images": len(rows), "failures": failures}
+    images = len({row["id"] for row in rows})
+    return {"metrics": metrics, "images": images, "samples": len(rows), "failures": failures}
+
+
+def _mean_over_images(rows: Sequence[Row], name: str) -> dict[str, float]:
+    """`bootstrap_mean` of each image's mean over its samples.
+
+    Values that are not finite, as the PSNR of an exact copy, are counted in `not_finite` and not averaged in.
+    """
+    finite: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if math.isfinite(row[name]):
+            finite[row["id"]].append(row[name])
+    summary: dict[str, float] = (
+        bootstrap_mean([float(np.mean(values)) for values in finite.values()]) if finite else {"n": 0}
+    )
+    left_out = len(rows) - sum(map(len, finite.values()))
+    return {**summary, "not_finite": left_out} if left_out else summary
