@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ with without_torchvision():
     from lightning.pytorch import LightningDataModule
 
 
-@dataclass  # not frozen: Lightning moves a batch to its device by rebuilding what is in it
+@dataclass(frozen=True)
 class Failure:
     """An image that could not be evaluated, and why."""
 
@@ -26,19 +26,28 @@ class Failure:
     reason: str
 
 
-@dataclass
 class ImageBatch:
-    """Args:
-    keys: (image id, sample number) of every image.
-    images: (B,3,H,W) float32 in [−1, 1].
-    labels: (B,) int64 class labels, or None.
-    failures: what was to be in this batch and could not be read.
+    """One batch of images.
+
+    It is no dataclass, so that Lightning does not look inside: under `bf16-true` it would round the images, and with
+    them the measurements and the truth that quality is measured against.
+
+    Args:
+        keys: (image id, sample number) of every image.
+        images: (B,3,H,W) float32 in [−1, 1].
+        labels: (B,) int64 class labels, or None.
+        failures: what was to be in this batch and could not be read.
     """
 
-    keys: list[tuple[str, int]]
-    images: Tensor
-    labels: Tensor | None = None
-    failures: list[Failure] = field(default_factory=list)
+    def __init__(
+        self, keys: list[tuple[str, int]], images: Tensor, labels: Tensor | None, failures: list[Failure]
+    ) -> None:
+        self.keys, self.images, self.labels, self.failures = keys, images, labels, failures
+
+    def to(self, device: torch.device) -> ImageBatch:
+        """The same batch on another device, as Lightning asks for it."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return ImageBatch(self.keys, self.images.to(device), labels, self.failures)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class _Item:
 
 
 class EvaluationData(LightningDataModule):
-    """The images to evaluate, by id.
+    """The images to evaluate, by id: dsg.data.folder.ImageFolder or dsg.data.held_out.HeldOutPortraits.
 
     Subclasses write `image_ids` and `load`, set `image_shape`, and have `largest_label` if they have labels; this class
     repeats, limits, resumes and batches.
