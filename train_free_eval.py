@@ -14,10 +14,10 @@ with without_torchvision():
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import callbacks
-from dsg.config import expand_includes, resume_settings, settings_head
+from dsg.config import expand_includes, run_settings
 from dsg.data.base import EvaluationData
 from dsg.errors import UserError
-from dsg.mistakes import FAILED, OK, explain, quieten
+from dsg.mistakes import FAILED, OK, explain, flat, quieten
 from dsg.module import GuidedDiffusion
 from dsg.parser import PREDICT, EvaluationParser, Evaluator
 from dsg.results import RunFolder
@@ -54,17 +54,17 @@ class EvaluationCLI(LightningCLI):
         try:
             return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
         except Exception as error:  # Lightning has no one kind for what this machine does not offer
-            reason = " ".join(str(error).split())
-            raise UserError(f"trainer: {reason}; accelerator auto and devices auto take what there is") from error
+            raise UserError(f"trainer: {flat(error)}; accelerator auto and devices auto take what there is") from error
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
         folder = RunFolder(self.config.predict.run_dir)
-        settings, ignored = resume_settings(self.parser, self.config)
-        folder.open(settings, settings_head(), ignored)
+        folder.open(*run_settings(self.parser, self.config))
         keys, datamodule.done = datamodule.keys(), folder.done()
         if not set(keys) <= datamodule.done:
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
+        elif not folder.is_finished():
+            self._get(self.config_init, "writer").finish(self.trainer)
         self.failed = len(set(keys) & folder.failed())
         if self.failed and self.trainer.is_global_zero:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)

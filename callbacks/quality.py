@@ -32,13 +32,22 @@ class Quality(EvaluationCallback):
         self._unavailable: dict[str, str] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._load()
+        for network in self._lpips.values():
+            network.to(pl_module.device)
+        if trainer.is_global_zero:
+            for reason in self._unavailable.values():
+                print(f"unavailable: {reason}", file=sys.stderr)
+
+    def _load(self) -> None:
         for net in self.nets:
+            name = f"lpips_{net}"
+            if name in self._lpips or name in self._unavailable:
+                continue
             try:
-                self._lpips[f"lpips_{net}"] = load_lpips(net, self.backbones).to(pl_module.device)
+                self._lpips[name] = load_lpips(net, self.backbones)
             except UserError as reason:
-                self._unavailable[f"lpips_{net}"] = str(reason)
-                if trainer.is_global_zero:
-                    print(f"unavailable: {reason}", file=sys.stderr)
+                self._unavailable[name] = str(reason)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
@@ -62,4 +71,5 @@ class Quality(EvaluationCallback):
                 writer.add_scalar(f"quality/{name}", values[good].mean().item(), batch_idx)
 
     def summary(self) -> dict[str, Any]:
+        self._load()  # a run that is only summarised was never started
         return {"unavailable": self._unavailable}

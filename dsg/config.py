@@ -62,16 +62,16 @@ def _with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
     return [nested for name in includes for nested in _with_includes(file.parent / name, chain)] + [file]
 
 
-def resume_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str]]:
-    """The resolved settings of a run, plain types, and the dotted keys that may change when it is continued."""
+def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], str, list[str]]:
+    """What `RunFolder.open` asks for: the resolved settings as plain types, the head, and the keys that may change."""
     settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
     for name in ("config", "include", "run_dir", "seed_everything"):
         settings.pop(name, None)
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
-    return settings, [*IGNORED, *trainer]
+    return settings, _head(), [*IGNORED, *trainer]
 
 
-def settings_head() -> str:
+def _head() -> str:
     """Comment lines that say which code, libraries and machine made a run."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "lightning", "torchmetrics", "diffusers"))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()

@@ -45,7 +45,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if user_error := _user_error(error):
         return MISTAKE, f"error: {user_error}"
     if isinstance(error, MisconfigurationException):
-        return MISTAKE, f"error: trainer: {_flat(error)}"
+        return MISTAKE, f"error: trainer: {flat(error)}"
     if _is_out_of_memory(error):
         return (
             MISTAKE,
@@ -53,14 +53,14 @@ def explain(error: BaseException) -> tuple[int, str]:
         )
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return MISTAKE, f"error: {place}{error.strerror or _flat(error)}; finished images are kept, mend and run again"
+        return MISTAKE, f"error: {place}{error.strerror or flat(error)}; finished images are kept, mend and run again"
     raise error
 
 
 def _thread_ended(args: threading.ExceptHookArgs) -> None:
     """TensorBoard writes in a thread of its own, whose error it raises again at the next write; a line is enough."""
     if isinstance(args.exc_value, OSError):
-        print(f"a file is incomplete: {_flat(args.exc_value)}", file=sys.stderr)
+        print(f"a file is incomplete: {flat(args.exc_value)}", file=sys.stderr)
     else:
         threading.__excepthook__(args)
 
@@ -83,5 +83,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
-def _flat(error: BaseException) -> str:
+def flat(error: BaseException) -> str:
+    """The error's message in one line."""
     return " ".join(str(error).split())

@@ -26,6 +26,8 @@ from dsg.errors import UserError
 Row = dict[str, Any]
 SETTINGS = "config.yaml"
 JOURNAL = "rows"
+TABLE = "per_image.csv"
+METRICS = "metrics.json"
 
 
 class RunFolder:
@@ -126,15 +128,23 @@ class RunFolder:
         return frozenset((row["id"], row["sample"]) for row in self.rows() if row["status"] != "ok")
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Write per_image.csv from the journal, and metrics.json."""
+        """Write metrics.json, and last per_image.csv from the journal."""
+        write_atomically(self.path / METRICS, (json.dumps(metrics, indent=2) + "\n").encode())
+        write_atomically(self.path / TABLE, self._table())
+
+    def is_finished(self) -> bool:
+        """Whether per_image.csv holds what the journal does: not if a run was killed before it wrote its summary."""
+        file = self.path / TABLE
+        return file.is_file() and file.read_bytes() == self._table()
+
+    def _table(self) -> bytes:
         rows = self.rows()
         measured = dict.fromkeys(name for row in rows for name in row if name not in ("id", "sample", "status"))
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, ["id", "sample", *measured, "status"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(self.path / "per_image.csv", table.getvalue().encode())
-        write_atomically(self.path / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+        return table.getvalue().encode()
 
 
 def _ends_with_newline(file: Path) -> bool:

@@ -282,3 +282,24 @@ def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_w
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (kept["model"]["steps"], kept["model"]["seed"]) == (3, 2)
     assert os.fspath(tmp_path / "images") == kept["data"]["init_args"]["root"]
+
+
+def test_a_run_that_was_killed_before_its_summary_is_summarised_by_the_next_start(evaluate, tmp_path):
+    assert evaluate() == 0
+    run = tmp_path / "run"
+    whole, lines = metrics(run), (run / "per_image.csv").read_text().splitlines(keepends=True)
+    (run / "per_image.csv").write_text("".join(lines[:3]))
+    (run / "metrics.json").unlink()
+    assert evaluate() == 0
+    assert (run / "per_image.csv").read_text() == "".join(lines)
+    assert {name: metrics(run)[name] for name in ("metrics", "images", "unavailable")} == {
+        name: whole[name] for name in ("metrics", "images", "unavailable")
+    }
+
+
+def test_true_bfloat16_measures_the_images_as_float32_does(evaluate, tmp_path):
+    saved = ("--writer.save_measurements", "true")
+    assert evaluate(*saved) == 0
+    assert evaluate(*saved, "--trainer.precision", "bf16-true", into="half") == 0
+    kept = [(run / "measurements" / "a.safetensors").read_bytes() for run in (tmp_path / "run", tmp_path / "half")]
+    assert kept[0] == kept[1]
