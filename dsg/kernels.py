@@ -122,9 +122,16 @@ class DDPM(ReverseKernel):
     Args:
         variance: `fixed_small` β̃ = β(1−ā_prev)/(1−ā), `fixed_large` β, or `learned_range`, the model's own
             log-interpolation between them, exp(½(v+1) log β + ½(1−v) log β̃) (Nichol & Dhariwal 2021, eq. 15).
+
+    Raises:
+        UserError: for another variance.
     """
 
     variance: Literal["fixed_small", "fixed_large", "learned_range"] = "fixed_small"
+
+    def __post_init__(self) -> None:
+        if self.variance not in ("fixed_small", "fixed_large", "learned_range"):
+            raise UserError(f"variance: must be fixed_small, fixed_large or learned_range, got {self.variance!r}")
 
     @property
     def is_stochastic(self) -> bool:

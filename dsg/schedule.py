@@ -134,6 +134,8 @@ def timesteps(total: int, steps: int | str, spacing: Spacing = "even") -> np.nda
     count = int(steps)
     if not 1 <= count <= total:
         raise UserError(f"steps: must be 1 to {total}, the length of the model's schedule, got {count}")
+    if spacing not in ("even", "leading", "trailing"):
+        raise UserError(f"spacing: must be even, leading or trailing, got {spacing!r}")
     if spacing == "leading":
         return np.arange(count) * (total // count)
     if spacing == "trailing":

@@ -85,3 +85,8 @@ def test_the_radius_is_root_n_sigma_and_the_norm_of_a_map():
 def test_eta_outside_its_range_is_refused(eta):
     with pytest.raises(UserError, match=r"\[0, 1\]"):
         DDIM(eta)
+
+
+def test_an_unknown_variance_is_refused():
+    with pytest.raises(UserError, match="fixed_small, fixed_large or learned_range"):
+        DDPM("learned")

@@ -54,6 +54,7 @@ def _altered(tmp_path: Path, metadata: dict[str, str] | None = None, without: st
         ({"sampler": "unheard_of"}, "", "choose ddim or ddpm"),
         ({"schedule": "linear-500"}, "", "timesteps"),
         ({"steps": "many"}, "", "altered.safetensors"),
+        ({"sampler": "ddpm", "var_type": "unheard_of"}, "", "learned_range"),
         ({}, "x_T", "x_T"),
         ({}, "noise", "noise"),
     ],
@@ -64,6 +65,25 @@ def test_a_record_that_cannot_be_replayed_exits_with_two_and_says_why(tmp_path, 
     assert words in error
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "cut"), [("noise", 3), ("x_t", 3), ("y", 1), ("mask", 1)])
+def test_a_record_that_was_cut_short_exits_with_two(tmp_path, capsys, name, cut):
+    tensors, meta = read_record(GOLDEN / "dsg_inpainting_ddim10.safetensors")
+    tensors[name] = tensors[name][:cut, ..., :5].contiguous() if name == "mask" else tensors[name][:cut].contiguous()
+    save_file(tensors, tmp_path / "cut.safetensors", meta)
+    assert main([str(tmp_path / "cut.safetensors"), "--network", str(NETWORK)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'cut.safetensors'}: ")
+
+
+@pytest.mark.parametrize("text", ["[]", "{half", "{"])
+def test_a_network_whose_options_cannot_be_read_exits_with_two(tmp_path, capsys, text):
+    folder = shutil.copytree(NETWORK, tmp_path / "network")
+    (folder / "config.json").write_text(text)
+    shutil.copy(GOLDEN / "dps_super_resolution_ddpm10.safetensors", tmp_path / "record.safetensors")
+    for path in (folder, tmp_path / "record.safetensors"):
+        assert main([str(path)]) == 2
+        assert "config.json" in capsys.readouterr().err
 
 
 def test_files_that_are_missing_or_foreign_exit_with_two(tmp_path, capsys):

@@ -75,3 +75,8 @@ def test_impossible_step_counts_are_refused_with_the_range(steps, words):
 def test_tables_that_are_no_schedule_are_refused(table):
     with pytest.raises(UserError, match="falls strictly"):
         NoiseSchedule.from_alpha_bar(table)
+
+
+def test_an_unknown_spacing_is_refused():
+    with pytest.raises(UserError, match="even, leading or trailing"):
+        NoiseSchedule().respace(10, "linspace")

@@ -11,7 +11,6 @@ outputs compared. Exit status: 0 every step within the tolerance, 1 some beyond 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from dsg.errors import UserError
 from dsg.replay.compare import drift, network_deviations, step_deviations
-from dsg.replay.record import read_trajectory
+from dsg.replay.record import read_options, read_trajectory
 
 
 def main(args: list[str] | None = None) -> int:
@@ -57,7 +56,7 @@ def _rows(path: Path, network: Path | None) -> list[tuple[int, float, float | No
 
 def _network_beside(path: Path) -> Path:
     """The only unconditional network beside a trajectory: a record without labels came from such a one."""
-    configs = {file.parent: json.loads(file.read_text()) for file in path.parent.glob("*/config.json")}
+    configs = {file.parent: read_options(file.parent) for file in path.parent.glob("*/config.json")}
     folders = [folder for folder, options in configs.items() if not options.get("class_cond")]
     if len(folders) != 1:
         raise UserError(f"{path}: name its network with --network DIR ({len(folders)} unconditional ones beside it)")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -47,12 +48,20 @@ def read_record(path: Path) -> tuple[Tensors, Metadata]:
         raise UserError(f"{path}: no readable safetensors file: {error}") from error
 
 
-def load_network(folder: Path, schedule: NoiseSchedule | None = None) -> ADM:
-    """The network of `model.pt` and `config.json`, options named as guided-diffusion names them."""
+def read_options(folder: Path) -> dict[str, Any]:
+    """The options in a network's `config.json`. Raises UserError if there are none."""
     try:
         options = json.loads((folder / "config.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{folder}: config.json cannot be read: {error}") from error
+    if not isinstance(options, dict):
+        raise UserError(f"{folder}: config.json holds no options but {type(options).__name__}")
+    return options
+
+
+def load_network(folder: Path, schedule: NoiseSchedule | None = None) -> ADM:
+    """The network of `model.pt` and `config.json`, options named as guided-diffusion names them."""
+    options = read_options(folder)
     for speed_only in ("use_checkpoint", "use_fp16"):
         options.pop(speed_only, None)
     try:
@@ -90,21 +99,20 @@ def read_trajectory(path: Path, network: Path) -> Trajectory:
         )
         visited = [step.t for step in sampler.score_model.schedule.respace(sampler.steps)]
         if visited != tensors["timesteps"].tolist():
-            raise UserError(f"{path}: recorded timesteps {tensors['timesteps'].tolist()}, ours are {visited}")
+            raise UserError(f"recorded timesteps {tensors['timesteps'].tolist()}, ours are {visited}")
         if tensors["x_T"].shape[1:] != sampler.score_model.shape:
-            raise UserError(f"{path}: images {tuple(tensors['x_T'].shape[1:])} do not fit the network in {network}")
-        _require(tensors, "noise", "x_t")
-        return Trajectory(sampler, _measurement(_task(meta), tensors), tensors)
+            raise UserError(f"images {tuple(tensors['x_T'].shape[1:])} do not fit the network in {network}")
+        states = (len(visited), *tensors["x_T"].shape)
+        measurement = _measurement(_task(meta), tensors)
+        measured = measurement.operator.forward(tensors["x_T"])
+        for name, shape in (("noise", states), ("x_t", states), ("y", measured.shape)):
+            if tensors[name].shape != shape:
+                raise UserError(f"{name} is {tuple(tensors[name].shape)}, expected {tuple(shape)}")
+        return Trajectory(sampler, measurement, tensors)
     except KeyError as error:
         raise UserError(f"{path}: no recorded trajectory, {error} is missing") from error
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # numbers that are none; a mask of another shape
         raise UserError(f"{path}: {error}") from error
-
-
-def _require(tensors: Tensors, *names: str) -> None:
-    for name in names:
-        if name not in tensors:
-            raise KeyError(name)
 
 
 def _schedule(text: str) -> NoiseSchedule:
