@@ -121,11 +121,16 @@ def markdown(table: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r['task']} | {r['steps']} | {r['DPS strength']:g} | {r['DPS PSNR']:.2f} | {r['DSG strength']:g} "
+        f"| {r['task']} | {r['steps']} | {_strength(r, 'DPS')} | {r['DPS PSNR']:.2f} | {_strength(r, 'DSG')} "
         f"| {r['DSG PSNR']:.2f} | {r['difference']:+.2f} [{r['low']:+.2f}, {r['high']:+.2f}] |"
-        for _, r in table.iterrows()
+        for r in table.to_dict("records")
     ]
     return "\n".join(lines) + "\n"
+
+
+def _strength(row: dict, method: str) -> str:
+    """The chosen strength, marked with * where it is at an end of the grid: a better one may lie beyond."""
+    return f"{row[f'{method} strength']:g}{'*' if row[f'{method} at an end'] else ''}"
 
 
 def main() -> None:

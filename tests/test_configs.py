@@ -1,8 +1,11 @@
 """Every configuration can be read, and says how it is run."""
 
+import importlib
+import inspect
 from pathlib import Path
 
 import pytest
+import yaml
 
 from train_free_eval import main
 
@@ -32,8 +35,6 @@ def test_a_guidance_configuration_spells_out_every_parameter():
     """Otherwise switching the class would keep same-named values of the one before."""
     import dataclasses
 
-    import yaml
-
     from dsg import guidance
 
     for path in (EXPERIMENTS[0].parent.parent / "guidance").glob("*.yaml"):
@@ -41,3 +42,22 @@ def test_a_guidance_configuration_spells_out_every_parameter():
         method = getattr(guidance, section["class_path"].rsplit(".", 1)[1])
         fields = dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()
         assert set(section.get("init_args", {})) == {field.name for field in fields}, path.name
+
+
+@pytest.mark.parametrize("axis", ["data", "model", "task"])
+def test_a_configuration_of_an_axis_spells_out_every_parameter_that_has_a_default(axis):
+    for path in sorted((EXPERIMENTS[0].parent.parent / axis).glob("*.yaml")):
+        for section in class_sections(yaml.safe_load(path.read_text())):
+            module, name = section["class_path"].rsplit(".", 1)
+            parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters.values()
+            optional = {p.name for p in parameters if p.default is not inspect.Parameter.empty}
+            assert optional <= set(section.get("init_args", {})), f"{path.name}: {section['class_path']}"
+
+
+def class_sections(content):
+    """Every {class_path, init_args} inside, at any depth."""
+    if isinstance(content, dict):
+        if "class_path" in content:
+            yield content
+        for value in content.values():
+            yield from class_sections(value)
