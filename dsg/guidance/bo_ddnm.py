@@ -1,0 +1,66 @@
+"""Bias-optimal DDNM."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from dsg.errors import UserError
+from dsg.guidance.base import Guidance
+from dsg.guidance.linear import corrected, noise_sigma, require_linear, spectral_operator
+from dsg.kernels import ReverseKernel
+from dsg.process import ReverseProcess
+from dsg.schedule import Step
+from dsg.trace import StepRecord
+from dsg.types import State
+from tasks.base import Task
+
+
+@dataclass(frozen=True)
+class BODDNM(Guidance):
+    """2410.13746: the score in A's range is that of the measurement itself, and the network's is used elsewhere.
+
+        s ← (I − A⁺A) s + f,   f = (ā σ_y² A⁺A⁺ᵀ + (1−ā) I)⁻¹ (√ā A⁺ y − A⁺A x_t)
+                                 = Aᵀ ((1−ā) A Aᵀ + ā σ_y² I)⁻¹ (√ā y − A x_t)
+        x̂ = (x_t + (1−ā) s)/√ā
+
+    f is the score of N(√ā A⁺y, ā σ_y² A⁺A⁺ᵀ + (1−ā) I). No backward pass. For σ_y = 0 it is DDNM. The kernel steps from
+    the x̂ and ε that belong to the new score.
+
+    In A's range the network is not asked, so noise of σ_y/s stays in the sample along a direction of singular value s:
+    those below the cutoff, as a blur has many, are left to the network.
+
+    Args:
+        cutoff: singular values up to this share of the largest count as zero, in A⁺ and in f; in [1e-6, 1).
+
+    Raises:
+        UserError: for a cutoff outside this range; before the first sample, for a task without singular values or Gaussian
+            noise.
+    """
+
+    cutoff: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 1e-6 <= self.cutoff < 1.0:
+            raise UserError(f"cutoff: BODDNM's must be in [1e-6, 1), got {self.cutoff}")
+
+    def check(self, kernel: ReverseKernel, task: Task) -> None:
+        require_linear("BODDNM", task, spectral=True)
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        operator, y = spectral_operator(process), process.measurement.y
+        signal, variance = math.sqrt(step.alpha_bar), 1.0 - step.alpha_bar
+        prediction = process.predict(x_t, step)
+        score = -prediction.epsilon / math.sqrt(variance)
+        s = operator.singular_values(y)
+        kept = s > self.cutoff * s.amax(dim=(-2, -1), keepdim=True)
+        denominator = torch.where(kept, variance * s**2 + step.alpha_bar * noise_sigma(process) ** 2, 1)
+        in_range = operator.v(kept * operator.v_adjoint(score))
+        residual = operator.u_adjoint(signal * y - operator.forward(x_t))
+        measured = operator.v(torch.where(kept, s / denominator, 0) * residual)
+        estimate = (x_t + variance * (score - in_range + measured)) / signal
+        guided = process.transition(x_t, corrected(prediction, estimate, x_t, step), step)
+        x_prev = guided.sample(process.noise(x_t))
+        return StepRecord(step, x_t, x_prev, prediction, process.transition(x_t, prediction, step))

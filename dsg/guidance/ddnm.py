@@ -1,0 +1,88 @@
+"""Denoising diffusion null-space model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from dsg.errors import UserError
+from dsg.guidance.base import Guidance
+from dsg.guidance.linear import corrected, noise_sigma, require_linear, spectral_operator
+from dsg.kernels import Prediction, ReverseKernel, Transition
+from dsg.process import ReverseProcess
+from dsg.schedule import Step
+from dsg.trace import StepRecord
+from dsg.types import State
+from tasks.base import Task
+
+
+@dataclass(frozen=True)
+class DDNM(Guidance):
+    """Wang et al. 2023 (2212.00490): the clean estimate is given the measurement's range-space content, without a
+    backward pass, and the kernel takes its step from there:
+
+        x̂ ← x̂ − A⁺ (A x̂ − y)
+
+    With measurement noise, DDNM+: along a singular direction of A with value s, where the kernel's mean moves by a x̂
+    and its standard deviation is σ, the correction brings a σ_y/s of noise with it. It is scaled down by λ, and less
+    noise is added, so that the sum has the variance σ² that the network expects:
+
+        x̂ ← x̂ − V diag(λ) Vᵀ A⁺ (A x̂ − y),   x_prev = μ(x̂) + V diag(√γ) Vᵀ z
+        λ = min(1, σ s/(a σ_y)),   γ = σ² − (a λ σ_y/s)²;   λ = 1 and γ = σ² where s = 0
+
+    The paper's kernel is DDPM, which has no ε; for DDIM its code keeps the network's.
+
+    Args:
+        keep_epsilon: give DDIM the network's own ε, as the published code does; otherwise the ε that belongs to the
+            corrected x̂, which at eta 1 is DDPM's step.
+
+    Raises:
+        UserError: before the first sample, for a task without singular values or Gaussian noise; with σ_y > 0, for a
+            kernel without noise or with a learned variance.
+    """
+
+    keep_epsilon: bool = True
+
+    def check(self, kernel: ReverseKernel, task: Task) -> None:
+        if require_linear("DDNM", task, spectral=True) == 0.0:
+            return
+        if not kernel.is_stochastic:
+            raise UserError("DDNM+ (σ_y > 0) hides measurement noise in the kernel's: set model.kernel.eta above 0")
+        if getattr(kernel, "variance", None) == "learned_range":
+            raise UserError("DDNM+ (σ_y > 0) needs one σ a step, not learned_range; set kernel.variance fixed_small")
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        operator, sigma_y = spectral_operator(process), noise_sigma(process)
+        prediction = process.predict(x_t, step)
+        unguided = process.transition(x_t, prediction, step)
+        y, estimate, z = process.measurement.y, prediction.clean_estimate, process.noise(x_t)
+        if sigma_y == 0.0:
+            correction = operator.pseudo_inverse(operator.forward(estimate) - y)
+            x_prev = self._transition(x_t, prediction, estimate - correction, step, process).sample(z)
+            return StepRecord(step, x_t, x_prev, prediction, unguided)
+        assert isinstance(unguided.std, float), "checked before the first sample"
+        std, moves = unguided.std, self._response(step, process)
+        inverse = operator.inverse_singular_values(y)
+        amplified = moves * sigma_y * inverse  # a σ_y/s, and 0 where s is
+        share = torch.where(amplified > std, std / torch.where(amplified > std, amplified, 1), 1)
+        deviation = (std**2 - (share * amplified) ** 2).clamp(min=0).sqrt()
+        residual = operator.forward(estimate) - y
+        correction = operator.v(share * inverse * operator.u_adjoint(residual))
+        noise = std * z + operator.v((deviation - std) * operator.v_adjoint(z))
+        x_prev = self._transition(x_t, prediction, estimate - correction, step, process).mean + noise
+        return StepRecord(step, x_t, x_prev, prediction, unguided)
+
+    def _transition(
+        self, x_t: State, prediction: Prediction, estimate: State, step: Step, process: ReverseProcess
+    ) -> Transition:
+        if self.keep_epsilon:
+            return process.transition(x_t, replace(prediction, clean_estimate=estimate), step)
+        return process.transition(x_t, corrected(prediction, estimate, x_t, step), step)
+
+    def _response(self, step: Step, process: ReverseProcess) -> float:
+        """a: how far the kernel's mean moves when x̂ moves by one and x_t stays; a number, on the CPU."""
+        zero, one = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+        follows = 0.0 if self.keep_epsilon else -math.sqrt(step.alpha_bar / (1.0 - step.alpha_bar))
+        return process.kernel.transition(zero, Prediction(one, follows * one), step).mean.item()

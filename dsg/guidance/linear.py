@@ -1,0 +1,76 @@
+"""What the posterior methods share: what they need of a task, and predictions with a corrected clean estimate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from dsg.errors import UserError
+from dsg.kernels import Prediction
+from dsg.models.base import ScoreModel
+from dsg.process import ReverseProcess
+from dsg.schedule import NoiseLevel
+from dsg.types import State
+from tasks.base import InverseProblem, Task
+from tasks.operators import LinearOperator
+from tasks.spectral import SpectralOperator
+
+LINEAR = "Denoising, RandomInpainting, BoxInpainting, SuperResolution, GaussianDeblurring or MotionDeblurring"
+SPECTRAL = f"{LINEAR} with padding circular"
+
+
+def require_linear(method: str, task: Task, spectral: bool = False) -> float:
+    """σ_y of a linear task with Gaussian noise, or a UserError that says what is missing and which tasks fit.
+
+    Args:
+        method: the name that the error begins with.
+        task: the task.
+        spectral: whether A's singular value decomposition is needed.
+    """
+    fitting = SPECTRAL if spectral else LINEAR
+    if not isinstance(task, InverseProblem):
+        raise UserError(
+            f"{method} needs a linear task y = A x + noise, and {type(task).__name__} is none; use {fitting}"
+        )
+    operator = task.example_operator()
+    if not isinstance(operator, LinearOperator):
+        raise UserError(f"{method} needs a linear operator, and {type(task).__name__}'s is none; use {fitting}")
+    if spectral and not isinstance(operator, SpectralOperator):
+        raise UserError(f"{method} needs A's singular values, which {type(task).__name__} has not; use {fitting}")
+    try:
+        return task.noise_sigma
+    except UserError as error:
+        raise UserError(f"{method}: {error}") from None
+
+
+def linear_operator(process: ReverseProcess) -> LinearOperator:
+    """A of this batch.
+
+    Raises:
+        UserError: if the model's state is not the image: A of a decoder is not linear.
+    """
+    operator = process.measurement.operator
+    if type(process.score_model).decode is not ScoreModel.decode:
+        raise UserError("posterior methods need a score model in pixel space; use a loss guidance such as DPS or DSG")
+    assert isinstance(operator, LinearOperator), "checked before the first sample"
+    return operator
+
+
+def spectral_operator(process: ReverseProcess) -> SpectralOperator:
+    """A of this batch, with its singular value decomposition."""
+    operator = linear_operator(process)
+    assert isinstance(operator, SpectralOperator), "checked before the first sample"
+    return operator
+
+
+def noise_sigma(process: ReverseProcess) -> float:
+    """σ_y of this batch's measurement, on images in [−1, 1]."""
+    assert isinstance(process.task, InverseProblem), "checked before the first sample"
+    return process.task.noise_sigma
+
+
+def corrected(prediction: Prediction, clean_estimate: State, x_t: State, level: NoiseLevel) -> Prediction:
+    """The prediction with another x̂, and the ε that belongs to it: ε = (x_t − √ā x̂)/√(1−ā)."""
+    signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
+    epsilon = (x_t - signal * clean_estimate) / noise
+    return replace(prediction, clean_estimate=clean_estimate, epsilon=epsilon)

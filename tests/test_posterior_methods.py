@@ -1,0 +1,211 @@
+"""Posterior methods against closed forms. What every method must do is in test_contract.py."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import tasks
+from dsg.errors import UserError
+from dsg.guidance import BODDNM, DDNM, DPS, DiffPIR, PiGDM
+from dsg.kernels import DDIM, DDPM
+from dsg.models.mixture import GaussianMixture
+from dsg.noise import NoiseStreams, SampleKey
+from dsg.sampling import Sampler
+from tasks import GaussianNoise, InverseProblem, PoissonNoise
+from tasks.operators import LinearOperator
+from tests.toy import Toy
+
+A = torch.tensor([[1.0, 0.5, 0.0], [0.2, -0.4, 0.7]])
+SIGMA = 0.3
+
+
+class Matrix(LinearOperator):
+    """x ↦ A x for vectors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ A.to(x).mT
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return y @ A.to(y)
+
+    def pseudo_inverse(self, y: Tensor) -> Tensor:
+        return y @ torch.linalg.pinv(A.to(y)).mT
+
+
+class MatrixTask(InverseProblem):
+    """y = A x + σ n."""
+
+    def __init__(self, sigma: float = SIGMA) -> None:
+        super().__init__(GaussianNoise(sigma))
+
+    def operator(self, shape, streams):
+        return Matrix()
+
+
+def keys(count: int) -> NoiseStreams:
+    """Many samples of one measurement."""
+    return NoiseStreams([SampleKey(3, "a", sample) for sample in range(count)])
+
+
+def vectors(guidance, steps=200, count=3000):
+    """Samples of prior N(0, I) given y, and y."""
+    reference = torch.tensor([1.0, -0.5, 0.8]).expand(count, 3)
+    sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDPM(), steps, clip_denoised=False)
+    process = sampler.begin(reference, keys(count))
+    *_, last = sampler.run(process)
+    return last.x_prev.double(), process.measurement.y[0].double()
+
+
+def pictures(guidance, task, kernel=None, model=None):
+    sampler = Sampler(model or Toy(16), task, guidance, kernel or DDIM(), 10)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    process = sampler.begin(images, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    return list(sampler.run(process)), process
+
+
+def errors(samples: Tensor, y: Tensor) -> tuple[float, float]:
+    """Largest deviations of mean and covariance from those of the exact posterior."""
+    a = A.double()
+    covariance = torch.linalg.inv(torch.eye(3).double() + a.mT @ a / SIGMA**2)
+    mean = covariance @ a.mT @ y / SIGMA**2
+    return (samples.mean(0) - mean).abs().max().item(), (samples.T.cov() - covariance).abs().max().item()
+
+
+@pytest.mark.parametrize("index", [0, 4, 9])
+def test_pigdms_gradient_on_normal_data_is_the_exact_score_of_the_likelihood(index):
+    """x_0 | x_t ~ N(√ā x_t, (1−ā) I), so y | x_t ~ N(√ā A x_t, (1−ā) A Aᵀ + σ² I)."""
+    sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), PiGDM(), DDIM(), 10, clip_denoised=False)
+    process = sampler.begin(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), keys(5))
+    step = sampler.score_model.schedule.respace(10)[index]
+    x_t = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    covariance = (1 - step.alpha_bar) * A @ A.mT + SIGMA**2 * torch.eye(2)
+    likelihood = torch.distributions.MultivariateNormal(step.alpha_bar**0.5 * x_t @ A.mT, covariance)
+    (expected,) = torch.autograd.grad(likelihood.log_prob(process.measurement.y).sum(), x_t)
+    torch.testing.assert_close(-PiGDM().gradient(x_t, step, process).gradient, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_pigdm_as_a_score_samples_the_exact_posterior_and_dps_does_not():
+    """3000 samples: a mean is known to about 0.02, a variance to about 0.026."""
+    exact = errors(*vectors(PiGDM("score")))
+    assert max(exact) < 0.06
+    biased = errors(*vectors(DPS(1.0)))
+    assert max(biased) > 0.2
+
+
+def test_pigdm_as_a_score_comes_closer_with_more_steps():
+    assert max(errors(*vectors(PiGDM("score"), steps=200))) < 0.5 * max(errors(*vectors(PiGDM("score"), steps=10)))
+
+
+def test_pigdms_two_rules_share_their_gradient_and_differ_in_their_step():
+    published, _ = pictures(PiGDM(), tasks.SuperResolution(4))
+    score, _ = pictures(PiGDM("score"), tasks.SuperResolution(4))
+    assert torch.equal(published[0].gradient, score[0].gradient)
+    assert not torch.allclose(published[0].x_prev, score[0].x_prev)
+    step, unguided = published[0].step, published[0].transition
+    moved = published[0].x_prev - unguided.mean
+    expected = -(step.alpha_bar**0.5) * (1 - step.alpha_bar) * published[0].gradient
+    fresh = NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]).normal("reverse", (3, 16, 16))
+    torch.testing.assert_close(moved - unguided.std * fresh, expected, rtol=1e-3, atol=1e-5)
+
+
+NOISELESS = {
+    "denoising": tasks.Denoising(noise=GaussianNoise(0.0)),
+    "inpainting": tasks.RandomInpainting(noise=GaussianNoise(0.0)),
+    "super-resolution": tasks.SuperResolution(4, noise=GaussianNoise(0.0)),
+}
+every_noiseless_task = pytest.mark.parametrize("task", NOISELESS.values(), ids=NOISELESS)
+
+
+@every_noiseless_task
+@pytest.mark.parametrize("guidance", [DDNM(), DDNM(False), BODDNM(), DiffPIR()], ids=repr)
+def test_without_noise_the_sample_explains_the_measurement(task, guidance):
+    records, process = pictures(guidance, task)
+    torch.testing.assert_close(
+        process.measurement.operator.forward(records[-1].x_prev), process.measurement.y, rtol=0, atol=1e-4
+    )
+
+
+@every_noiseless_task
+@pytest.mark.parametrize("kernel", [DDIM(0.0), DDIM(1.0), DDPM()], ids=repr)
+def test_without_noise_bo_ddnm_is_ddnm(task, kernel):
+    for ours, theirs in zip(pictures(BODDNM(), task, kernel)[0], pictures(DDNM(False), task, kernel)[0], strict=True):
+        torch.testing.assert_close(ours.x_prev, theirs.x_prev, rtol=0, atol=1e-3)
+
+
+@every_noiseless_task
+@pytest.mark.parametrize("keep_epsilon", [True, False])
+def test_ddnm_plus_with_little_noise_steps_as_ddnm(task, keep_epsilon):
+    little = type(task)(noise=GaussianNoise(1e-6))
+    for ours, theirs in zip(
+        pictures(DDNM(keep_epsilon), little)[0][:5], pictures(DDNM(keep_epsilon), task)[0][:5], strict=True
+    ):
+        torch.testing.assert_close(ours.x_prev, theirs.x_prev, rtol=0, atol=2e-3)
+
+
+def test_ddnm_plus_takes_the_measurements_noise_out_of_its_own():
+    """Denoising, where s = 1: given x̂, noise of x_prev is a λ σ_y of y and √γ of z, together σ² at every step."""
+    sigma, kernel = 0.3, DDPM()
+    model = GaussianMixture.standard_normal((3, 40, 40))
+    sampler = Sampler(model, tasks.Denoising(noise=GaussianNoise(sigma)), DDNM(), kernel, 10, clip_denoised=False)
+    process = sampler.begin(torch.zeros(1, 3, 40, 40), keys(1))  # y is noise alone
+    for step in model.schedule.respace(10)[:-1]:
+        record = sampler.guidance.step(torch.zeros(1, 3, 40, 40), step, process)  # x̂ = 0 and μ = 0
+        assert record.x_prev.std().item() == pytest.approx(record.transition.std, rel=0.05)
+
+
+@pytest.mark.parametrize("index", [0, 5])
+def test_diffpirs_data_step_is_the_closed_form(index):
+    """(AᵀA + ρ I) u = Aᵀ y + ρ x̂, seen in the mean of x_prev when nothing else moves it (ζ = 1)."""
+    guidance = DiffPIR(2.0, 1.0)
+    sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
+    process = sampler.begin(torch.ones(4, 3), keys(4))
+    step = sampler.score_model.schedule.respace(10)[index]
+    x_t = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    estimate = step.alpha_bar**0.5 * x_t
+    rho = 2.0 * SIGMA**2 * step.alpha_bar / (1 - step.alpha_bar)
+    right = process.measurement.y @ A + rho * estimate
+    proximal = torch.linalg.solve(A.mT @ A + rho * torch.eye(3), right.mT).mT
+    noise = keys(4).normal("reverse", (3,))
+    expected = step.alpha_bar_prev**0.5 * proximal + (1 - step.alpha_bar_prev) ** 0.5 * noise
+    torch.testing.assert_close(guidance.step(x_t, step, process).x_prev, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [PiGDM(), DDNM(), BODDNM(), DiffPIR()], ids=repr)
+def test_noise_that_is_not_gaussian_is_refused_with_the_mend(guidance):
+    with pytest.raises(UserError, match=r"PoissonNoise.*GaussianNoise"):
+        guidance.check(DDIM(), tasks.Denoising(noise=PoissonNoise()))
+
+
+@pytest.mark.parametrize("guidance", [DDNM(), BODDNM()], ids=repr)
+def test_tasks_without_singular_values_are_refused_and_those_that_fit_are_named(guidance):
+    with pytest.raises(UserError, match=r"singular values.*SuperResolution.*padding circular"):
+        guidance.check(DDIM(), tasks.MotionDeblurring())
+    guidance.check(DDIM(), tasks.MotionDeblurring(padding="circular"))
+
+
+def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
+    with pytest.raises(UserError, match="eta above 0"):
+        DDNM().check(DDIM(0.0), tasks.Denoising())
+    with pytest.raises(UserError, match="fixed_small"):
+        DDNM().check(DDPM("learned_range"), tasks.Denoising())
+    DDNM().check(DDIM(0.0), tasks.Denoising(noise=GaussianNoise(0.0)))
+
+
+def test_impossible_settings_are_refused():
+    for make, words in [
+        (lambda: PiGDM("other"), "published or score"),
+        (lambda: BODDNM(0.0), "cutoff"),
+        (lambda: DiffPIR(0.0), "above 0"),
+        (lambda: DiffPIR(1.0, 1.5), r"\[0, 1\]"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            make()
+
+
+def test_a_model_with_a_decoder_is_refused():
+    class Latent(Toy):
+        def decode(self, state):
+            return 2 * state
+
+    with pytest.raises(UserError, match="pixel space"):
+        pictures(DiffPIR(), tasks.Denoising(), model=Latent(16))
