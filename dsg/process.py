@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,6 +74,7 @@ class ReverseProcess:
         measurement: what `task` measured of this batch.
         kernel: turns predictions into transitions.
         streams: the batch's random streams.
+        steps: the reverse steps, noisiest first.
         condition: class labels (B,), or None.
         clip_denoised: clamp x̂ to [−1, 1].
         combiner: turns network evaluations into one prediction; by default the evaluation under `condition`.
@@ -84,6 +87,7 @@ class ReverseProcess:
         measurement: Measurement,
         kernel: ReverseKernel,
         streams: NoiseStreams,
+        steps: Sequence[Step],
         condition: Tensor | None = None,
         clip_denoised: bool = True,
         combiner: PredictionCombiner | None = None,
@@ -93,11 +97,13 @@ class ReverseProcess:
         self.measurement = measurement
         self.kernel = kernel
         self.streams = streams
+        self.steps = steps
         self.condition = condition
         self.clip_denoised = clip_denoised
         self.combiner = combiner or Conditional()
         self.forwards = 0  # network evaluations, and
         self.backwards = 0  # backward passes through it, of every sample of the batch
+        self.memory: dict[Any, Any] = {}  # what a combiner keeps from step to step, under a key of its own
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
@@ -130,6 +136,32 @@ class ReverseProcess:
             (gradient,) = torch.autograd.grad(value.sum(), x_t)
         self.backwards += 1
         return LossGradient(prediction.detach(), value.detach(), gradient)
+
+    def clean_loss_gradient(
+        self, clean_estimate: State, loss: Callable[[State], PerSample] | None = None
+    ) -> tuple[PerSample, State]:
+        """L(x̂, y), (B,), and ∇_x̂ L, (B, *shape): in clean space, with no pass through the network."""
+        with torch.enable_grad():
+            clean_estimate = clean_estimate.detach().requires_grad_()
+            value = (loss or self.loss)(clean_estimate)
+            (gradient,) = torch.autograd.grad(value.sum(), clean_estimate)
+        return value.detach(), gradient
+
+    def with_epsilon(self, x_t: State, step: Step, epsilon: State, of: Prediction) -> Prediction:
+        """The prediction `of` with another ε, and the x̂ that belongs to it."""
+        return Prediction.from_output(ModelOutput(epsilon, of.variance_range), x_t, step, self.clip_denoised)
+
+    def smoothed_loss(self, like: State, std: float, draws: int) -> Callable[[State], PerSample]:
+        """x̂ ↦ −log (1/K Σ_k exp(−L(x̂ + std·z_k, y))), (B,), with K fixed draws; L itself where std is 0."""
+        if std == 0.0:
+            return self.loss
+        shifts = [std * self.noise(like, Purpose.MONTE_CARLO) for _ in range(draws)]
+
+        def loss(clean_estimate: State) -> PerSample:
+            losses = torch.stack([self.loss(clean_estimate + shift) for shift in shifts])
+            return math.log(draws) - torch.logsumexp(-losses, dim=0)
+
+        return loss
 
     def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
         """The unguided step's mean and standard deviation."""

@@ -77,6 +77,7 @@ class Sampler:
             measurement,
             self.kernel,
             streams,
+            self.score_model.schedule.respace(self.steps, self.spacing),
             condition,
             self.clip_denoised,
             self.combiner,
@@ -86,8 +87,7 @@ class Sampler:
         """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise."""
         if x_T is None:
             x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
-        steps = self.score_model.schedule.respace(self.steps, self.spacing)
-        trajectory = self.guidance.sample(x_T, steps, process)
+        trajectory = self.guidance.sample(x_T, process.steps, process)
         while True:
             # entered for each step, so that neither mode leaks to whoever consumes the records
             with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):

@@ -6,6 +6,26 @@ from dsg.guidance.ddnm import DDNM
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
+from dsg.guidance.freedom import FreeDoM
+from dsg.guidance.lgd_mc import LGDMC
+from dsg.guidance.mpgd import MPGD
 from dsg.guidance.pigdm import PiGDM
+from dsg.guidance.tfg import TFG
+from dsg.guidance.ugd import UGD
 
-__all__ = ["BODDNM", "DDNM", "DPS", "DSG", "DiffPIR", "Guidance", "LossGuidance", "PiGDM", "Unguided"]
+__all__ = [
+    "BODDNM",
+    "DDNM",
+    "DPS",
+    "DSG",
+    "LGDMC",
+    "MPGD",
+    "TFG",
+    "UGD",
+    "DiffPIR",
+    "FreeDoM",
+    "Guidance",
+    "LossGuidance",
+    "PiGDM",
+    "Unguided",
+]

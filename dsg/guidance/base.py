@@ -58,7 +58,7 @@ class LossGuidance(Guidance):
         return True
 
     def repeats(self, step: Step) -> int:
-        """How often this step is taken; above 1, the state is noised up again in between (time travel)."""
+        """How often a guided step is taken; above 1, the state is noised up again in between (time travel)."""
         return 1
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
@@ -82,7 +82,7 @@ class LossGuidance(Guidance):
         x_t = x_T
         for step in steps:
             record = self.step(x_t, step, process)
-            for _ in range(self.repeats(step) - 1):
+            for _ in range(self.repeats(step) - 1 if self.is_guided(step) else 0):
                 record = self.step(process.renoise(record.x_prev, step), step, process)
             yield record
             x_t = record.x_prev

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
+from dsg.guidance.window import check_window, in_window
 from dsg.kernels import ReverseKernel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
@@ -31,6 +33,8 @@ class DSG(LossGuidance):
         interval: guide the steps whose index (0 is the last step) is divisible by this; at least 1.
         start: first guided step, counted from the noisy end, 0 being the first.
         stop: first step, counted the same way, that is no longer guided; None guides to the end.
+        final_rate: the rate at the last step, in [0, 1]; it is reached linearly. None keeps `guidance_rate`.
+        radius: `fixed` is √n σ; `chi` is the norm ‖σz‖ of the step's own noise, a χ(n) draw times σ (2606.28417).
 
     Raises:
         UserError: for values outside these ranges, or a kernel without noise (DDIM with eta 0).
@@ -41,14 +45,16 @@ class DSG(LossGuidance):
     interval: int = 1
     start: int = 0
     stop: int | None = None
+    final_rate: float | None = None
+    radius: Literal["fixed", "chi"] = "fixed"
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.guidance_rate <= 1.0:
-            raise UserError(f"guidance_rate: DSG's rate must be in [0, 1], got {self.guidance_rate}")
+        for name, rate in (("guidance_rate", self.guidance_rate), ("final_rate", self.final_rate)):
+            if rate is not None and not 0.0 <= rate <= 1.0:
+                raise UserError(f"{name}: DSG's rate must be in [0, 1], got {rate}")
         if self.interval < 1:
             raise UserError(f"interval: must be at least 1 (1 guides every step), got {self.interval}")
-        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
-            raise UserError(f"start, stop: need 0 ≤ start < stop, got {self.start} and {self.stop}")
+        check_window(self.start, self.stop)
 
     def check(self, kernel: ReverseKernel, task: Task) -> None:
         self.base.check(kernel, task)
@@ -59,9 +65,20 @@ class DSG(LossGuidance):
             )
 
     def is_guided(self, step: Step) -> bool:
-        in_window = self.start <= step.position and (self.stop is None or step.position < self.stop)
         has_noise = step.index > 0
-        return self.guidance_rate > 0.0 and has_noise and in_window and step.index % self.interval == 0
+        return (
+            self.rate(step) > 0.0
+            and has_noise
+            and in_window(step, self.start, self.stop)
+            and step.index % self.interval == 0
+        )
+
+    def rate(self, step: Step) -> float:
+        """w at this step: from `guidance_rate` at the first to `final_rate` at the last, linear in the position."""
+        if self.final_rate is None:
+            return self.guidance_rate
+        share = step.position / max(step.total - 1, 1)
+        return (1.0 - share) * self.guidance_rate + share * self.final_rate
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         return self.base.gradient(x_t, step, process)
@@ -70,10 +87,11 @@ class DSG(LossGuidance):
         return self.base.repeats(step)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        radius = expand_to(guided.transition.radius(), guided.x_t)
         random = guided.transition.std * guided.noise
+        norm = guided.transition.radius() if self.radius == "fixed" else per_sample_norm(random)
+        radius = expand_to(norm, guided.x_t)
         towards = -radius * direction(guided.gradient)
-        mixed = random + self.guidance_rate * (towards - random)
+        mixed = random + self.rate(guided.step) * (towards - random)
         constrained = guided.transition.mean + radius * direction(mixed)
         defined = (per_sample_norm(guided.gradient) > 0) & (per_sample_norm(mixed) > 0)
         return torch.where(expand_to(defined, guided.x_t), constrained, guided.unguided)

@@ -35,10 +35,9 @@ def step_deviations(trajectory: Trajectory) -> list[tuple[int, float]]:
     """
     recorded = trajectory.tensors
     process = _process(trajectory)
-    steps = trajectory.sampler.score_model.schedule.respace(trajectory.sampler.steps)
     states = [recorded["x_T"], *recorded["x_t"]]
     deviations = []
-    for step, x_t, expected in zip(steps, states, recorded["x_t"], strict=False):
+    for step, x_t, expected in zip(process.steps, states, recorded["x_t"], strict=False):
         with torch.no_grad():
             record = trajectory.sampler.guidance.step(x_t, step, process)
         deviations.append((int(step.t), _largest(record.x_prev, expected)))
@@ -55,7 +54,7 @@ def _process(trajectory: Trajectory) -> ReverseProcess:
     sampler, streams = trajectory.sampler, RecordedNoise(trajectory.tensors["noise"])
     return ReverseProcess(
         sampler.score_model, sampler.task, trajectory.measurement, sampler.kernel, streams,
-        clip_denoised=sampler.clip_denoised,
+        sampler.score_model.schedule.respace(sampler.steps), clip_denoised=sampler.clip_denoised,
     )  # fmt: skip
 
 

@@ -1,0 +1,102 @@
+"""Training-free guidance: the union of the loss-guidance methods, by its hyper-parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from dsg.guidance.base import LossGuidance
+from dsg.guidance.window import check_at_least
+from dsg.process import GuidedStep, LossGradient, ReverseProcess
+from dsg.schedule import Step
+from dsg.types import PerSample, State
+
+Curve = Literal["constant", "increase", "decrease"]
+
+
+def weight(curve: Curve, step: Step, steps: Sequence[Step]) -> float:
+    """s(t) of mean 1 over the trajectory (Ye et al. 2024, section 3.2).
+
+    Constant, increasing towards the clean end as α_t = ā/ā_prev, or decreasing as 1 − α_t.
+    """
+    if curve == "constant":
+        return 1.0
+    values = [1.0 - s.beta if curve == "increase" else s.beta for s in steps]
+    own = 1.0 - step.beta if curve == "increase" else step.beta
+    return own * len(values) / sum(values)
+
+
+@dataclass(frozen=True)
+class TFG(LossGuidance):
+    """Ye et al. 2024 (2409.15761), algorithm 1. With L̃ the loss averaged over K draws of std σ̄ s_σ(t) around x̂:
+
+        Δ_var = −ρ s_ρ(t) ∇_{x_t} L̃(x̂(x_t)),   Δ_mean: N_iter steps of size μ s_μ(t) down ∇_x̂ L̃ from x̂
+        x_prev = kernel(x_t, x̂) + Δ_var/√(ā/ā_prev) + √ā_prev Δ_mean
+
+    each step taken N_recur times. Up to the schedules ρ alone is DPS, FreeDoM with recurrence and LGD-MC with σ̄;
+    μ alone is MPGD, and both are UGD.
+
+    Args:
+        rho: strength ρ ≥ 0 of the variance guidance, through the network.
+        mu: strength μ ≥ 0 of the mean guidance, in clean space.
+        sigma: std σ̄ ≥ 0 of the smoothing.
+        rho_curve: s_ρ(t), of mean 1.
+        mu_curve: s_μ(t), of mean 1.
+        sigma_curve: s_σ(t), of mean 1.
+        iterations: N_iter ≥ 1 steps of the mean guidance.
+        recurrence: N_recur ≥ 1.
+        draws: K ≥ 1 draws of the smoothing; without effect where σ̄ = 0.
+
+    Raises:
+        UserError: for values outside these ranges.
+    """
+
+    rho: float = 4.0
+    mu: float = 1.0
+    sigma: float = 0.0
+    rho_curve: Curve = "increase"
+    mu_curve: Curve = "increase"
+    sigma_curve: Curve = "decrease"
+    iterations: int = 4
+    recurrence: int = 1
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("rho", "mu", "sigma"):
+            check_at_least(getattr(self, name), 0, name)
+        for name in ("iterations", "recurrence", "draws"):
+            check_at_least(getattr(self, name), 1, name)
+
+    def is_guided(self, step: Step) -> bool:
+        return self.rho > 0.0 or self.mu > 0.0
+
+    def repeats(self, step: Step) -> int:
+        return self.recurrence
+
+    def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+        if self.rho > 0.0:
+            return process.loss_gradient(x_t, step, self._loss(x_t, step, process))
+        prediction = process.predict(x_t, step)  # no backward pass through the network where none is used
+        return LossGradient(prediction, process.loss(prediction.clean_estimate), torch.zeros_like(x_t))
+
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        step, clean_estimate = guided.step, guided.guide.prediction.clean_estimate
+        rho = self.rho * weight(self.rho_curve, step, process.steps)
+        variance_part = -rho * guided.gradient / math.sqrt(1.0 - step.beta)
+        moved = clean_estimate
+        if self.mu > 0.0:
+            mu = self.mu * weight(self.mu_curve, step, process.steps)
+            for _ in range(self.iterations):
+                loss = self._loss(guided.x_t, step, process)
+                moved = moved - mu * process.clean_loss_gradient(moved, loss)[1]
+        mean_part = math.sqrt(step.alpha_bar_prev) * (moved - clean_estimate)
+        return guided.unguided + variance_part + mean_part
+
+    def _loss(self, like: State, step: Step, process: ReverseProcess) -> Callable[[State], PerSample]:
+        """L̃, with fresh draws."""
+        std = self.sigma * weight(self.sigma_curve, step, process.steps)
+        return process.smoothed_loss(like, std, self.draws)
