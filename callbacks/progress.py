@@ -43,7 +43,7 @@ class SamplingProgress(ProgressBar):
         if not (self._enabled and trainer.is_global_zero):
             return
         self._total = len(trainer.predict_dataloaders.dataset)  # type: ignore[union-attr]
-        self._done = 0
+        self._done, self._ranks = 0, trainer.world_size
         self._started = self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -57,7 +57,13 @@ class SamplingProgress(ProgressBar):
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         assert self._bar is not None  # it subscribed when it made one
-        self._bar.update(self._steps, completed=record.step.position + 1, total=record.step.total)
+        done, total = record.step.position + 1, record.step.total
+        if done == 1:
+            self._bar.reset(self._steps, total=total)
+        self._bar.update(self._steps, completed=done)
+        # a batch counts by its share, so that the time left is known before the first one ends
+        images = self._done + len(keys) * self._ranks * done / total
+        self._bar.update(self._images, completed=min(images, self._total))
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
@@ -65,7 +71,7 @@ class SamplingProgress(ProgressBar):
     ) -> None:  # fmt: skip
         if self._bar is None:
             return
-        self._done += (len(outputs.rows) + len(outputs.failures)) * trainer.world_size
+        self._done += (len(outputs.rows) + len(outputs.failures)) * self._ranks
         self._bar.update(self._images, completed=min(self._done, self._total))
         now = time.monotonic()
         if not self._console.is_terminal and now - self._last_line > self.interval:
