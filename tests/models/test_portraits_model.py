@@ -42,5 +42,5 @@ def test_missing_and_damaged_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         Portraits(str(tmp_path / "none.safetensors"))
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
-    with pytest.raises(UserError, match=r"bad\.safetensors: not the portraits' weights"):
+    with pytest.raises(UserError, match=r"bad\.safetensors: truncated or no checkpoint"):
         Portraits(str(tmp_path / "bad.safetensors"))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from dsg.models.prediction_types import training_target
+
+from .network import PREDICTION
+
 
 class Batches:
     """Endless shuffled batches from bytes that already lie on the device."""
@@ -28,7 +32,7 @@ def denoising_loss(network, images, labels, times, alpha_bar):
     """
     share = alpha_bar[times].view(-1, 1, 1, 1)
     noise = torch.randn_like(images)
-    v = share.sqrt() * noise - (1 - share).sqrt() * images
+    v = training_target(images, noise, share, PREDICTION)
     noisy = share.sqrt() * images + (1 - share).sqrt() * noise
     with torch.autocast(images.device.type, torch.bfloat16):
         predicted = network(noisy, times, labels).sample

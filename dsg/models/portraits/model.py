@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
 
-from dsg.errors import UserError
 from dsg.models.base import ModelOutput, ScoreModel
+from dsg.models.checkpoint import load_exactly
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import Prediction, as_model_output
@@ -32,16 +30,8 @@ class Portraits(ScoreModel):
         super().__init__()
         from dsg.models.portraits import network  # diffusers is imported with it
 
-        file = Path(checkpoint).expanduser() if checkpoint is not None else network.WEIGHTS
-        if not file.is_file():
-            raise UserError(
-                f"checkpoint {file}: no such file; correct the path, or train with dsg.models.portraits.train"
-            )
-        try:
-            loaded = network.load_network(file)
-        except Exception as error:  # a damaged or foreign file: safetensors and torch each have exceptions of their own
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"checkpoint {file}: not the portraits' weights ({reason}); restore the file") from error
+        loaded = network.build_network()
+        load_exactly(loaded, checkpoint if checkpoint is not None else network.WEIGHTS)
         self.network = to_memory_format(loaded, channels_last)
         self.predicts: Prediction = network.PREDICTION
         self.null_class = self.num_classes = network.NULL_CLASS

@@ -13,6 +13,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from dsg.data.portraits import CLASSES
+from dsg.schedule import NoiseSchedule
 
 PREDICTION = "v"
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
@@ -20,7 +21,7 @@ NUM_TIMESTEPS = 1000
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
 # Linear betas (Ho et al. 2020). float64, (1000,).
-ALPHA_BAR = torch.cumprod(1.0 - torch.linspace(1e-4, 2e-2, NUM_TIMESTEPS, dtype=torch.float64), 0)
+ALPHA_BAR = torch.from_numpy(NoiseSchedule("linear", NUM_TIMESTEPS, 1e-4, 2e-2).alpha_bar)
 
 
 def build_network() -> UNet2DModel:
