@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dsg.combiners import Conditional, PredictionCombiner
 from dsg.data.base import EvaluationData, Failure, ImageBatch
@@ -90,6 +90,8 @@ class GuidedDiffusion(LightningModule):
         self.sampler = Sampler(
             score_model, task, guidance, kernel, steps, spacing, clip_denoised, combiner or Conditional()
         )
+        # registered, so that they move with the score model
+        self.combiner_networks = nn.ModuleList(self.sampler.combiner.networks()).eval().requires_grad_(False)
         self.seed = seed
         self.observers: list[StepObserver] = []
 
@@ -106,8 +108,13 @@ class GuidedDiffusion(LightningModule):
         self.sampler.task.check(shape)
 
     def _check_labels(self, largest: int | None) -> None:
-        classes = self.score_model.num_classes
+        combiner = self.sampler.combiner
+        classes = combiner.num_classes(self.score_model)
         if largest is None:
+            if combiner.needs_labels:
+                raise UserError(
+                    f"data.labels: {type(combiner).__name__} guides by class, and the data has none; set data.labels"
+                )
             if classes is not None and self.score_model.null_class is None:
                 raise UserError(
                     f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"

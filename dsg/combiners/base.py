@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from torch import Tensor, nn
+
+from dsg.errors import UserError
 from dsg.kernels import Prediction
 from dsg.models.base import ScoreModel
+from dsg.models.mixture import GaussianMixture
 from dsg.schedule import Step
 from dsg.types import State
 
@@ -15,10 +19,23 @@ if TYPE_CHECKING:
 
 
 class PredictionCombiner(ABC):
-    """A strategy object: immutable, per sample, ignorant of tasks and guidance, so that it goes under any of them."""
+    """A strategy object: immutable, per sample, ignorant of tasks and guidance, so that it goes under any of them.
+
+    What it must remember from step to step is in the process's `memory`, which lives as long as the batch.
+    """
+
+    needs_labels: ClassVar[bool] = False  # whether every image has to come with a class label
 
     def check(self, score_model: ScoreModel) -> None:
         """Raise UserError if the score model lacks what this combiner needs. Called before the first sample."""
+
+    def num_classes(self, score_model: ScoreModel) -> int | None:
+        """How many classes a label may name; None if neither the model nor the combiner takes labels."""
+        return score_model.num_classes
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Frozen modules besides the score model; they move to its device with it."""
+        return ()
 
     @abstractmethod
     def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
@@ -31,3 +48,28 @@ class Conditional(PredictionCombiner):
     def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
         output = process.evaluate(x_t, step, process.condition)
         return Prediction.from_output(output, x_t, step, process.clip_denoised)
+
+
+def labels_of(process: ReverseProcess) -> Tensor:
+    """The batch's class labels, (B,).
+
+    Raises:
+        UserError: if it has none.
+    """
+    if process.condition is None:
+        raise UserError(
+            f"combiner: {type(process.combiner).__name__} guides by class and this batch has no labels; set data.labels"
+        )
+    return process.condition
+
+
+def check_both_ways(score_model: ScoreModel, combiner: PredictionCombiner) -> None:
+    """Raise UserError unless the score model can be evaluated with a class and without one."""
+    name = type(combiner).__name__
+    if score_model.num_classes is None:
+        raise UserError(f"combiner: {name} needs a score model with classes; set model.score_model to such a one")
+    if score_model.null_class is None and not isinstance(score_model, GaussianMixture):  # a mixture knows its marginal
+        raise UserError(
+            f"combiner: {name} also evaluates the score model without a class, and it has no null class; set its "
+            "null_class if it was trained with dropped labels, or use Autoguidance with an unconditional guide"
+        )

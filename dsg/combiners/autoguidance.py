@@ -1,0 +1,70 @@
+"""Autoguidance: away from a weaker version of the model, instead of from its unconditional prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from dsg.combiners.extrapolation import Extrapolation
+from dsg.errors import UserError
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.schedule import Step
+from dsg.types import State
+
+if TYPE_CHECKING:
+    from dsg.process import ReverseProcess
+
+
+@dataclass(frozen=True)
+class Autoguidance(Extrapolation):
+    """Karras et al. 2024 (2406.02507), with a second, weaker model ε_weak (less trained, or smaller):
+
+        ε = ε_weak + γ (ε − ε_weak)
+
+    Both hear the batch's label, if there is one; a guide without classes hears none, so that a separate unconditional
+    network is classifier-free guidance for a model that has no null class.
+
+    Args:
+        guidance_scale: γ ≥ 0; 1 is the score model alone, by one evaluation.
+        t_low: least noisy timestep that is guided, at least 0.
+        t_high: noisiest timestep that is guided; None guides from the start.
+        guide: the weaker model, of the same states and schedule.
+
+    Raises:
+        UserError: for values outside these ranges, or a guide that does not fit the score model.
+    """
+
+    guide: ScoreModel = field(kw_only=True)
+
+    needs_labels: ClassVar[bool] = False
+
+    def check(self, score_model: ScoreModel) -> None:
+        if self.guide.shape != score_model.shape:
+            raise UserError(
+                f"combiner.guide: its states are {self.guide.shape} and the score model's {score_model.shape}; "
+                "take a guide for the same states"
+            )
+        own, other = self.guide.schedule.alpha_bar, score_model.schedule.alpha_bar
+        if own.shape != other.shape or not np.allclose(own, other, rtol=1e-4, atol=0.0):
+            raise UserError("combiner.guide: its noise schedule is not the score model's; take a guide with that one")
+        if self.guide.num_classes not in (None, score_model.num_classes):
+            raise UserError(
+                f"combiner.guide: it has {self.guide.num_classes} classes and the score model "
+                f"{score_model.num_classes or 0}; take a guide with the same classes, or with none"
+            )
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.guide,)
+
+    def condition(self, process: ReverseProcess) -> Tensor | None:
+        return process.condition
+
+    def weak(self, x_t: State, step: Step, process: ReverseProcess) -> ModelOutput:
+        heard = None if self.guide.num_classes is None else process.condition
+        return process.evaluate(x_t, step, heard, self.guide)
+
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+        return weak + self.guidance_scale * (strong - weak)

@@ -1,0 +1,62 @@
+"""Classifier-free guidance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from dsg.combiners.extrapolation import Extrapolation
+from dsg.combiners.velocity import from_velocity, to_velocity
+from dsg.errors import UserError
+from dsg.schedule import Step
+from dsg.types import PerSample, State, expand_to
+
+if TYPE_CHECKING:
+    from dsg.process import ReverseProcess
+
+
+@dataclass(frozen=True)
+class ClassifierFree(Extrapolation):
+    """Ho & Salimans 2022 (2207.12598), eq. 6:
+
+        ε = ε_u + γ (ε_c − ε_u)
+
+    in an interval of noise levels (Kynkäänniemi et al. 2024, 2404.07724), and rescaled so that the spread of each
+    sample's prediction is nearer to the conditional one's (Lin et al. 2023, 2305.08891, sec. 3.4):
+
+        v ← (φ std(v_c)/std(v) + 1 − φ) v
+
+    As there, that is done on the velocity v; at high noise every ε has spread 1 and there would be nothing to rescale.
+
+    Args:
+        guidance_scale: γ = 1 + w ≥ 0; 1 is the conditional model, by one evaluation, 0 the unconditional one.
+        t_low: least noisy timestep that is guided, at least 0.
+        t_high: noisiest timestep that is guided; None guides from the start.
+        rescale: φ in [0, 1]; 0 does not rescale.
+
+    Raises:
+        UserError: for values outside these ranges, or a model that has no classes or no null class.
+    """
+
+    rescale: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.rescale <= 1.0:
+            raise UserError(f"rescale: φ must be in [0, 1], got {self.rescale}")
+
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+        epsilon = weak + self.guidance_scale * (strong - weak)
+        if self.rescale == 0.0:
+            return epsilon
+        velocity = to_velocity(epsilon, x_t, step)
+        wanted, found = _std(to_velocity(strong, x_t, step)), _std(velocity)
+        ratio = torch.where(found > 0, wanted / torch.where(found > 0, found, 1), 1)
+        factor = self.rescale * ratio + (1.0 - self.rescale)
+        return from_velocity(expand_to(factor, velocity) * velocity, x_t, step)
+
+
+def _std(x: State) -> PerSample:
+    return x.flatten(1).std(dim=1)

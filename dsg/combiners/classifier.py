@@ -1,0 +1,87 @@
+"""Classifier guidance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.extrapolation import check_scale
+from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.errors import UserError
+from dsg.kernels import Prediction
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.schedule import Step
+from dsg.types import State
+
+if TYPE_CHECKING:
+    from dsg.process import ReverseProcess
+
+
+@dataclass(frozen=True)
+class ClassifierGuidance(PredictionCombiner):
+    """Dhariwal & Nichol 2021 (2105.05233), algorithm 2, with any kernel:
+
+        ε ← ε − s √(1−ā) ∇_{x_t} log p(c | x_t)
+
+    One network evaluation a step. The gradient goes through the classifier alone and is not counted as a backward pass;
+    under a loss guidance it is itself differentiated.
+
+    Args:
+        classifier: p(c | x_t) of noisy states, at the score model's noise levels.
+        guidance_scale: s ≥ 0; 0 is the score model alone. On the unconditional model s is classifier-free guidance's γ,
+            on the conditional one its w = γ − 1.
+        conditional: give the label to the score model too, if it takes labels.
+
+    Raises:
+        UserError: for values outside these ranges, or a classifier that does not fit the score model.
+    """
+
+    classifier: NoisyClassifier
+    guidance_scale: float = 1.0
+    conditional: bool = True
+
+    needs_labels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_scale(self.guidance_scale)
+
+    def check(self, score_model: ScoreModel) -> None:
+        if score_model.num_classes is None:
+            return
+        if not self.conditional:
+            check_both_ways(score_model, self)
+        if score_model.num_classes != self.classifier.num_classes:
+            raise UserError(
+                f"combiner.classifier: it has {self.classifier.num_classes} classes and the score model "
+                f"{score_model.num_classes}; take a classifier with the same classes"
+            )
+
+    def num_classes(self, score_model: ScoreModel) -> int | None:
+        return self.classifier.num_classes
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.classifier,)
+
+    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+        labels = labels_of(process)
+        hears = self.conditional and process.score_model.num_classes is not None
+        output = process.evaluate(x_t, step, labels if hears else None)
+        if self.guidance_scale > 0.0:
+            strength = self.guidance_scale * math.sqrt(1.0 - step.alpha_bar)
+            epsilon = output.epsilon - strength * self._gradient(x_t, step, labels)
+            output = ModelOutput(epsilon, output.variance_range)
+        return Prediction.from_output(output, x_t, step, process.clip_denoised)
+
+    def _gradient(self, x_t: State, step: Step, labels: Tensor) -> State:
+        """∇_{x_t} log p(c | x_t), (B, *shape), with a graph where `x_t` has one."""
+        graph = torch.is_grad_enabled() and x_t.requires_grad
+        with torch.enable_grad():
+            x = x_t if graph else x_t.detach().requires_grad_()
+            log_prob = self.classifier.log_prob(x, step, labels.to(x.device))
+            (gradient,) = torch.autograd.grad(log_prob.sum(), x, create_graph=graph)
+        return gradient

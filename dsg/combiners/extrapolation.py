@@ -1,0 +1,81 @@
+"""What classifier-free guidance and its variants share: two evaluations where they act, one elsewhere."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.errors import UserError
+from dsg.kernels import Prediction
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.schedule import Step
+from dsg.types import State
+
+if TYPE_CHECKING:
+    from dsg.process import ReverseProcess
+
+
+def check_scale(guidance_scale: float) -> None:
+    """Raise UserError unless 0 ≤ γ < ∞."""
+    if not 0.0 <= guidance_scale < math.inf:
+        raise UserError(f"guidance_scale: γ must be at least 0 and finite, got {guidance_scale}")
+
+
+@dataclass(frozen=True)
+class Extrapolation(PredictionCombiner):
+    """From a weak prediction past a strong one, by γ, at the noise levels of an interval (2404.07724).
+
+    Where γ = 1 or t is outside the interval, the prediction is the strong one, by one evaluation. Subclasses write
+    `combine`; the weak prediction is by default the unconditional one. A learned variance is the strong one's.
+
+    Args:
+        guidance_scale: γ = 1 + w ≥ 0; 1 is the conditional model.
+        t_low: least noisy timestep that is guided, at least 0.
+        t_high: noisiest timestep that is guided; None guides from the start.
+
+    Raises:
+        UserError: for values outside these ranges.
+    """
+
+    guidance_scale: float = 2.0
+    t_low: float = 0.0
+    t_high: float | None = None
+
+    needs_labels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_scale(self.guidance_scale)
+        if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
+            raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")
+
+    def check(self, score_model: ScoreModel) -> None:
+        check_both_ways(score_model, self)
+
+    def is_guided(self, step: Step) -> bool:
+        """Whether two predictions are combined on this step."""
+        return self.guidance_scale != 1.0 and self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
+
+    def condition(self, process: ReverseProcess) -> Tensor | None:
+        """What the strong prediction is conditioned on."""
+        return labels_of(process)
+
+    def weak(self, x_t: State, step: Step, process: ReverseProcess) -> ModelOutput:
+        """The prediction to move away from."""
+        return process.evaluate(x_t, step, None)
+
+    @abstractmethod
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+        """ε from the strong and the weak one, each (B, *shape)."""
+
+    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+        output = process.evaluate(x_t, step, self.condition(process))
+        if self.is_guided(step):
+            weak = self.weak(x_t, step, process)
+            epsilon = self.combine(output.epsilon, weak.epsilon, x_t, step, process)
+            output = ModelOutput(epsilon, output.variance_range)
+        return Prediction.from_output(output, x_t, step, process.clip_denoised)
