@@ -76,6 +76,8 @@ class RunFolderWriter(EvaluationCallback):
             for name, value in metrics["metrics"].items():
                 if value["n"]:
                     writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
+        if trainer.is_global_zero:
+            print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
     def finish(self, trainer: Trainer) -> dict[str, Any]:
         """Write per_image.csv and metrics.json, on rank 0; returns what the latter holds."""
@@ -92,6 +94,17 @@ class RunFolderWriter(EvaluationCallback):
         buffer = io.BytesIO()
         encode_image(image).save(buffer, format="PNG")
         write_atomically(folder.picture_path(kind, image_id, sample), buffer.getvalue())
+
+
+def _in_words(metrics: dict[str, Any]) -> str:
+    """The end of a run in one line: how many images, their quality, and what failed."""
+    parts = [f"{metrics['images']} images"]
+    for name, value in metrics["metrics"].items():
+        if value["n"] and name.startswith(("psnr", "ssim", "lpips")):
+            parts.append(f"{name} {value['mean']:.4g} [{value['low']:.4g}, {value['high']:.4g}]")
+    if metrics["failures"]:
+        parts.append(f"{len(metrics['failures'])} failed")
+    return ", ".join(parts)
 
 
 def _tensors(outputs: BatchResult, index: int) -> dict[str, Tensor]:

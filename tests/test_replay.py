@@ -93,6 +93,13 @@ def test_files_that_are_missing_or_foreign_exit_with_two(tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_network_without_recorded_outputs_exits_with_two(tmp_path, capsys):
+    folder = shutil.copytree(NETWORK, tmp_path / "network")
+    save_file({"x": torch.zeros(1, 3, 32, 32)}, folder / "forward.safetensors")
+    assert main([str(folder)]) == 2
+    assert "out, t missing" in capsys.readouterr().err
+
+
 def test_a_network_that_differs_in_one_weight_is_beyond_the_tolerance(tmp_path):
     folder = shutil.copytree(NETWORK, tmp_path / "network")
     state = torch.load(folder / "model.pt", weights_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dsg.errors import UserError
 from dsg.process import ReverseProcess
 from dsg.replay.record import RecordedNoise, Trajectory, load_network, read_record
 from dsg.schedule import NoiseLevel
@@ -15,6 +16,8 @@ from dsg.schedule import NoiseLevel
 def network_deviations(folder: Path) -> list[tuple[int, float]]:
     """(t, largest deviation) of every recorded output of the network in `folder`."""
     recorded, _ = read_record(folder / "forward.safetensors")
+    if missing := {"x", "t", "out"} - recorded.keys():
+        raise UserError(f"{folder}/forward.safetensors: no recorded outputs, {', '.join(sorted(missing))} missing")
     model = load_network(folder)
     labels = recorded.get("class_labels")
     deviations = []
