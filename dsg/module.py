@@ -61,8 +61,9 @@ class GuidedDiffusion(LightningModule):
     """Samples from a frozen diffusion model under guidance.
 
     Args:
-        score_model: the frozen model: dsg.models.adm.ADM, dsg.models.hub.DiffusersModel, dsg.models.network.NetworkModel,
-            dsg.models.mixture.GaussianMixture, dsg.models.portraits.model.Portraits, or a class of your own.
+        score_model: the frozen model: dsg.models.adm.ADM, dsg.models.hub.DiffusersModel,
+            dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture, dsg.models.portraits.model.Portraits,
+            or a class of your own.
         task: what is measured on each image, and the loss against it.
         guidance: the method.
         kernel: the reverse kernel.
