@@ -10,7 +10,23 @@ from torch import Tensor
 
 import tasks
 from dsg.errors import UserError
-from dsg.guidance import BODDNM, DDNM, DPS, DSG, LGDMC, MPGD, TFG, UGD, DiffPIR, FreeDoM, Guidance, PiGDM, Unguided
+from dsg.guidance import (
+    BODDNM,
+    DAPS,
+    DDNM,
+    DPS,
+    DSG,
+    LGDMC,
+    MPGD,
+    TFG,
+    UGD,
+    DiffPIR,
+    FreeDoM,
+    Guidance,
+    PiGDM,
+    REDDiff,
+    Unguided,
+)
 from dsg.kernels import DDIM, DDPM
 from dsg.models.base import ScoreModel
 from dsg.noise import NoiseStreams, SampleKey
@@ -61,6 +77,8 @@ METHODS = {
     "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),
     "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
     "diffpir": Method(DiffPIR(), None, (STEPS, 0)),
+    "red-diff": Method(REDDiff(learning_rate=0.2), None, (STEPS, 0)),
+    "daps": Method(DAPS(langevin_steps=20, likelihood_sigma=0.1), None, (2 * STEPS - 1, 0)),
 }
 TASKS: dict[str, Task] = {
     "random inpainting": tasks.RandomInpainting(),

@@ -1,16 +1,20 @@
 """Posterior methods against closed forms. What every method must do is in test_contract.py."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 
 import tasks
 from dsg.errors import UserError
-from dsg.guidance import BODDNM, DDNM, DPS, DiffPIR, PiGDM
+from dsg.guidance import BODDNM, DAPS, DDNM, DPS, DiffPIR, PiGDM, REDDiff
+from dsg.guidance.daps import ode_levels
 from dsg.kernels import DDIM, DDPM
 from dsg.models.mixture import GaussianMixture
 from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
+from dsg.schedule import NoiseSchedule
 from tasks import GaussianNoise, InverseProblem, PoissonNoise
 from tasks.operators import LinearOperator
 from tests.toy import Toy
@@ -170,7 +174,43 @@ def test_diffpirs_data_step_is_the_closed_form(index):
     torch.testing.assert_close(guidance.step(x_t, step, process).x_prev, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("guidance", [PiGDM(), DDNM(), BODDNM(), DiffPIR()], ids=repr)
+def test_red_diffs_first_step_is_adams_along_the_sign_of_its_gradient():
+    """m = 0, so ½‖y − A m‖² has the gradient −Aᵀy, and Adam's first step has the size of the learning rate."""
+    guidance = REDDiff(0.0, 0.1)
+    records, process = pictures(guidance, tasks.Denoising())
+    assert torch.equal(records[0].transition.mean, torch.zeros_like(records[0].x_prev))
+    torch.testing.assert_close(records[0].gradient, -process.measurement.y, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(records[0].x_prev, 0.1 * process.measurement.y.sign(), rtol=0, atol=1e-4)
+    assert all(torch.equal(a.x_prev, b.transition.mean) for a, b in pairwise(records))
+
+
+def test_daps_draws_the_clean_image_from_its_gaussian_model_of_the_posterior():
+    """With one ODE step on N(0, I), x̂ = √ā x_t; then x_0 ~ N(x̂, r² I) given y = A x_0 + σ n, whose mean is known."""
+    guidance = DAPS(ode_steps=1, langevin_steps=200, step_size=0.1, spread=1.0)
+    sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
+    process = sampler.begin(torch.tensor([1.0, -0.5, 0.8]).expand(2000, 3), keys(2000))
+    step = sampler.score_model.schedule.respace(10)[8]
+    x_t = torch.tensor([0.3, 0.1, -0.2])
+    samples = guidance.step(x_t.expand(2000, 3), step, process).x_prev
+    pull = step.alpha_bar / (1 - step.alpha_bar)
+    precision = A.mT @ A / SIGMA**2 + pull * torch.eye(3)
+    right = A.mT @ process.measurement.y[0] / SIGMA**2 + pull * step.alpha_bar**0.5 * x_t
+    mean = step.alpha_bar_prev**0.5 * torch.linalg.solve(precision, right)
+    covariance = step.alpha_bar_prev * torch.linalg.inv(precision) + (1 - step.alpha_bar_prev) * torch.eye(3)
+    assert (samples.mean(0) - mean).abs().max() < 0.03
+    assert (samples.T.cov() - covariance).abs().max() < 0.02
+
+
+def test_the_levels_of_daps_ode_fall_evenly_and_end_at_the_clean_image():
+    schedule = NoiseSchedule()
+    steps = schedule.respace(10)
+    levels = ode_levels(steps[0], schedule, 3)
+    assert [level.t for level in levels] == [999, 666, 333]
+    assert [level.alpha_bar_prev for level in levels] == [levels[1].alpha_bar, levels[2].alpha_bar, 1.0]
+    assert [level.t for level in ode_levels(steps[-1], schedule, 3)] == [0]
+
+
+@pytest.mark.parametrize("guidance", [PiGDM(), DDNM(), BODDNM(), DiffPIR(), DAPS()], ids=repr)
 def test_noise_that_is_not_gaussian_is_refused_with_the_mend(guidance):
     with pytest.raises(UserError, match=r"PoissonNoise.*GaussianNoise"):
         guidance.check(DDIM(), tasks.Denoising(noise=PoissonNoise()))
@@ -195,11 +235,24 @@ def test_impossible_settings_are_refused():
     for make, words in [
         (lambda: PiGDM("other"), "published or score"),
         (lambda: BODDNM(0.0), "cutoff"),
+        (lambda: DAPS(0), "at least 1"),
+        (lambda: DAPS(step_size=2.0), "step_size"),
+        (lambda: DAPS(spread=0.0), "spread"),
+        (lambda: DAPS(likelihood_sigma=0.0), "likelihood_sigma"),
+        (lambda: REDDiff(-1.0), "at least 0"),
+        (lambda: REDDiff(1.0, 0.0), "above 0"),
         (lambda: DiffPIR(0.0), "above 0"),
         (lambda: DiffPIR(1.0, 1.5), r"\[0, 1\]"),
     ]:
         with pytest.raises(UserError, match=words):
             make()
+
+
+def test_daps_without_a_noise_level_asks_for_one():
+    task = tasks.Denoising(noise=GaussianNoise(0.0))
+    with pytest.raises(UserError, match="likelihood_sigma"):
+        DAPS().check(DDIM(), task)
+    DAPS(likelihood_sigma=0.01).check(DDIM(), task)
 
 
 def test_a_model_with_a_decoder_is_refused():

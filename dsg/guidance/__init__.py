@@ -2,6 +2,7 @@
 
 from dsg.guidance.base import Guidance, LossGuidance, Unguided
 from dsg.guidance.bo_ddnm import BODDNM
+from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
@@ -10,11 +11,13 @@ from dsg.guidance.freedom import FreeDoM
 from dsg.guidance.lgd_mc import LGDMC
 from dsg.guidance.mpgd import MPGD
 from dsg.guidance.pigdm import PiGDM
+from dsg.guidance.red_diff import REDDiff
 from dsg.guidance.tfg import TFG
 from dsg.guidance.ugd import UGD
 
 __all__ = [
     "BODDNM",
+    "DAPS",
     "DDNM",
     "DPS",
     "DSG",
@@ -27,5 +30,6 @@ __all__ = [
     "Guidance",
     "LossGuidance",
     "PiGDM",
+    "REDDiff",
     "Unguided",
 ]

@@ -36,8 +36,8 @@ class BODDNM(Guidance):
         cutoff: singular values up to this share of the largest count as zero, in A⁺ and in f; in [1e-6, 1).
 
     Raises:
-        UserError: for a cutoff outside this range; before the first sample, for a task without singular values or Gaussian
-            noise.
+        UserError: for a cutoff outside this range; before the first sample, for a task without singular values or
+            Gaussian noise.
     """
 
     cutoff: float = 0.1
