@@ -14,6 +14,7 @@ from dsg.guidance import (
     BODDNM,
     DAPS,
     DDNM,
+    DDRM,
     DPS,
     DSG,
     LGDMC,
@@ -79,6 +80,7 @@ METHODS = {
     "diffpir": Method(DiffPIR(), None, (STEPS, 0)),
     "red-diff": Method(REDDiff(learning_rate=0.2), None, (STEPS, 0)),
     "daps": Method(DAPS(langevin_steps=20, likelihood_sigma=0.1), None, (2 * STEPS - 1, 0)),
+    "ddrm": Method(DDRM(), None, (STEPS, 0)),
 }
 TASKS: dict[str, Task] = {
     "random inpainting": tasks.RandomInpainting(),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import tasks
 from dsg.errors import UserError
-from dsg.guidance import BODDNM, DAPS, DDNM, DPS, DiffPIR, PiGDM, REDDiff
+from dsg.guidance import BODDNM, DAPS, DDNM, DDRM, DPS, DiffPIR, PiGDM, REDDiff
 from dsg.guidance.daps import ode_levels
 from dsg.kernels import DDIM, DDPM
 from dsg.models.mixture import GaussianMixture
@@ -121,7 +121,7 @@ every_noiseless_task = pytest.mark.parametrize("task", NOISELESS.values(), ids=N
 
 
 @every_noiseless_task
-@pytest.mark.parametrize("guidance", [DDNM(), DDNM(False), BODDNM(), DiffPIR()], ids=repr)
+@pytest.mark.parametrize("guidance", [DDNM(), DDNM(False), BODDNM(), DDRM(), DiffPIR()], ids=repr)
 def test_without_noise_the_sample_explains_the_measurement(task, guidance):
     records, process = pictures(guidance, task)
     torch.testing.assert_close(
@@ -174,6 +174,17 @@ def test_diffpirs_data_step_is_the_closed_form(index):
     torch.testing.assert_close(guidance.step(x_t, step, process).x_prev, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_ddrm_is_ddim_where_the_measurement_sees_nothing():
+    """η = 0: DDIM(0) where s = 0, and noise drawn afresh in A's range."""
+    task = tasks.BoxInpainting(size=6, margin=1, noise=GaussianNoise(1e-3))
+    records, process = pictures(DDRM(0.0, 0.0), task)
+    dropped = (process.measurement.operator.parameters()["mask"] == 0).expand(-1, 3, -1, -1)
+    first = records[0]
+    expected = DDIM(0.0).transition(first.x_t, first.prediction, first.step).mean
+    torch.testing.assert_close(first.x_prev[dropped], expected[dropped], rtol=0, atol=1e-5)
+    assert not torch.allclose(first.x_prev[~dropped], expected[~dropped], atol=1e-2)
+
+
 def test_red_diffs_first_step_is_adams_along_the_sign_of_its_gradient():
     """m = 0, so ½‖y − A m‖² has the gradient −Aᵀy, and Adam's first step has the size of the learning rate."""
     guidance = REDDiff(0.0, 0.1)
@@ -216,7 +227,7 @@ def test_noise_that_is_not_gaussian_is_refused_with_the_mend(guidance):
         guidance.check(DDIM(), tasks.Denoising(noise=PoissonNoise()))
 
 
-@pytest.mark.parametrize("guidance", [DDNM(), BODDNM()], ids=repr)
+@pytest.mark.parametrize("guidance", [DDNM(), BODDNM(), DDRM()], ids=repr)
 def test_tasks_without_singular_values_are_refused_and_those_that_fit_are_named(guidance):
     with pytest.raises(UserError, match=r"singular values.*SuperResolution.*padding circular"):
         guidance.check(DDIM(), tasks.MotionDeblurring())
@@ -235,6 +246,7 @@ def test_impossible_settings_are_refused():
     for make, words in [
         (lambda: PiGDM("other"), "published or score"),
         (lambda: BODDNM(0.0), "cutoff"),
+        (lambda: DDRM(1.5), "eta"),
         (lambda: DAPS(0), "at least 1"),
         (lambda: DAPS(step_size=2.0), "step_size"),
         (lambda: DAPS(spread=0.0), "spread"),

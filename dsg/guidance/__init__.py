@@ -4,6 +4,7 @@ from dsg.guidance.base import Guidance, LossGuidance, Unguided
 from dsg.guidance.bo_ddnm import BODDNM
 from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
+from dsg.guidance.ddrm import DDRM
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
@@ -19,6 +20,7 @@ __all__ = [
     "BODDNM",
     "DAPS",
     "DDNM",
+    "DDRM",
     "DPS",
     "DSG",
     "LGDMC",

@@ -1,0 +1,77 @@
+"""Denoising diffusion restoration models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from dsg.errors import UserError
+from dsg.guidance.base import Guidance
+from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
+from dsg.kernels import Prediction, ReverseKernel, Transition
+from dsg.process import ReverseProcess
+from dsg.schedule import Step
+from dsg.trace import StepRecord
+from dsg.types import State
+from tasks.base import Task
+
+
+@dataclass(frozen=True)
+class DDRM(Guidance):
+    """Kawar et al. 2022 (2201.11793), eqs. 7 and 8: a step for every singular direction of A apart.
+
+    On x/√ā, where the noise is τ = √(1−ā_prev)/√ā_prev, let c be a coefficient of V, ĉ that of x̂, b that of A⁺y with
+    noise σ_y/s, and ε that of the network's ε:
+
+        s = 0:        c = ĉ + τ (√(1−η²) ε + η z)
+        τ < σ_y/s:    c = ĉ + τ (√(1−η²) (b − ĉ) s/σ_y + η z)
+        τ ≥ σ_y/s:    c = (1−η_b) ĉ + η_b b + √(τ² − η_b² σ_y²/s²) z
+
+    and x_prev = √ā_prev V c. No backward pass; the kernel is not asked. The paper's first state is around y: x_T,
+    where ā is near 0.
+
+    Args:
+        eta: η in [0, 1].
+        eta_b: η_b in [0, 1]; 0 does not look at y until τ < σ_y/s.
+
+    Raises:
+        UserError: for values outside these ranges; before the first sample, for a task without singular values or
+            Gaussian noise.
+    """
+
+    eta: float = 0.85
+    eta_b: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("eta", self.eta), ("eta_b", self.eta_b)):
+            if not 0.0 <= value <= 1.0:
+                raise UserError(f"{name}: DDRM's must be in [0, 1], got {value}")
+
+    def check(self, kernel: ReverseKernel, task: Task) -> None:
+        require_linear("DDRM", task, spectral=True)
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        operator, y = spectral_operator(process), process.measurement.y
+        tau = math.sqrt((1.0 - step.alpha_bar_prev) / step.alpha_bar_prev)
+        prediction, z = process.predict(x_t, step), process.noise(x_t)
+        free = self._free(prediction, step)
+        inverse = operator.inverse_singular_values(y)
+        noise = noise_sigma(process) * inverse  # σ_y/s
+        estimate, measured = operator.v_adjoint(prediction.clean_estimate), inverse * operator.u_adjoint(y)
+        normal, keep = operator.v_adjoint(z), math.sqrt(1.0 - self.eta**2)
+        towards = (measured - estimate) / torch.where(noise > 0, noise, 1)
+        weak = estimate + tau * (keep * towards + self.eta * normal)
+        rest = (tau**2 - (self.eta_b * noise) ** 2).clamp(min=0).sqrt()
+        strong = (1.0 - self.eta_b) * estimate + self.eta_b * measured + rest * normal
+        seen = math.sqrt(step.alpha_bar_prev) * torch.where(noise > tau, weak, strong)
+        unseen = free.sample(z)
+        change = torch.where(inverse > 0, seen - operator.v_adjoint(unseen), 0)
+        return StepRecord(step, x_t, unseen + operator.v(change), prediction, free)
+
+    def _free(self, prediction: Prediction, step: Step) -> Transition:
+        """The step where s = 0, which is also the unguided one."""
+        noise = math.sqrt(1.0 - step.alpha_bar_prev)
+        kept = noise * math.sqrt(1.0 - self.eta**2) * prediction.epsilon
+        return Transition(math.sqrt(step.alpha_bar_prev) * prediction.clean_estimate + kept, noise * self.eta)
