@@ -120,7 +120,7 @@ def test_time_travel_goes_back_up_to_the_marginal_of_the_level_it_left():
 def test_time_travel_of_another_number_of_repetitions_changes_no_reverse_noise_before_it():
     one, two = process(), process()
     for repetitions, p in ((1, one), (3, two)):
-        trajectory = FreeDoM(0.1, repetitions, 5, 6).sample(torch.zeros(2, 3, 16, 16), STEPS, p)
+        trajectory = FreeDoM(0.1, repetitions, 5, 6).sample(torch.zeros(2, 3, 16, 16), p)
         with torch.no_grad():
             states = [record.x_prev for record, _ in zip(trajectory, range(6), strict=False)]
         p.states = states

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from dsg.kernels import ReverseKernel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
@@ -26,10 +26,10 @@ class Guidance(ABC):
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         """One reverse step from `x_t`, (B, *shape)."""
 
-    def sample(self, x_T: State, steps: Sequence[Step], process: ReverseProcess) -> Iterator[StepRecord]:
+    def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         """The trajectory from `x_T`, a record a step; the last record's `x_prev` is the sample."""
         x_t = x_T
-        for step in steps:
+        for step in process.steps:
             record = self.step(x_t, step, process)
             yield record
             x_t = record.x_prev
@@ -78,9 +78,9 @@ class LossGuidance(Guidance):
         x_prev = self.update(guided, process)
         return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient)
 
-    def sample(self, x_T: State, steps: Sequence[Step], process: ReverseProcess) -> Iterator[StepRecord]:
+    def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         x_t = x_T
-        for step in steps:
+        for step in process.steps:
             record = self.step(x_t, step, process)
             for _ in range(self.repeats(step) - 1 if self.is_guided(step) else 0):
                 record = self.step(process.renoise(record.x_prev, step), step, process)

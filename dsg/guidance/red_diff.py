@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -52,9 +52,9 @@ class REDDiff(Guidance):
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         raise TypeError("RED-diff has no reverse step of its own; call `sample`")
 
-    def sample(self, x_T: State, steps: Sequence[Step], process: ReverseProcess) -> Iterator[StepRecord]:
+    def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         m, first, second = (torch.zeros_like(x_T) for _ in range(3))
-        for count, step in enumerate(steps, start=1):
+        for count, step in enumerate(process.steps, start=1):
             z = process.noise(m)
             x_t = math.sqrt(step.alpha_bar) * m + math.sqrt(1.0 - step.alpha_bar) * z
             prediction = process.predict(x_t, step)
