@@ -6,22 +6,16 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor
 
 from dsg.errors import UserError
-from dsg.models.base import ModelOutput, ScoreModel
 from dsg.models.checkpoint import check_names, read_state_dict
 from dsg.models.hub_files import find_pipeline, read_json, read_scheduler
-from dsg.models.labels import labels_for
-from dsg.models.precision import call_network, to_memory_format
-from dsg.models.prediction_types import Prediction, as_model_output
-from dsg.schedule import NoiseLevel
-from dsg.types import State
+from dsg.models.network import NetworkModel
 
 _OLD_ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
-class DiffusersModel(ScoreModel):
+class DiffusersModel(NetworkModel):
     """A pixel-space `UNet2DModel` with its DDPM or DDIM scheduler's table, e.g. `google/ddpm-celebahq-256`.
 
     The folder is a pipeline (`unet/`, `scheduler/`), or the network's own with `scheduler_config.json` in or beside it.
@@ -39,14 +33,10 @@ class DiffusersModel(ScoreModel):
     """
 
     def __init__(self, path: str, null_class: int | None = None, channels_last: bool = False) -> None:
-        super().__init__()
         files = find_pipeline(path)
         config = read_json(files.network_config)
-        self.schedule, predicts = read_scheduler(files.scheduler_config)
-        self.predicts: Prediction = predicts
-        network = _load(config, files.network_config, files.weights)
-        self.shape = _shape(config, files.network_config)
-        self.network = to_memory_format(network, channels_last)
+        schedule, predicts = read_scheduler(files.scheduler_config)
+        shape = _shape(config, files.network_config)
         classes: int | None = config.get("num_class_embeds")
         if null_class is not None and (classes is None or not 0 <= null_class < classes):
             raise UserError(
@@ -54,16 +44,16 @@ class DiffusersModel(ScoreModel):
             )
         if classes is not None and null_class == classes - 1:
             classes = null_class  # a null class at the end is no class that could be asked for
-        self.num_classes = classes
-        self.null_class = null_class
-        self.learns_variance = config.get("out_channels", 3) == 2 * self.shape[0]
-        self.channels_last = channels_last
-        self.freeze()
-
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        labels = labels_for(x_t, condition, self.num_classes, self.null_class)
-        prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
-        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts, self.learns_variance)
+        super().__init__(
+            network=_load(config, files.network_config, files.weights),
+            shape=shape,
+            predicts=predicts,
+            schedule=schedule,
+            num_classes=classes,
+            null_class=null_class,
+            learns_variance=config.get("out_channels", 3) == 2 * shape[0],
+            channels_last=channels_last,
+        )
 
 
 def _load(config: dict, config_file: Path, weights: Path) -> torch.nn.Module:

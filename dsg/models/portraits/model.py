@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.models.checkpoint import load_exactly
-from dsg.models.labels import labels_for
-from dsg.models.precision import call_network, to_memory_format
-from dsg.models.prediction_types import Prediction, as_model_output
-from dsg.schedule import NoiseLevel, NoiseSchedule
-from dsg.types import State
+from dsg.models.network import NetworkModel
+from dsg.schedule import NoiseSchedule
 
 
-class Portraits(ScoreModel):
+class Portraits(NetworkModel):
     """The network that was trained on the painted portraits, state (3, 64, 64) in [−1, 1], linear betas over 1000.
 
     Trained with dropped labels (Ho & Salimans 2022), so that without a condition it is unconditional.
@@ -27,20 +20,15 @@ class Portraits(ScoreModel):
     """
 
     def __init__(self, checkpoint: str | None = None, channels_last: bool = False) -> None:
-        super().__init__()
         from dsg.models.portraits import network  # diffusers is imported with it
 
-        loaded = network.build_network()
-        load_exactly(loaded, checkpoint if checkpoint is not None else network.WEIGHTS)
-        self.network = to_memory_format(loaded, channels_last)
-        self.predicts: Prediction = network.PREDICTION
-        self.null_class = self.num_classes = network.NULL_CLASS
-        self.shape = (3, 64, 64)
-        self.schedule = NoiseSchedule("linear", network.NUM_TIMESTEPS, 1e-4, 2e-2)
-        self.channels_last = channels_last
-        self.freeze()
-
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        labels = labels_for(x_t, condition, self.num_classes, self.null_class)
-        prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
-        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts)
+        super().__init__(
+            network=network.build_network(),
+            shape=(3, 64, 64),
+            predicts=network.PREDICTION,
+            schedule=NoiseSchedule("linear", network.NUM_TIMESTEPS, 1e-4, 2e-2),
+            num_classes=network.NULL_CLASS,
+            null_class=network.NULL_CLASS,
+            checkpoint=str(network.WEIGHTS) if checkpoint is None else checkpoint,
+            channels_last=channels_last,
+        )
