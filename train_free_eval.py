@@ -63,7 +63,7 @@ class EvaluationCLI(LightningCLI):
         keys, datamodule.done = datamodule.keys(), folder.done()
         if not set(keys) <= datamodule.done:
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
-        elif not folder.is_finished():
+        elif self.trainer.is_global_zero and not folder.is_finished():
             self._get(self.config_init, "writer").finish(self.trainer)
         self.failed = len(set(keys) & folder.failed())
         if self.failed and self.trainer.is_global_zero:

@@ -45,6 +45,4 @@ def plain_float32(model: ADM) -> ADM:
         for name, child in module.named_children():
             if isinstance(child, Attention):
                 setattr(module, name, _Attention(child))
-            elif isinstance(module, nn.ModuleList) and isinstance(child, Attention):
-                module[int(name)] = _Attention(child)
     return model.requires_grad_(True)

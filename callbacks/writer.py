@@ -71,23 +71,23 @@ class RunFolderWriter(EvaluationCallback):
             self._finish(trainer)
 
     def _finish(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
         metrics = self.finish(trainer)
         if writer := tensorboard(trainer):
             for name, value in metrics["metrics"].items():
                 if value["n"]:
                     writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
-        if trainer.is_global_zero:
-            print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
+        print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
     def finish(self, trainer: Trainer) -> dict[str, Any]:
-        """Write per_image.csv and metrics.json, on rank 0; returns what the latter holds."""
+        """Write per_image.csv and metrics.json; returns what the latter holds."""
         folder = RunFolder(trainer.default_root_dir)
         metrics = summarise(folder.rows())
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EvaluationCallback):
                 metrics |= callback.summary()
-        if trainer.is_global_zero:
-            folder.finish(metrics)
+        folder.finish(metrics)
         return metrics
 
     def _write(self, folder: RunFolder, kind: str, image_id: str, sample: int, image: Tensor) -> None:

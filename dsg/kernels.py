@@ -34,11 +34,13 @@ class Prediction:
     def from_output(cls, output: ModelOutput, x_t: State, level: NoiseLevel, clip: bool) -> Prediction:
         """Tweedie's formula; with `clip`, x̂ is clamped to [−1, 1] and ε recomputed from it."""
         signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
-        clean_estimate = (x_t - noise * output.epsilon) / signal
-        if not clip:
-            return cls(clean_estimate, output.epsilon, output.variance_range)
-        clean_estimate = clean_estimate.clamp(-1.0, 1.0)
-        return cls(clean_estimate, (x_t - signal * clean_estimate) / noise, output.variance_range)
+        prediction = cls((x_t - noise * output.epsilon) / signal, output.epsilon, output.variance_range)
+        return prediction.moved_to(prediction.clean_estimate.clamp(-1.0, 1.0), x_t, level) if clip else prediction
+
+    def moved_to(self, clean_estimate: State, x_t: State, level: NoiseLevel) -> Prediction:
+        """The prediction with another x̂, and the ε that belongs to it: ε = (x_t − √ā x̂)/√(1−ā)."""
+        signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
+        return Prediction(clean_estimate, (x_t - signal * clean_estimate) / noise, self.variance_range)
 
     def detach(self) -> Prediction:
         """The same numbers without a graph."""

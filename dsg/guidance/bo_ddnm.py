@@ -9,7 +9,7 @@ import torch
 
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.guidance.linear import corrected, noise_sigma, require_linear, spectral_operator
+from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.kernels import ReverseKernel
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
@@ -61,6 +61,6 @@ class BODDNM(Guidance):
         residual = operator.u_adjoint(signal * y - operator.forward(x_t))
         measured = operator.v(torch.where(kept, s / denominator, 0) * residual)
         estimate = (x_t + variance * (score - in_range + measured)) / signal
-        guided = process.transition(x_t, corrected(prediction, estimate, x_t, step), step)
+        guided = process.transition(x_t, prediction.moved_to(estimate, x_t, step), step)
         x_prev = guided.sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, process.transition(x_t, prediction, step))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 from dsg.process import ReverseProcess
 from dsg.types import PerSample, State, expand_to
 
 
 def data_term(x: State, process: ReverseProcess) -> tuple[PerSample, State]:
     """L(x, y), (B,), and ∇_x ½ L² = L ∇L, (B, *shape), which is Aᵀ(A x − y) for a linear task. No network is asked."""
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        loss = process.loss(x)
-        (gradient,) = torch.autograd.grad(loss.sum(), x)
-    return loss.detach(), expand_to(loss.detach(), x) * gradient
+    loss, gradient = process.clean_loss_gradient(x)
+    return loss, expand_to(loss, x) * gradient

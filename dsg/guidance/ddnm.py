@@ -9,7 +9,7 @@ import torch
 
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.guidance.linear import corrected, noise_sigma, require_linear, spectral_operator
+from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.kernels import Prediction, ReverseKernel, Transition
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
@@ -79,7 +79,7 @@ class DDNM(Guidance):
     ) -> Transition:
         if self.keep_epsilon:
             return process.transition(x_t, replace(prediction, clean_estimate=estimate), step)
-        return process.transition(x_t, corrected(prediction, estimate, x_t, step), step)
+        return process.transition(x_t, prediction.moved_to(estimate, x_t, step), step)
 
     def _response(self, step: Step, process: ReverseProcess) -> float:
         """a: how far the kernel's mean moves when x̂ moves by one and x_t stays; a number, on the CPU."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.guidance.linear import corrected, linear_operator, noise_sigma, require_linear
+from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
 from dsg.kernels import Prediction, ReverseKernel, Transition
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
@@ -51,7 +51,7 @@ class DiffPIR(Guidance):
         prediction = process.predict(x_t, step)
         rho = self.regularisation * noise_sigma(process) ** 2 * step.alpha_bar / (1.0 - step.alpha_bar)
         estimate = linear_operator(process).proximal(prediction.clean_estimate, process.measurement.y, rho)
-        x_prev = self._renoise(corrected(prediction, estimate, x_t, step), step).sample(process.noise(x_t))
+        x_prev = self._renoise(prediction.moved_to(estimate, x_t, step), step).sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, self._renoise(prediction, step))
 
     def _renoise(self, prediction: Prediction, step: Step) -> Transition:

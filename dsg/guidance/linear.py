@@ -1,16 +1,10 @@
-"""What the posterior methods share: what they need of a task, and predictions with a corrected clean estimate."""
+"""What the posterior methods share: what they need of a task and of its operator."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 from dsg.errors import UserError
-from dsg.kernels import Prediction
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.schedule import NoiseLevel
-from dsg.types import State
 from tasks.base import InverseProblem, Task
 from tasks.operators import LinearOperator
 from tasks.spectral import SpectralOperator
@@ -67,10 +61,3 @@ def noise_sigma(process: ReverseProcess) -> float:
     """σ_y of this batch's measurement, on images in [−1, 1]."""
     assert isinstance(process.task, InverseProblem), "checked before the first sample"
     return process.task.noise_sigma
-
-
-def corrected(prediction: Prediction, clean_estimate: State, x_t: State, level: NoiseLevel) -> Prediction:
-    """The prediction with another x̂, and the ε that belongs to it: ε = (x_t − √ā x̂)/√(1−ā)."""
-    signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
-    epsilon = (x_t - signal * clean_estimate) / noise
-    return replace(prediction, clean_estimate=clean_estimate, epsilon=epsilon)

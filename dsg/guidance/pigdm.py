@@ -8,7 +8,7 @@ from typing import Literal
 
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
-from dsg.guidance.linear import corrected, linear_operator, noise_sigma, require_linear
+from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
 from dsg.kernels import ReverseKernel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
@@ -66,5 +66,5 @@ class PiGDM(LossGuidance):
             return guided.unguided - signal * variance * guided.gradient
         prediction = guided.guide.prediction
         clean_estimate = prediction.clean_estimate - variance / signal * guided.gradient
-        shifted = corrected(prediction, clean_estimate, guided.x_t, guided.step)
+        shifted = prediction.moved_to(clean_estimate, guided.x_t, guided.step)
         return process.transition(guided.x_t, shifted, guided.step).sample(guided.noise)

@@ -98,5 +98,5 @@ class TFG(LossGuidance):
 
     def _loss(self, like: State, step: Step, process: ReverseProcess) -> Callable[[State], PerSample]:
         """L̃, with fresh draws."""
-        std = self.sigma * weight(self.sigma_curve, step, process.steps)
+        std = self.sigma * weight(self.sigma_curve, step, process.steps) if self.sigma > 0.0 else 0.0
         return process.smoothed_loss(like, std, self.draws)

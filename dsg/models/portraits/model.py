@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dsg.models.network import NetworkModel
-from dsg.schedule import NoiseSchedule
 
 
 class Portraits(NetworkModel):
@@ -26,7 +25,7 @@ class Portraits(NetworkModel):
             network=network.build_network(),
             shape=(3, 64, 64),
             predicts=network.PREDICTION,
-            schedule=NoiseSchedule("linear", network.NUM_TIMESTEPS, 1e-4, 2e-2),
+            schedule=network.SCHEDULE,
             num_classes=network.NULL_CLASS,
             null_class=network.NULL_CLASS,
             checkpoint=str(network.WEIGHTS) if checkpoint is None else checkpoint,

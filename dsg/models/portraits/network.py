@@ -13,6 +13,8 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from dsg.data.portraits import CLASSES
+from dsg.kernels import DDIM, Prediction
+from dsg.models.prediction_types import as_model_output
 from dsg.schedule import NoiseSchedule
 
 PREDICTION = "v"
@@ -21,7 +23,8 @@ NUM_TIMESTEPS = 1000
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
 # Linear betas (Ho et al. 2020). float64, (1000,).
-ALPHA_BAR = torch.from_numpy(NoiseSchedule("linear", NUM_TIMESTEPS, 1e-4, 2e-2).alpha_bar)
+SCHEDULE = NoiseSchedule("linear", NUM_TIMESTEPS, 1e-4, 2e-2)
+ALPHA_BAR = torch.from_numpy(SCHEDULE.alpha_bar)
 
 
 def build_network() -> UNet2DModel:
@@ -67,12 +70,8 @@ def sample(network: torch.nn.Module, noise: torch.Tensor, labels: torch.Tensor, 
     noise: (B, 3, 64, 64) standard normal; labels: (B,) in 0..NULL_CLASS. Returns images (B, 3, 64, 64) in [-1, 1].
     """
     x = noise
-    times = torch.linspace(NUM_TIMESTEPS - 1, 0, steps).round().long().tolist()
-    for k, t in enumerate(times):
-        here = float(ALPHA_BAR[t])
-        following = float(ALPHA_BAR[times[k + 1]]) if k + 1 < steps else 1.0
-        v = network(x, torch.full((len(x),), t, device=x.device), labels).sample.float()
-        clean = (here**0.5 * x - (1 - here) ** 0.5 * v).clamp(-1.0, 1.0)
-        epsilon = (x - here**0.5 * clean) / (1 - here) ** 0.5
-        x = following**0.5 * clean + (1 - following) ** 0.5 * epsilon
+    for step in SCHEDULE.respace(steps):
+        v = network(x, torch.full((len(x),), step.t, device=x.device), labels).sample.float()
+        output = as_model_output(v, x, step.alpha_bar, PREDICTION)
+        x = DDIM(eta=0.0).transition(x, Prediction.from_output(output, x, step, clip=True), step).mean
     return x
