@@ -34,13 +34,20 @@ class Prediction:
     def from_output(cls, output: ModelOutput, x_t: State, level: NoiseLevel, clip: bool) -> Prediction:
         """Tweedie's formula; with `clip`, x̂ is clamped to [−1, 1] and ε recomputed from it."""
         signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
-        prediction = cls((x_t - noise * output.epsilon) / signal, output.epsilon, output.variance_range)
-        return prediction.moved_to(prediction.clean_estimate.clamp(-1.0, 1.0), x_t, level) if clip else prediction
+        estimate = (x_t - noise * output.epsilon) / signal
+        if not clip:
+            return cls(estimate, output.epsilon, output.variance_range)
+        estimate = estimate.clamp(-1.0, 1.0)
+        return cls(estimate, (x_t - signal * estimate) / noise, output.variance_range)
 
-    def moved_to(self, clean_estimate: State, x_t: State, level: NoiseLevel) -> Prediction:
-        """The prediction with another x̂, and the ε that belongs to it: ε = (x_t − √ā x̂)/√(1−ā)."""
-        signal, noise = math.sqrt(level.alpha_bar), math.sqrt(1.0 - level.alpha_bar)
-        return Prediction(clean_estimate, (x_t - signal * clean_estimate) / noise, self.variance_range)
+    def moved_to(self, clean_estimate: State, level: NoiseLevel) -> Prediction:
+        """The prediction with another x̂, and ε moved with it: ε − √(ā/(1−ā)) (x̂' − x̂).
+
+        Where x̂ and ε belong to each other they still do; where they do not (CFG++), they differ by what they did.
+        """
+        ratio = math.sqrt(level.alpha_bar / (1.0 - level.alpha_bar))
+        epsilon = self.epsilon - ratio * (clean_estimate - self.clean_estimate)
+        return Prediction(clean_estimate, epsilon, self.variance_range)
 
     def detach(self) -> Prediction:
         """The same numbers without a graph."""

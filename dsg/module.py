@@ -117,7 +117,7 @@ class GuidedDiffusion(LightningModule):
                 raise UserError(
                     f"data.labels: {type(combiner).__name__} guides by class, and the data has none; set data.labels"
                 )
-            if classes is not None and self.score_model.null_class is None:
+            if not self.score_model.knows_marginal:
                 raise UserError(
                     f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
                 )

@@ -147,9 +147,10 @@ class ReverseProcess:
             (gradient,) = torch.autograd.grad(value.sum(), clean_estimate)
         return value.detach(), gradient
 
-    def with_epsilon(self, x_t: State, step: Step, epsilon: State, of: Prediction) -> Prediction:
-        """The prediction `of` with another ε, and the x̂ that belongs to it."""
-        return Prediction.from_output(ModelOutput(epsilon, of.variance_range), x_t, step, self.clip_denoised)
+    def shifted(self, prediction: Prediction, shift: State, step: Step) -> Prediction:
+        """The prediction with ε + shift, and x̂ moved with it by −√((1−ā)/ā) shift; clamped where the process clamps."""
+        moved = prediction.clean_estimate - math.sqrt((1.0 - step.alpha_bar) / step.alpha_bar) * shift
+        return prediction.moved_to(moved.clamp(-1.0, 1.0) if self.clip_denoised else moved, step)
 
     def smoothed_loss(self, like: State, std: float, draws: int) -> Callable[[State], PerSample]:
         """x̂ ↦ −log (1/K Σ_k exp(−L(x̂ + std·z_k, y))), (B,), with K fixed draws; L itself where std is 0."""

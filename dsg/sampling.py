@@ -53,8 +53,8 @@ class Sampler:
     combiner: PredictionCombiner = field(default_factory=Conditional)
 
     def __post_init__(self) -> None:
-        self.guidance.check(self.kernel, self.task)
-        self.combiner.check(self.score_model)
+        self.guidance.check(self.kernel, self.task, self.score_model)
+        self.combiner.check(self.score_model, self.kernel)
         self.kernel.check(self.score_model.learns_variance)
         self.score_model.schedule.respace(self.steps, self.spacing)
 

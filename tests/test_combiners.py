@@ -544,6 +544,15 @@ def test_classifier_guidance_lends_its_classes_to_an_unconditional_model():
     module.check(HeldOutPortraits(labels=True))
 
 
+def test_a_method_that_moves_the_estimate_keeps_the_noise_that_cfg_plus_plus_puts_back():
+    step = NoiseSchedule().respace(10)[4]
+    prediction = Prediction(torch.randn(2, 3), torch.randn(2, 3))  # its parts do not belong to each other
+    shift = torch.randn(2, 3)
+    moved = prediction.moved_to(prediction.clean_estimate + shift, step)
+    change = -((step.alpha_bar / (1 - step.alpha_bar)) ** 0.5) * shift
+    assert torch.allclose(moved.epsilon - prediction.epsilon, change, atol=1e-5)
+
+
 def test_cfg_plus_plus_asks_for_ddim():
     with pytest.raises(UserError, match="DDIM"):
         sample(CFGPlusPlus(0.6), LABELS, kernel=DDPM())

@@ -108,7 +108,7 @@ def sample(
 ) -> tuple[Tensor, list[StepRecord], ReverseProcess]:
     kernel = DDPM("learned_range") if model.learns_variance else DDIM(eta=1.0)
     try:
-        guidance.check(kernel, task)
+        guidance.check(kernel, task, model)
     except UserError as refusal:
         pytest.skip(str(refusal))
     sampler = Sampler(model, task, guidance, kernel, STEPS)

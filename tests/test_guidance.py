@@ -14,6 +14,7 @@ from dsg.process import GuidedStep, LossGradient
 from dsg.schedule import NoiseSchedule
 from dsg.types import direction, per_sample_norm
 from tasks import Denoising
+from tests.toy import Toy
 
 STEP = NoiseSchedule().respace(10)[4]
 
@@ -128,5 +129,5 @@ def test_a_negative_dps_step_size_is_refused():
 
 def test_dsg_over_a_deterministic_kernel_is_refused_with_the_mend():
     with pytest.raises(UserError, match="eta above 0"):
-        DSG().check(DDIM(eta=0.0), Denoising())
-    DSG().check(DDPM(), Denoising())
+        DSG().check(DDIM(eta=0.0), Denoising(), Toy(16))
+    DSG().check(DDPM(), Denoising(), Toy(16))

@@ -224,22 +224,22 @@ def test_the_levels_of_daps_ode_fall_evenly_and_end_at_the_clean_image():
 @pytest.mark.parametrize("guidance", [PiGDM(), DDNM(), BODDNM(), DiffPIR(), DAPS()], ids=repr)
 def test_noise_that_is_not_gaussian_is_refused_with_the_mend(guidance):
     with pytest.raises(UserError, match=r"PoissonNoise.*GaussianNoise"):
-        guidance.check(DDIM(), tasks.Denoising(noise=PoissonNoise()))
+        guidance.check(DDIM(), tasks.Denoising(noise=PoissonNoise()), Toy(16))
 
 
 @pytest.mark.parametrize("guidance", [DDNM(), BODDNM(), DDRM()], ids=repr)
 def test_tasks_without_singular_values_are_refused_and_those_that_fit_are_named(guidance):
     with pytest.raises(UserError, match=r"singular values.*SuperResolution.*padding circular"):
-        guidance.check(DDIM(), tasks.MotionDeblurring())
-    guidance.check(DDIM(), tasks.MotionDeblurring(padding="circular"))
+        guidance.check(DDIM(), tasks.MotionDeblurring(), Toy(16))
+    guidance.check(DDIM(), tasks.MotionDeblurring(padding="circular"), Toy(16))
 
 
 def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
     with pytest.raises(UserError, match="eta above 0"):
-        DDNM().check(DDIM(0.0), tasks.Denoising())
+        DDNM().check(DDIM(0.0), tasks.Denoising(), Toy(16))
     with pytest.raises(UserError, match="fixed_small"):
-        DDNM().check(DDPM("learned_range"), tasks.Denoising())
-    DDNM().check(DDIM(0.0), tasks.Denoising(noise=GaussianNoise(0.0)))
+        DDNM().check(DDPM("learned_range"), tasks.Denoising(), Toy(16))
+    DDNM().check(DDIM(0.0), tasks.Denoising(noise=GaussianNoise(0.0)), Toy(16))
 
 
 def test_impossible_settings_are_refused():
@@ -263,8 +263,8 @@ def test_impossible_settings_are_refused():
 def test_daps_without_a_noise_level_asks_for_one():
     task = tasks.Denoising(noise=GaussianNoise(0.0))
     with pytest.raises(UserError, match="likelihood_sigma"):
-        DAPS().check(DDIM(), task)
-    DAPS(likelihood_sigma=0.01).check(DDIM(), task)
+        DAPS().check(DDIM(), task, Toy(16))
+    DAPS(likelihood_sigma=0.01).check(DDIM(), task, Toy(16))
 
 
 def test_a_model_with_a_decoder_is_refused():

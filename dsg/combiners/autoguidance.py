@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dsg.combiners.extrapolation import Extrapolation
 from dsg.errors import UserError
+from dsg.kernels import ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.schedule import Step
 from dsg.types import State
@@ -41,7 +42,7 @@ class Autoguidance(Extrapolation):
 
     needs_labels: ClassVar[bool] = False
 
-    def check(self, score_model: ScoreModel) -> None:
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         if self.guide.shape != score_model.shape:
             raise UserError(
                 f"combiner.guide: its states are {self.guide.shape} and the score model's {score_model.shape}; "

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor, nn
 
 from dsg.errors import UserError
-from dsg.kernels import Prediction
+from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.models.mixture import GaussianMixture
 from dsg.schedule import Step
 from dsg.types import State
 
@@ -26,7 +25,7 @@ class PredictionCombiner(ABC):
 
     needs_labels: ClassVar[bool] = False  # whether every image has to come with a class label
 
-    def check(self, score_model: ScoreModel) -> None:
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         """Raise UserError if the score model lacks what this combiner needs. Called before the first sample."""
 
     def num_classes(self, score_model: ScoreModel) -> int | None:
@@ -68,7 +67,7 @@ def check_both_ways(score_model: ScoreModel, combiner: PredictionCombiner) -> No
     name = type(combiner).__name__
     if score_model.num_classes is None:
         raise UserError(f"combiner: {name} needs a score model with classes; set model.score_model to such a one")
-    if score_model.null_class is None and not isinstance(score_model, GaussianMixture):  # a mixture knows its marginal
+    if not score_model.knows_marginal:
         raise UserError(
             f"combiner: {name} also evaluates the score model without a class, and it has no null class; set its "
             "null_class if it was trained with dropped labels, or use Autoguidance with an unconditional guide"

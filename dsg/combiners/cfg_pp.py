@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
 from dsg.errors import UserError
-from dsg.kernels import DDIM, Prediction
+from dsg.kernels import DDIM, Prediction, ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.schedule import Step
 from dsg.types import State
@@ -40,12 +40,12 @@ class CFGPlusPlus(PredictionCombiner):
         if not 0.0 <= self.guidance_scale <= 1.0:
             raise UserError(f"guidance_scale: the λ of CFG++ must be in [0, 1], got {self.guidance_scale}")
 
-    def check(self, score_model: ScoreModel) -> None:
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
+        if not isinstance(kernel, DDIM):
+            raise UserError("CFG++ changes how DDIM puts noise back; set model.kernel to dsg.kernels.DDIM")
 
     def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
-        if not isinstance(process.kernel, DDIM):
-            raise UserError("CFG++ changes how DDIM puts noise back; set model.kernel to dsg.kernels.DDIM")
         conditional = process.evaluate(x_t, step, labels_of(process))
         unconditional = process.evaluate(x_t, step, None)
         epsilon = unconditional.epsilon + self.guidance_scale * (conditional.epsilon - unconditional.epsilon)

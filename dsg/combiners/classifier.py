@@ -13,7 +13,7 @@ from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
 from dsg.combiners.extrapolation import check_scale
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.errors import UserError
-from dsg.kernels import Prediction
+from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.schedule import Step
 from dsg.types import State
@@ -50,7 +50,7 @@ class ClassifierGuidance(PredictionCombiner):
     def __post_init__(self) -> None:
         check_scale(self.guidance_scale)
 
-    def check(self, score_model: ScoreModel) -> None:
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         if score_model.num_classes is None:
             return
         if not self.conditional:

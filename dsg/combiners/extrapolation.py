@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
 from dsg.errors import UserError
-from dsg.kernels import Prediction
+from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.schedule import Step
 from dsg.types import State
@@ -53,7 +53,7 @@ class Extrapolation(PredictionCombiner):
         if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
             raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")
 
-    def check(self, score_model: ScoreModel) -> None:
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
 
     def is_guided(self, step: Step) -> bool:

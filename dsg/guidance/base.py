@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
@@ -19,7 +20,7 @@ class Guidance(ABC):
     Subclasses write `step`; one that owns its trajectory overrides `sample`.
     """
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         """Raise UserError if the method cannot run with these. Called before the first sample."""
 
     @abstractmethod

@@ -11,6 +11,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
@@ -46,8 +47,8 @@ class BODDNM(Guidance):
         if not 1e-6 <= self.cutoff < 1.0:
             raise UserError(f"cutoff: BODDNM's must be in [1e-6, 1), got {self.cutoff}")
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        require_linear("BODDNM", task, spectral=True)
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        require_linear("BODDNM", task, score_model, spectral=True)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         operator, y = spectral_operator(process), process.measurement.y
@@ -61,6 +62,6 @@ class BODDNM(Guidance):
         residual = operator.u_adjoint(signal * y - operator.forward(x_t))
         measured = operator.v(torch.where(kept, s / denominator, 0) * residual)
         estimate = (x_t + variance * (score - in_range + measured)) / signal
-        guided = process.transition(x_t, prediction.moved_to(estimate, x_t, step), step)
+        guided = process.transition(x_t, prediction.moved_to(estimate, step), step)
         x_prev = guided.sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, process.transition(x_t, prediction, step))

@@ -10,6 +10,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.data_term import data_term
 from dsg.kernels import DDIM, Prediction, ReverseKernel, Transition
+from dsg.models.base import ScoreModel
 from dsg.noise import Purpose
 from dsg.process import ReverseProcess
 from dsg.schedule import NoiseSchedule, Step
@@ -60,7 +61,7 @@ class DAPS(Guidance):
         if self.likelihood_sigma is not None and not 0.0 < self.likelihood_sigma < math.inf:
             raise UserError(f"likelihood_sigma: DAPS's must be above 0, got {self.likelihood_sigma}")
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         self._sigma(task)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:

@@ -11,6 +11,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.kernels import Prediction, ReverseKernel, Transition
+from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
@@ -45,8 +46,8 @@ class DDNM(Guidance):
 
     keep_epsilon: bool = True
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        if require_linear("DDNM", task, spectral=True) == 0.0:
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        if require_linear("DDNM", task, score_model, spectral=True) == 0.0:
             return
         if not kernel.is_stochastic:
             raise UserError("DDNM+ (σ_y > 0) hides measurement noise in the kernel's: set model.kernel.eta above 0")
@@ -79,7 +80,7 @@ class DDNM(Guidance):
     ) -> Transition:
         if self.keep_epsilon:
             return process.transition(x_t, replace(prediction, clean_estimate=estimate), step)
-        return process.transition(x_t, prediction.moved_to(estimate, x_t, step), step)
+        return process.transition(x_t, prediction.moved_to(estimate, step), step)
 
     def _response(self, step: Step, process: ReverseProcess) -> float:
         """a: how far the kernel's mean moves when x̂ moves by one and x_t stays; a number, on the CPU."""

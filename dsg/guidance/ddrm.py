@@ -11,6 +11,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.kernels import Prediction, ReverseKernel, Transition
+from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
@@ -49,8 +50,8 @@ class DDRM(Guidance):
             if not 0.0 <= value <= 1.0:
                 raise UserError(f"{name}: DDRM's must be in [0, 1], got {value}")
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        require_linear("DDRM", task, spectral=True)
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        require_linear("DDRM", task, score_model, spectral=True)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         operator, y = spectral_operator(process), process.measurement.y

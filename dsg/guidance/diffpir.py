@@ -9,6 +9,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
 from dsg.kernels import Prediction, ReverseKernel, Transition
+from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.schedule import Step
 from dsg.trace import StepRecord
@@ -44,14 +45,14 @@ class DiffPIR(Guidance):
         if not 0.0 <= self.stochasticity <= 1.0:
             raise UserError(f"stochasticity: DiffPIR's ζ must be in [0, 1], got {self.stochasticity}")
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        require_linear("DiffPIR", task)
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        require_linear("DiffPIR", task, score_model)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction = process.predict(x_t, step)
         rho = self.regularisation * noise_sigma(process) ** 2 * step.alpha_bar / (1.0 - step.alpha_bar)
         estimate = linear_operator(process).proximal(prediction.clean_estimate, process.measurement.y, rho)
-        x_prev = self._renoise(prediction.moved_to(estimate, x_t, step), step).sample(process.noise(x_t))
+        x_prev = self._renoise(prediction.moved_to(estimate, step), step).sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, self._renoise(prediction, step))
 
     def _renoise(self, prediction: Prediction, step: Step) -> Transition:

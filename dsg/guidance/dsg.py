@@ -12,6 +12,7 @@ from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
 from dsg.guidance.window import check_window, in_window
 from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
 from dsg.types import State, direction, expand_to, per_sample_norm
@@ -56,8 +57,8 @@ class DSG(LossGuidance):
             raise UserError(f"interval: must be at least 1 (1 guides every step), got {self.interval}")
         check_window(self.start, self.stop)
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        self.base.check(kernel, task)
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        self.base.check(kernel, task, score_model)
         if not kernel.is_stochastic:
             raise UserError(
                 "DSG constrains the step to the sphere of radius √n·σ, and DDIM with eta 0 has σ = 0; "

@@ -13,15 +13,21 @@ LINEAR = "Denoising, RandomInpainting, BoxInpainting, SuperResolution, GaussianD
 SPECTRAL = f"{LINEAR} with padding circular"
 
 
-def require_linear(method: str, task: Task, spectral: bool = False) -> float:
+def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: bool = False) -> float:
     """σ_y of a linear task with Gaussian noise, or a UserError that says what is missing and which tasks fit.
 
     Args:
         method: the name that the error begins with.
         task: the task.
+        score_model: its state has to be the image: A of a decoder is not linear.
         spectral: whether A's singular value decomposition is needed.
     """
     fitting = SPECTRAL if spectral else LINEAR
+    if type(score_model).decode is not ScoreModel.decode:
+        raise UserError(
+            f"{method} needs a score model in pixel space, and {type(score_model).__name__} decodes its state; "
+            "use a loss guidance such as DPS or DSG"
+        )
     if not isinstance(task, InverseProblem):
         raise UserError(
             f"{method} needs a linear task y = A x + noise, and {type(task).__name__} is none; use {fitting}"
@@ -38,14 +44,8 @@ def require_linear(method: str, task: Task, spectral: bool = False) -> float:
 
 
 def linear_operator(process: ReverseProcess) -> LinearOperator:
-    """A of this batch.
-
-    Raises:
-        UserError: if the model's state is not the image: A of a decoder is not linear.
-    """
+    """A of this batch."""
     operator = process.measurement.operator
-    if type(process.score_model).decode is not ScoreModel.decode:
-        raise UserError("posterior methods need a score model in pixel space; use a loss guidance such as DPS or DSG")
     assert isinstance(operator, LinearOperator), "checked before the first sample"
     return operator
 

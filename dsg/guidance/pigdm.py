@@ -10,6 +10,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
 from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.schedule import Step
 from dsg.types import PerSample, State
@@ -45,8 +46,8 @@ class PiGDM(LossGuidance):
         if self.update_rule not in ("published", "score"):
             raise UserError(f"update_rule: PiGDM's must be published or score, got {self.update_rule!r}")
 
-    def check(self, kernel: ReverseKernel, task: Task) -> None:
-        require_linear("PiGDM", task)
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        require_linear("PiGDM", task, score_model)
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """The task's loss at x̂, and −Jᵀ v by one backward pass of −⟨v, x̂⟩ with v held fixed."""
@@ -66,5 +67,5 @@ class PiGDM(LossGuidance):
             return guided.unguided - signal * variance * guided.gradient
         prediction = guided.guide.prediction
         clean_estimate = prediction.clean_estimate - variance / signal * guided.gradient
-        shifted = prediction.moved_to(clean_estimate, guided.x_t, guided.step)
+        shifted = prediction.moved_to(clean_estimate, guided.step)
         return process.transition(guided.x_t, shifted, guided.step).sample(guided.noise)

@@ -51,11 +51,11 @@ class UGD(LossGuidance):
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         prediction, step = guided.guide.prediction, guided.step
-        epsilon = prediction.epsilon + self.forward_scale * math.sqrt(1.0 - step.alpha_bar) * guided.gradient
+        forward = self.forward_scale * math.sqrt(1.0 - step.alpha_bar) * guided.gradient
         moved = prediction.clean_estimate
         for _ in range(self.backward_steps):
             moved = moved - self.backward_step_size * process.clean_loss_gradient(moved)[1]
         delta = moved - prediction.clean_estimate
-        epsilon = epsilon - math.sqrt(step.alpha_bar / (1.0 - step.alpha_bar)) * delta
-        prediction = process.with_epsilon(guided.x_t, step, epsilon, prediction)
-        return process.transition(guided.x_t, prediction, step).sample(guided.noise)
+        backward = -math.sqrt(step.alpha_bar / (1.0 - step.alpha_bar)) * delta
+        guided_prediction = process.shifted(prediction, forward + backward, step)
+        return process.transition(guided.x_t, guided_prediction, step).sample(guided.noise)

@@ -47,6 +47,11 @@ class ScoreModel(nn.Module, ABC):
         """
 
     @property
+    def knows_marginal(self) -> bool:
+        """Whether it can be evaluated without a class: an unconditional model, or one with a null class."""
+        return self.num_classes is None or self.null_class is not None
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one decoded state; a latent model says its own."""
         return self.shape

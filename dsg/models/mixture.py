@@ -88,6 +88,10 @@ class GaussianMixture(ScoreModel):
         """S_i, (K, d, d) float64."""
         return self._components.assemble(self._components.eigenvalues)
 
+    @property
+    def knows_marginal(self) -> bool:
+        return True  # the sum over all components
+
     def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
         return ModelOutput((-((1.0 - level.alpha_bar) ** 0.5) * self.score(x_t, level, condition)).float())
 
