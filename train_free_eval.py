@@ -27,6 +27,7 @@ CALLBACKS = {
     "progress": callbacks.SamplingProgress,
     "timing": callbacks.Timing,
     "quality": callbacks.Quality,
+    "classification": callbacks.Classification,
     "diagnostics": callbacks.Diagnostics,
     "writer": callbacks.RunFolderWriter,
 }

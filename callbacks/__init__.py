@@ -1,5 +1,6 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
+from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.logger import RunFolderLogger
 from callbacks.progress import SamplingProgress
@@ -7,4 +8,12 @@ from callbacks.quality import Quality
 from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
 
-__all__ = ["Diagnostics", "Quality", "RunFolderLogger", "RunFolderWriter", "SamplingProgress", "Timing"]
+__all__ = [
+    "Classification",
+    "Diagnostics",
+    "Quality",
+    "RunFolderLogger",
+    "RunFolderWriter",
+    "SamplingProgress",
+    "Timing",
+]

@@ -94,6 +94,7 @@ class GuidedDiffusion(LightningModule):
         )
         # registered, so that they move with the score model
         self.combiner_networks = nn.ModuleList(self.sampler.combiner.networks()).eval().requires_grad_(False)
+        self.task_networks = nn.ModuleList(task.networks()).eval().requires_grad_(False)
         self.seed = seed
         self.observers: list[StepObserver] = []
 

@@ -2,6 +2,7 @@
 
 from tasks.base import InverseProblem, Measurement, Task
 from tasks.blur import GaussianDeblurring, MotionDeblurring
+from tasks.class_label import ClassLabel
 from tasks.denoising import Denoising
 from tasks.inpainting import BoxInpainting, RandomInpainting
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
@@ -9,6 +10,7 @@ from tasks.super_resolution import SuperResolution
 
 __all__ = [
     "BoxInpainting",
+    "ClassLabel",
     "Denoising",
     "GaussianDeblurring",
     "GaussianNoise",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dsg.errors import UserError
 from dsg.noise import NoiseStreams, SampleKey
@@ -43,6 +43,10 @@ class Task(ABC):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Frozen modules that the loss asks; they move to the score model's device with it."""
+        return ()
 
     def picture(self, measurement: Measurement) -> Image:
         """How the measurement looks, (B,3,h,w) of any size: y where that is an image."""

@@ -1,0 +1,96 @@
+"""Nothing is known of an image but its class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image as Pictures
+from PIL import ImageDraw
+from torch import Tensor, nn
+
+from dsg.data.image_file import from_uint8
+from dsg.errors import UserError
+from dsg.noise import NoiseStreams, Purpose
+from dsg.types import Image, PerSample
+from tasks.base import Measurement, Task
+from tasks.classifier import count_classes, log_probabilities
+from tasks.operators import Operator
+
+
+@dataclass(frozen=True)
+class Classify(Operator):
+    """A(x) = log p(· | x), (B,C,H,W) → (B,K)."""
+
+    classifier: nn.Module
+
+    def forward(self, x: Image) -> Tensor:
+        return log_probabilities(self.classifier, x)
+
+
+class ClassLabel(Task):
+    """An image of the class c, by a classifier of clean images:
+
+        L(x̂, c) = −log p(c | x̂)
+
+    The classifier sees clean estimates alone, so that one for noisy states is not needed (FreeDoM, 2303.09833, eq. 7;
+    Dhariwal & Nichol's needs one). y is the target class of each image, int64 (B,); the image itself is not looked at.
+
+    Args:
+        classifier: images (B,C,H,W) in [−1, 1] → logits (B,K), frozen here; null is the portraits' guide. Measure the
+            result with another one: a sampler can fool the classifier that it follows.
+        target: the class 0 ≤ c < K of every image, or `drawn`: uniformly, from each image's own stream.
+
+    Raises:
+        UserError: for another target; before the first sample, for a classifier that does not fit the images.
+    """
+
+    def __init__(self, classifier: nn.Module | None = None, target: int | Literal["drawn"] = "drawn") -> None:
+        if target != "drawn" and (isinstance(target, str) or target < 0):
+            raise UserError(f"target: must be a class, 0 or above, or drawn, got {target!r}")
+        if classifier is None:
+            from dsg.models.portraits.classifier import PortraitsClassifier
+
+            classifier = PortraitsClassifier("guide")
+        self.classifier = classifier.eval().requires_grad_(False)
+        self.target = target
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.classifier,)
+
+    def num_classes(self, shape: tuple[int, ...]) -> int:
+        """K of the classifier for images of `shape` (C,H,W). Raises UserError if it does not fit them."""
+        return count_classes(self.classifier, shape, "task.classifier")
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        classes = self.num_classes(shape)
+        if not isinstance(self.target, str) and self.target >= classes:
+            raise UserError(
+                f"task.target: {type(self.classifier).__name__} has the classes 0 to {classes - 1}, got {self.target}"
+            )
+
+    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+        return Measurement(self._targets(tuple(reference.shape[1:]), streams), Classify(self.classifier))
+
+    def _targets(self, shape: tuple[int, ...], streams: NoiseStreams) -> Tensor:
+        if self.target == "drawn":
+            classes = self.num_classes(shape)
+            drawn = [int(generator.integers(classes)) for generator in streams.generators(Purpose.OPERATOR)]
+        else:
+            drawn = [self.target] * len(streams)
+        return torch.tensor(drawn, dtype=torch.long, device=streams.device)
+
+    def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
+        return -measurement.operator.forward(clean_estimate).gather(1, measurement.y[:, None]).flatten()
+
+    def picture(self, measurement: Measurement) -> Image:
+        """A grey card with the number of the class on it, (B,3,64,64)."""
+        return torch.stack([_card(int(target)) for target in measurement.y]).to(measurement.y.device)
+
+
+def _card(target: int) -> Tensor:
+    card = Pictures.new("RGB", (64, 64), (128, 128, 128))
+    ImageDraw.Draw(card).text((32, 32), f"class\n{target}", fill=(255, 255, 255), anchor="mm", align="center")
+    return from_uint8(np.asarray(card))
