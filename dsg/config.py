@@ -36,12 +36,13 @@ def expand_includes(args: Sequence[str]) -> list[str]:
         file = value or next(remaining, "")
         if not file:
             raise UserError("--config: names no file")
-        for nested in _with_includes(Path(file)):
+        for nested in with_includes(Path(file)):
             expanded += ["--config", str(nested)]
     return expanded
 
 
-def _with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
+def with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
+    """`file` after all that its `include` list names, depth first; each is YAML that holds settings, or a UserError."""
     if file.resolve() in within:
         raise UserError(f"include: {file} includes itself, by way of {within[-1]}; break the circle")
     by = f", included by {within[-1]}" if within else ""
@@ -59,7 +60,7 @@ def _with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
     if not isinstance(includes, list) or not all(isinstance(name, str) for name in includes):
         raise UserError(f"include: must be a list of files in {file}, got {includes!r}")
     chain = (*within, file.resolve())
-    return [nested for name in includes for nested in _with_includes(file.parent / name, chain)] + [file]
+    return [nested for name in includes for nested in with_includes(file.parent / name, chain)] + [file]
 
 
 def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], str, list[str]]:

@@ -1,8 +1,12 @@
-"""The two kinds of exception that are about the input and not about this code."""
+"""The kinds of exception that are about the input and not about this code."""
 
 
 class UserError(ValueError):
     """A mistake in the input; the message says what, where and how to mend it, in one line."""
+
+
+class DoesNotFit(UserError):
+    """The guidance method cannot run with this task, kernel or model; a comparison may leave such a pair out."""
 
 
 class UnreadableImage(Exception):

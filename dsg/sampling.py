@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dsg.combiners import Conditional, PredictionCombiner
-from dsg.errors import UserError
+from dsg.errors import DoesNotFit, UserError
 from dsg.guidance.base import Guidance
 from dsg.kernels import DDIM, ReverseKernel
 from dsg.models.base import ScoreModel
@@ -53,7 +53,10 @@ class Sampler:
     combiner: PredictionCombiner = field(default_factory=Conditional)
 
     def __post_init__(self) -> None:
-        self.guidance.check(self.kernel, self.task, self.score_model)
+        try:
+            self.guidance.check(self.kernel, self.task, self.score_model)
+        except UserError as error:
+            raise DoesNotFit(str(error)) from error
         self.combiner.check(self.score_model, self.kernel)
         self.kernel.check(self.score_model.learns_variance)
         self.score_model.schedule.respace(self.steps, self.spacing)
