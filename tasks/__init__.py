@@ -3,21 +3,29 @@
 from tasks.base import InverseProblem, Measurement, Task
 from tasks.blur import GaussianDeblurring, MotionDeblurring
 from tasks.class_label import ClassLabel
+from tasks.colourisation import Colourisation
 from tasks.denoising import Denoising
+from tasks.high_dynamic_range import HighDynamicRange
 from tasks.inpainting import BoxInpainting, RandomInpainting
+from tasks.jpeg import JPEG
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
+from tasks.phase_retrieval import PhaseRetrieval
 from tasks.super_resolution import SuperResolution
 
 __all__ = [
+    "JPEG",
     "BoxInpainting",
     "ClassLabel",
+    "Colourisation",
     "Denoising",
     "GaussianDeblurring",
     "GaussianNoise",
+    "HighDynamicRange",
     "InverseProblem",
     "Measurement",
     "MeasurementNoise",
     "MotionDeblurring",
+    "PhaseRetrieval",
     "PoissonNoise",
     "RandomInpainting",
     "SuperResolution",

@@ -9,7 +9,9 @@ from tasks.base import InverseProblem, Task
 from tasks.operators import LinearOperator
 from tasks.spectral import SpectralOperator
 
-LINEAR = "Denoising, RandomInpainting, BoxInpainting, SuperResolution, GaussianDeblurring or MotionDeblurring"
+LINEAR = (
+    "Denoising, RandomInpainting, BoxInpainting, Colourisation, SuperResolution, GaussianDeblurring or MotionDeblurring"
+)
 SPECTRAL = f"{LINEAR} with padding circular"
 
 

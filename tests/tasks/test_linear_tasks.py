@@ -7,6 +7,7 @@ from dsg.errors import UserError
 from dsg.noise import NoiseStreams, SampleKey
 from tasks import (
     BoxInpainting,
+    Colourisation,
     Denoising,
     GaussianDeblurring,
     MotionDeblurring,
@@ -27,6 +28,8 @@ TASKS = {
     "super_resolution_8": SuperResolution(8, noise=PoissonNoise()),
     "gaussian_deblurring": GaussianDeblurring(),
     "gaussian_deblurring_narrow": GaussianDeblurring(9, 1.0),
+    "colourisation": Colourisation(),
+    "colourisation_luma": Colourisation("luma"),
     "motion_deblurring": MotionDeblurring(61),
     "motion_deblurring_circular": MotionDeblurring(61, padding="circular"),
     "motion_deblurring_straight": MotionDeblurring(15, 0.0),
