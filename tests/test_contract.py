@@ -35,7 +35,7 @@ from dsg.process import ReverseProcess
 from dsg.sampling import Sampler
 from dsg.trace import StepRecord
 from tasks import Task
-from tests.toy import Toy
+from tests.toy import Toy, ToyClassifier
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ TASKS: dict[str, Task] = {
     "motion deblurring": tasks.MotionDeblurring(kernel_size=7),
     "denoising": tasks.Denoising(),
     "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
+    "class label": tasks.ClassLabel(ToyClassifier()),
 }
 MODELS: dict[str, ScoreModel] = {"toy": Toy(16), "toy with learned variance": Toy(16, learns_variance=True)}
 

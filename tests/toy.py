@@ -40,3 +40,16 @@ class Toy(ScoreModel):
         broken = x_t.flatten(1).mean(dim=1) < self.nan_below
         epsilon = torch.where(broken.reshape(-1, 1, 1, 1), torch.nan, epsilon)
         return ModelOutput(epsilon, torch.tanh(variance_range) if self.learns_variance else None)
+
+
+class ToyClassifier(nn.Module):
+    """Fixed weights over a coarse copy of the image: (B,3,H,W) of any size from 4 pixels on → logits (B,classes)."""
+
+    def __init__(self, classes: int = 4, answer: float = 0.0) -> None:
+        super().__init__()
+        self.layer = nn.Linear(48, classes)
+        self.layer.weight.data = torch.randn(classes, 48, generator=torch.Generator().manual_seed(0))
+        self.layer.bias.data.fill_(answer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(nn.functional.adaptive_avg_pool2d(images, 4).flatten(1))
