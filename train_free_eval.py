@@ -28,6 +28,8 @@ CALLBACKS = {
     "timing": callbacks.Timing,
     "quality": callbacks.Quality,
     "classification": callbacks.Classification,
+    "posterior": callbacks.Posterior,
+    "manifold": callbacks.Manifold,
     "diagnostics": callbacks.Diagnostics,
     "writer": callbacks.RunFolderWriter,
 }

@@ -3,6 +3,8 @@
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.logger import RunFolderLogger
+from callbacks.manifold import Manifold
+from callbacks.posterior import Posterior
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
 from callbacks.timing import Timing
@@ -11,6 +13,8 @@ from callbacks.writer import RunFolderWriter
 __all__ = [
     "Classification",
     "Diagnostics",
+    "Manifold",
+    "Posterior",
     "Quality",
     "RunFolderLogger",
     "RunFolderWriter",

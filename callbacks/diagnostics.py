@@ -75,7 +75,7 @@ class Diagnostics(EvaluationCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if self._writer is None:
+        if self._writer is None or outputs.picture is None:
             return
         for i, key in enumerate(outputs.keys):
             if key.image_id in self._shown and key.sample == 0:
@@ -117,6 +117,8 @@ class Diagnostics(EvaluationCallback):
 
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         assert self._writer is not None
+        if len(process.score_model.image_shape) != 3:
+            return
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
                 image = process.score_model.decode(record.prediction.clean_estimate[i : i + 1])[0]

@@ -42,7 +42,7 @@ class SamplingProgress(ProgressBar):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if not (self._enabled and trainer.is_global_zero):
             return
-        self._total = len(trainer.predict_dataloaders.dataset)  # type: ignore[union-attr]
+        self._total = trainer.predict_dataloaders.dataset.count  # type: ignore[union-attr]
         self._done, self._ranks = 0, trainer.world_size
         self._started = self._last_line = time.monotonic()
         self._bar = Progress(

@@ -53,7 +53,7 @@ class Quality(EvaluationCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not outputs.keys:
+        if not outputs.keys or outputs.picture is None:
             return
         with torch.autocast(pl_module.device.type, enabled=False):
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255

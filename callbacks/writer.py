@@ -7,6 +7,7 @@ import io
 import signal
 import sys
 import threading
+from itertools import groupby
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -48,12 +49,13 @@ class RunFolderWriter(EvaluationCallback):
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         folder = RunFolder(trainer.default_root_dir)
-        for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
-            if row["status"] == "ok":
-                self._write(folder, "samples", key.image_id, key.sample, outputs.samples[i])
-            if key.sample == 0:
-                self._write(folder, "measurements", key.image_id, 0, outputs.picture[i])
-                if self.save_measurements:
+        if outputs.picture is None:
+            self._write_states(folder, outputs)
+        else:
+            self._write_pictures(folder, outputs, outputs.picture)
+        if self.save_measurements:
+            for i, key in enumerate(outputs.keys):
+                if key.sample == 0:
                     path = folder.picture_path("measurements", key.image_id, 0, ".safetensors")
                     write_atomically(path, save(_tensors(outputs, i)))
         for failure in outputs.failures:
@@ -90,6 +92,20 @@ class RunFolderWriter(EvaluationCallback):
         folder.finish(metrics)
         return metrics
 
+    def _write_pictures(self, folder: RunFolder, outputs: BatchResult, pictures: Tensor) -> None:
+        for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
+            if row["status"] == "ok":
+                self._write(folder, "samples", key.image_id, key.sample, outputs.samples[i])
+            if key.sample == 0:
+                self._write(folder, "measurements", key.image_id, 0, pictures[i])
+
+    def _write_states(self, folder: RunFolder, outputs: BatchResult) -> None:
+        """The samples of each problem in this batch as one file, named as the first of them."""
+        for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
+            rows = list(group)
+            path = folder.picture_path("samples", image_id, outputs.keys[rows[0]].sample, ".safetensors")
+            write_atomically(path, save({"samples": outputs.samples[rows].cpu()}))
+
     def _write(self, folder: RunFolder, kind: str, image_id: str, sample: int, image: Tensor) -> None:
         buffer = io.BytesIO()
         encode_image(image).save(buffer, format="PNG")
@@ -100,7 +116,7 @@ def _in_words(metrics: dict[str, Any]) -> str:
     """The end of a run in one line: how many images, their quality, and what failed."""
     parts = [f"{metrics['images']} images"]
     for name, value in metrics["metrics"].items():
-        if value["n"] and name.startswith(("psnr", "ssim", "lpips")):
+        if value["n"] and name.startswith(("psnr", "ssim", "lpips", "sliced_wasserstein")):
             parts.append(f"{name} {value['mean']:.4g} [{value['low']:.4g}, {value['high']:.4g}]")
     if metrics["failures"]:
         parts.append(f"{len(metrics['failures'])} failed")

@@ -40,10 +40,10 @@ class BatchResult:
 
     Args:
         keys: one a sample, in order.
-        reference: the clean images, (B,3,H,W) in [−1, 1].
+        reference: the clean images, (B,3,H,W) in [−1, 1], or other clean states, (B, *shape).
         measurement: what was measured of them.
-        picture: how that looks, (B,3,H,W).
-        samples: the reconstructions, (B,3,H,W), unclipped.
+        picture: how that looks, (B,3,H,W); None where states are no images.
+        samples: the reconstructions, like `reference`, unclipped.
         rows: one a sample; callbacks add columns to them.
         failures: images that could not be read.
     """
@@ -51,7 +51,7 @@ class BatchResult:
     keys: list[SampleKey]
     reference: Tensor
     measurement: Measurement | None
-    picture: Tensor
+    picture: Tensor | None
     samples: Tensor
     rows: list[Row]
     failures: list[Failure]
@@ -100,6 +100,7 @@ class GuidedDiffusion(LightningModule):
 
     def check(self, data: EvaluationData) -> None:
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
+        data.bind(self.score_model)
         data.keys()  # finds what is wrong with the data itself
         shape = self.score_model.image_shape
         if data.image_shape is not None and data.image_shape != shape:
@@ -140,7 +141,7 @@ class GuidedDiffusion(LightningModule):
                     observer.on_sampling_step(record, process, keys)
             samples = self.score_model.decode(record.x_prev)
             losses = self.sampler.task.loss(samples, process.measurement).tolist()
-            picture = self.sampler.task.picture(process.measurement)
+            picture = self.sampler.task.picture(process.measurement) if samples.ndim == 4 else None
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
         seconds = (self._now() - started) / len(keys)
         rows = [

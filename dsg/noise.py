@@ -20,16 +20,18 @@ from torch import Tensor
 class Purpose(StrEnum):
     """What numbers are drawn for. A method that draws more for one purpose changes no other."""
 
+    REFERENCE = "reference"  # clean data that is drawn, not read
     OPERATOR = "operator"  # masks, blur kernels
     MEASUREMENT = "measurement"  # measurement noise
     INITIAL = "initial"  # x_T
     REVERSE = "reverse"  # z of the reverse steps
     RECURRENCE = "recurrence"  # re-noising in time travel
     MONTE_CARLO = "monte_carlo"  # draws inside a guidance
+    TRUTH = "truth"  # what results are compared with
 
 
 # Several samples of one image are several answers to one and the same question.
-SHARED_BY_SAMPLES = frozenset({Purpose.OPERATOR, Purpose.MEASUREMENT})
+SHARED_BY_SAMPLES = frozenset({Purpose.REFERENCE, Purpose.OPERATOR, Purpose.MEASUREMENT})
 
 
 @dataclass(frozen=True)

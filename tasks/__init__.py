@@ -10,6 +10,7 @@ from tasks.inpainting import BoxInpainting, RandomInpainting
 from tasks.jpeg import JPEG
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
 from tasks.phase_retrieval import PhaseRetrieval
+from tasks.random_projection import RandomProjection
 from tasks.super_resolution import SuperResolution
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PhaseRetrieval",
     "PoissonNoise",
     "RandomInpainting",
+    "RandomProjection",
     "SuperResolution",
     "Task",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dsg.errors import UnreadableImage, UserError
+from dsg.models.base import ScoreModel
 from dsg.quick_import import without_torchvision
 
 with without_torchvision():
@@ -34,7 +35,7 @@ class ImageBatch:
 
     Args:
         keys: (image id, sample number) of every image.
-        images: (B,3,H,W) float32 in [−1, 1].
+        images: (B,3,H,W) float32 in [−1, 1], or other clean states, (B, *shape).
         labels: (B,) int64 class labels, or None.
         failures: what was to be in this batch and could not be read.
     """
@@ -100,6 +101,13 @@ class EvaluationData(LightningDataModule):
         """The largest class label of the images that are evaluated; None without labels."""
         return None
 
+    def bind(self, score_model: ScoreModel) -> None:
+        """Learn which model is evaluated; called before anything is read, for data that is drawn from the model."""
+
+    def groups(self, todo: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:
+        """What is left to do, in the pieces that are not to be torn apart: here every sample is one."""
+        return [[key] for key in todo]
+
     def keys(self) -> list[tuple[str, int]]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
         ids = self.image_ids()[: self.limit]
@@ -111,7 +119,7 @@ class EvaluationData(LightningDataModule):
     def predict_dataloader(self) -> DataLoader:
         todo = [key for key in self.keys() if key not in self.done]
         return DataLoader(
-            _Samples(self, todo),
+            Samples(self, self.groups(todo)),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=_collate,
@@ -119,23 +127,33 @@ class EvaluationData(LightningDataModule):
         )
 
 
-class _Samples(Dataset):
-    def __init__(self, data: EvaluationData, keys: list[tuple[str, int]]) -> None:
+class Samples(Dataset):
+    """The samples to make, in groups that stay in one batch."""
+
+    def __init__(self, data: EvaluationData, groups: list[list[tuple[str, int]]]) -> None:
         self.data = data
-        self.keys = keys
+        self.groups = groups
+
+    @property
+    def count(self) -> int:
+        """How many samples there are in all groups."""
+        return sum(map(len, self.groups))
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.groups)
 
-    def __getitem__(self, index: int) -> _Item:
-        key = self.keys[index]
+    def __getitem__(self, index: int) -> list[_Item]:
+        return [self._item(key) for key in self.groups[index]]
+
+    def _item(self, key: tuple[str, int]) -> _Item:
         try:
             return _Item(key, *self.data.load(key[0]))
         except UnreadableImage as error:
             return _Item(key, None, None, str(error))
 
 
-def _collate(items: list[_Item]) -> ImageBatch:
+def _collate(groups: list[list[_Item]]) -> ImageBatch:
+    items = [item for group in groups for item in group]
     read = [(item.key, item.image, item.label) for item in items if item.image is not None]
     failures = [Failure(*item.key, item.reason) for item in items if item.image is None]
     if not read:

@@ -8,6 +8,7 @@ from dsg.guidance.ddrm import DDRM
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
+from dsg.guidance.exact import ExactSamples, Oracle
 from dsg.guidance.freedom import FreeDoM
 from dsg.guidance.lgd_mc import LGDMC
 from dsg.guidance.mpgd import MPGD
@@ -28,9 +29,11 @@ __all__ = [
     "TFG",
     "UGD",
     "DiffPIR",
+    "ExactSamples",
     "FreeDoM",
     "Guidance",
     "LossGuidance",
+    "Oracle",
     "PiGDM",
     "REDDiff",
     "Unguided",

@@ -11,7 +11,7 @@ from torch import Tensor
 from dsg.errors import UserError
 from dsg.models.base import ModelOutput, ScoreModel
 from dsg.models.checkpoint import read_state_dict
-from dsg.models.gaussian_components import Components
+from dsg.models.gaussian_components import Components, SharedCovariance
 from dsg.models.mixture_parameters import covariance_spectrum, mixture_posterior, read_numbers
 from dsg.schedule import NoiseLevel, NoiseSchedule
 from dsg.types import PerSample, State
@@ -27,7 +27,8 @@ class GaussianMixture(ScoreModel):
     Args:
         weights: w_i > 0, (K,); they are normalised.
         means: μ_i, (K, d), or (K, *shape).
-        covariances: S_i as one variance for all, or (K,) variances, (K, d) diagonals, or (K, d, d) matrices; ≥ 0.
+        covariances: S_i as one variance or one matrix (1, d, d) for all, or (K,) variances, (K, d) diagonals, or
+            (K, d, d) matrices; ≥ 0. One for all is much the fastest.
         classes: class label of each component, (K,), 0 to C−1, each used; null is unconditional.
         parameters: safetensors file with `weights`, `means`, `covariances` and perhaps `classes`, instead of the lists.
         shape: shape of one state, with d numbers in it; null is that of the means.
@@ -54,7 +55,8 @@ class GaussianMixture(ScoreModel):
             given = {"weights": weights, "means": means, "covariances": covariances, "classes": classes}
         w, mu, cov, labels = read_numbers(given, parameters)
         eigenvalues, basis = covariance_spectrum(cov, *mu.flatten(1).shape)
-        self._components = Components((w / w.sum()).log(), mu.flatten(1), eigenvalues, basis)
+        kind = SharedCovariance if len(eigenvalues) == 1 else Components
+        self._components = kind((w / w.sum()).log(), mu.flatten(1), eigenvalues, basis)
         self._classes = labels
         self.shape = tuple(shape) if shape is not None else tuple(mu.shape[1:])
         if math.prod(self.shape) != self.dimension:
@@ -86,7 +88,8 @@ class GaussianMixture(ScoreModel):
     @property
     def covariances(self) -> Tensor:
         """S_i, (K, d, d) float64."""
-        return self._components.assemble(self._components.eigenvalues)
+        shared = self._components.assemble(self._components.eigenvalues)
+        return shared.expand(len(self.means), -1, -1)
 
     @property
     def knows_marginal(self) -> bool:
@@ -98,7 +101,7 @@ class GaussianMixture(ScoreModel):
     def score(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
         """∇ log p_t(x), or of p_t(x | class): −Σ r_i C_i^{-1}(x − √ā μ_i). float64."""
         parts, flat, log_joint = self._at(x, level, condition)
-        return torch.einsum("bk,bkd->bd", log_joint.softmax(1), parts.scores(flat, level.alpha_bar)).reshape(x.shape)
+        return parts.score(log_joint.softmax(1), flat, level.alpha_bar).reshape(x.shape)
 
     def denoise(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
         """E[x_0 | x_t] = Σ r_i m_i, m_i = μ_i + √ā S_i C_i^{-1}(x − √ā μ_i). float64."""
@@ -133,12 +136,13 @@ class GaussianMixture(ScoreModel):
         log_weights = parts.log_weights.expand(n, -1)
         if condition is not None:
             log_weights = self._masked(log_weights, condition.cpu())
-        chosen = torch.multinomial(log_weights.softmax(1), 1, generator=generator)[:, 0]
-        normal = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
-        spread = parts.eigenvalues[chosen].sqrt() * normal
-        if parts.basis is not None:
-            spread = torch.stack([parts.basis[k] @ s for k, s in zip(chosen.tolist(), spread, strict=True)])
-        return (parts.means[chosen] + spread).reshape(n, *self.shape)
+        normal = torch.randn(n, 1 + self.dimension, generator=generator, dtype=torch.float64)
+        return parts.draw(normal, log_weights).reshape(n, *self.shape)
+
+    def transform(self, normal: Tensor) -> State:
+        """Exact clean samples, (n, *shape) float64, from standard normals, (n, 1 + d); the first is the component's."""
+        parts = self._components.to(normal.device)
+        return parts.draw(normal.double()).reshape(len(normal), *self.shape)
 
     def posterior(self, A: Tensor, y: Tensor, sigma: float) -> GaussianMixture:
         """p(x_0 | y = A x_0 + σ z), again a mixture, with the same schedule, shape and classes.
@@ -152,7 +156,8 @@ class GaussianMixture(ScoreModel):
             UserError: if the shapes do not fit, or the measurement is degenerate.
         """
         labels = None if self._classes is None else self._classes.tolist()
-        posterior = mixture_posterior(self.weights.log(), self.means, self.covariances, A, y, sigma)
+        shared = self._components.assemble(self._components.eigenvalues)
+        posterior = mixture_posterior(self._components.log_weights, self.means, shared, A, y, sigma)
         return GaussianMixture(*posterior, classes=labels, shape=self.shape, schedule=self.schedule)
 
     def _at(self, x: State, level: NoiseLevel | None, condition: Tensor | None) -> tuple[Components, Tensor, Tensor]:

@@ -44,10 +44,10 @@ def read_numbers(given: Mapping[str, Any], source: str | None) -> tuple[Tensor, 
 
 
 def covariance_spectrum(covariances: Tensor, count: int, dimension: int) -> tuple[Tensor, Tensor | None]:
-    """Eigenvalues (K, d) and eigenvectors (K, d, d), or None where all are diagonal.
+    """Eigenvalues (C, d) and eigenvectors (C, d, d), or None where all are diagonal; C is 1 where one is for all.
 
     Args:
-        covariances: (), (K,), (K, d) or (K, d, d).
+        covariances: (), (1, d, d), (K,), (K, d) or (K, d, d).
         count: K.
         dimension: d.
 
@@ -55,7 +55,7 @@ def covariance_spectrum(covariances: Tensor, count: int, dimension: int) -> tupl
         UserError: if the shape is none of these, or a covariance is not symmetric or has a negative eigenvalue.
     """
     basis = None
-    if covariances.shape == (count, dimension, dimension):
+    if covariances.shape in ((count, dimension, dimension), (1, dimension, dimension)):
         scale = covariances.abs().amax().clamp_min(1e-300)
         if (covariances - covariances.mT).abs().amax() > _TOLERANCE * scale:
             raise UserError("GaussianMixture: covariances must be symmetric matrices")
@@ -63,11 +63,11 @@ def covariance_spectrum(covariances: Tensor, count: int, dimension: int) -> tupl
         eigenvalues = torch.where(eigenvalues.abs() <= _TOLERANCE * scale, eigenvalues.clamp_min(0.0), eigenvalues)
     elif covariances.shape in ((), (count,), (count, dimension)):
         per_component = covariances if covariances.ndim == 2 else covariances.reshape(-1, 1)
-        eigenvalues = per_component.expand(count, dimension)
+        eigenvalues = per_component.expand(-1, dimension)
     else:
         raise UserError(
-            f"GaussianMixture: covariances must be one number, ({count},), ({count}, {dimension}) or "
-            f"({count}, {dimension}, {dimension}), got {tuple(covariances.shape)}"
+            f"GaussianMixture: covariances must be one number, ({count},), ({count}, {dimension}), "
+            f"(1, {dimension}, {dimension}) or ({count}, {dimension}, {dimension}), got {tuple(covariances.shape)}"
         )
     if not (eigenvalues >= 0).all():
         raise UserError("GaussianMixture: covariances must have no negative eigenvalue")
@@ -77,7 +77,7 @@ def covariance_spectrum(covariances: Tensor, count: int, dimension: int) -> tupl
 def mixture_posterior(
     log_weights: Tensor, means: Tensor, covariances: Tensor, A: Tensor, y: Tensor, sigma: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(weights (K,), means (K, d), covariances (K, d, d)) of p(x_0 | y) for y = A x_0 + σ z.
+    """(weights (K,), means (K, d), covariances (C, d, d)) of p(x_0 | y) for y = A x_0 + σ z; C is 1 or K, as given.
 
     K_i = A S_i Aᵀ + σ² I;  w_i' ∝ w_i N(y; A μ_i, K_i);  μ_i' = μ_i + S_i Aᵀ K_i^{-1}(y − A μ_i);
     S_i' = S_i − S_i Aᵀ K_i^{-1} A S_i.
@@ -90,7 +90,7 @@ def mixture_posterior(
         raise UserError(
             f"posterior: A must be (m, {means.shape[1]}) and y (m,), got {tuple(A.shape)} and {tuple(y.shape)}"
         )
-    cross = A @ covariances  # A S_i, (K, m, d)
+    cross = A @ covariances  # A S_i, (C, m, d)
     factor, info = torch.linalg.cholesky_ex(cross @ A.T + sigma**2 * torch.eye(len(A)).to(means))
     if info.any():
         raise UserError("posterior: A S Aᵀ + σ² I is singular; give a positive sigma or independent rows of A")

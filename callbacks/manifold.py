@@ -1,0 +1,78 @@
+"""Where along the trajectory the state leaves the noisy data manifold, for models whose density is known."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from safetensors.torch import save
+from torch import Tensor
+
+from callbacks.base import EvaluationCallback
+from dsg.atomic import write_atomically
+from dsg.errors import UserError
+from dsg.metrics.manifold import TypicalSet
+from dsg.models.mixture import GaussianMixture
+from dsg.module import BatchResult, GuidedDiffusion
+from dsg.noise import SampleKey
+from dsg.process import ReverseProcess
+from dsg.results import RunFolder
+from dsg.trace import StepRecord
+
+
+class Manifold(EvaluationCallback):
+    """Measures z, how untypical the state after each step is under p_t, in standard deviations of −log p_t.
+
+    `off_manifold` of a sample is the root of its mean square over the steps: about 1 for the unguided sampler. Whole
+    curves go to manifold/<id>.safetensors as `z`, (samples, steps), with `alpha_bar`, (steps,).
+
+    Args:
+        enabled: measure it; needs a Gaussian mixture as the score model.
+    """
+
+    def __init__(self, enabled: bool = False) -> None:
+        self.enabled = enabled
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if not self.enabled:
+            return
+        if not isinstance(pl_module.score_model, GaussianMixture):
+            raise UserError(
+                f"manifold.enabled: the density of {type(pl_module.score_model).__name__} is not known; "
+                "set model.score_model to a GaussianMixture, or manifold.enabled to false"
+            )
+        self._typical = TypicalSet(pl_module.score_model)
+        self._curve: list[Tensor] = []
+        self._levels: list[float] = []
+        pl_module.observers.append(self)
+
+    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        if record.step.index == record.step.total - 1:
+            self._curve, self._levels = [], []
+        self._curve.append(self._typical.deviation(record.x_prev, record.step.alpha_bar_prev).cpu())
+        self._levels.append(record.step.alpha_bar_prev)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        if not self.enabled or not outputs.keys:
+            return
+        curves = torch.stack(self._curve, dim=1)
+        for row, value in zip(outputs.rows, curves.square().mean(1).sqrt().tolist(), strict=True):
+            if row["status"] == "ok":
+                row["off_manifold"] = value
+        folder = RunFolder(trainer.default_root_dir)
+        for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
+            rows = list(group)
+            path = folder.picture_path("manifold", image_id, outputs.keys[rows[0]].sample, ".safetensors")
+            write_atomically(path, save({"z": curves[rows].float(), "alpha_bar": torch.tensor(self._levels)}))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self in pl_module.observers:
+            pl_module.observers.remove(self)
+
+    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+        self.on_predict_end(trainer, pl_module)

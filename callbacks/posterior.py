@@ -1,0 +1,69 @@
+"""How far the samples are from the posterior, where that is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from callbacks.base import EvaluationCallback, tensorboard
+from dsg.data.mixture_draws import MixtureDraws
+from dsg.errors import UserError
+from dsg.guidance.exact import posteriors
+from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
+from dsg.models.mixture import GaussianMixture
+from dsg.module import BatchResult, GuidedDiffusion
+from dsg.noise import Purpose, SampleKey
+from dsg.results import Row
+from tasks.base import InverseProblem
+from tasks.matrix import Matrix
+
+
+class Posterior(EvaluationCallback):
+    """Adds `sliced_wasserstein`, `mean_error` and `covariance_error` to the first row of every problem of MixtureDraws.
+
+    The distance is to as many exact posterior samples as the method gave finite ones. Other data has no known
+    posterior, and no such columns.
+
+    Args:
+        directions: of the sliced Wasserstein distance, at least 1.
+    """
+
+    def __init__(self, directions: int = 100) -> None:
+        if directions < 1:
+            raise UserError(f"posterior.directions: must be at least 1, got {directions}")
+        self.directions = directions
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        if not isinstance(trainer.datamodule, MixtureDraws) or not outputs.keys:  # type: ignore[attr-defined]
+            return
+        model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
+        if measurement is None or not isinstance(measurement.operator, Matrix):
+            return
+        assert isinstance(model, GaussianMixture) and isinstance(task, InverseProblem)  # noqa: PT018
+        ids = [key.image_id for key in outputs.keys]
+        for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma):
+            finite = [i for i in rows.tolist() if outputs.rows[i]["status"] == "ok"]
+            if len(finite) > 1:
+                columns = self._measure(outputs.keys[finite[0]], outputs.samples[finite], posterior)
+                outputs.rows[finite[0]] |= columns
+                if writer := tensorboard(trainer):
+                    for name, value in columns.items():
+                        writer.add_scalar(f"posterior/{name}", value, batch_idx)
+
+    def _measure(self, key: SampleKey, samples: Tensor, posterior: GaussianMixture) -> Row:
+        samples = samples.flatten(1).cpu()
+        generator = SampleKey(key.seed, key.image_id).generator(Purpose.TRUTH)
+        directions = random_directions(generator, self.directions, posterior.dimension)
+        normal = torch.from_numpy(generator.standard_normal((len(samples), 1 + posterior.dimension)))
+        truth = posterior.transform(normal).flatten(1)
+        return {
+            "sliced_wasserstein": sliced_wasserstein(samples, truth, directions),
+            "mean_error": mean_error(samples, posterior),
+            "covariance_error": covariance_error(samples, posterior),
+        }

@@ -1,0 +1,63 @@
+"""Vectors drawn from the score model itself, where it is a mixture: problems whose posterior is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from dsg.data.base import EvaluationData
+from dsg.errors import UserError
+from dsg.models.base import ScoreModel
+from dsg.models.mixture import GaussianMixture
+from dsg.noise import Purpose, SampleKey
+
+
+class MixtureDraws(EvaluationData):
+    """Problems `0000`, `0001`, ...: x_0 drawn exactly from the score model, a Gaussian mixture.
+
+    A problem is evaluated whole: all its samples are one batch, because a posterior is judged by all of them.
+
+    Args:
+        first: number of the first problem, at least 0.
+        limit: how many problems.
+        samples_per_image: K ≥ 1 samples of each problem's posterior.
+        seed: of the draws.
+        batch_size: problems a batch, at least 1; without influence on results.
+
+    Raises:
+        UserError: for values outside these ranges, and with a score model that is no GaussianMixture.
+    """
+
+    def __init__(
+        self, first: int = 0, limit: int = 20, samples_per_image: int = 1000, seed: int = 0, batch_size: int = 1
+    ) -> None:
+        super().__init__(limit, samples_per_image, batch_size)
+        if first < 0:
+            raise UserError(f"data.first: must be at least 0, got {first}")
+        self.first, self.count, self.seed = first, limit, seed
+        self._mixture: GaussianMixture | None = None
+
+    def bind(self, score_model: ScoreModel) -> None:
+        if not isinstance(score_model, GaussianMixture):
+            raise UserError(
+                f"data: MixtureDraws draws from the score model, and {type(score_model).__name__} cannot be drawn from "
+                "exactly; set model.score_model to a GaussianMixture, or take other data"
+            )
+        self._mixture = score_model
+        self.image_shape = score_model.shape
+
+    def image_ids(self) -> Sequence[str]:
+        return [f"{self.first + i:04d}" for i in range(self.count)]
+
+    def groups(self, todo: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:
+        unfinished = {image_id for image_id, _ in todo}
+        return [list(keys) for image_id, keys in groupby(self.keys(), lambda key: key[0]) if image_id in unfinished]
+
+    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+        assert self._mixture is not None, "bound before it is read"
+        generator = SampleKey(self.seed, image_id).generator(Purpose.REFERENCE)
+        normal = torch.from_numpy(generator.standard_normal((1, 1 + self._mixture.dimension)))
+        return self._mixture.transform(normal)[0].float(), None

@@ -1,0 +1,111 @@
+"""The posterior itself, where it is known: the floors that other methods are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dsg.errors import UserError
+from dsg.guidance.base import Guidance
+from dsg.guidance.linear import noise_sigma, require_linear
+from dsg.kernels import Prediction, ReverseKernel
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.models.mixture import GaussianMixture
+from dsg.noise import Purpose
+from dsg.process import ReverseProcess
+from dsg.schedule import Step
+from dsg.trace import StepRecord
+from dsg.types import State
+from tasks.base import InverseProblem, Measurement, Task
+from tasks.matrix import Matrix
+
+
+@dataclass(frozen=True)
+class Oracle(Guidance):
+    """The reverse process under the exact score of p_t(x_t | y): the best that any method can do with these steps.
+
+    Needs a Gaussian mixture and a task with a dense matrix, whose posterior is a mixture again.
+
+    Raises:
+        UserError: before the first sample, for another model or task.
+    """
+
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        _check(self, task, score_model)
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        epsilon = torch.empty_like(x_t)
+        for rows, posterior in _posteriors(process):
+            epsilon[rows] = posterior(x_t[rows], step).epsilon
+        process.forwards += 1
+        prediction = Prediction.from_output(ModelOutput(epsilon), x_t, step, process.clip_denoised)
+        transition = process.transition(x_t, prediction, step)
+        return StepRecord(step, x_t, transition.sample(process.noise(x_t)), prediction, transition)
+
+
+@dataclass(frozen=True)
+class ExactSamples(Guidance):
+    """Independent samples of p(x_0 | y), without a reverse process: the floor of any distance between samples.
+
+    Raises:
+        UserError: before the first sample, for a model that is no Gaussian mixture or a task without a dense matrix.
+    """
+
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        _check(self, task, score_model)
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        samples = torch.empty_like(x_t)
+        normal = process.streams.normal(Purpose.MONTE_CARLO, (1 + x_t[0].numel(),))
+        for rows, posterior in _posteriors(process):
+            samples[rows] = posterior.transform(normal[rows]).float()
+        prediction = Prediction(samples, torch.zeros_like(samples))
+        return StepRecord(step, x_t, samples, prediction, process.transition(x_t, prediction, step))
+
+    def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
+        yield self.step(x_T, process.steps[-1], process)
+
+
+def posteriors(
+    mixture: GaussianMixture, measurement: Measurement, image_ids: Sequence[str], sigma: float
+) -> list[tuple[Tensor, GaussianMixture]]:
+    """Each image's p(x_0 | y), and the rows of the batch that are its samples.
+
+    Args:
+        mixture: the prior.
+        measurement: y, (B, m), by a dense matrix.
+        image_ids: whose measurement each row is, B of them.
+        sigma: σ_y of the measurement.
+    """
+    assert isinstance(measurement.operator, Matrix), "checked before the first sample"
+    matrices, found = measurement.operator.matrix().double(), []
+    for image_id in dict.fromkeys(image_ids):
+        rows = [i for i, name in enumerate(image_ids) if name == image_id]
+        posterior = mixture.posterior(matrices[rows[0]], measurement.y[rows[0]].double(), sigma)
+        found.append((torch.tensor(rows), posterior))
+    return found
+
+
+def _posteriors(process: ReverseProcess) -> list[tuple[Tensor, GaussianMixture]]:
+    """Those of the batch, computed once."""
+    if "posteriors" not in process.memory:
+        assert isinstance(process.score_model, GaussianMixture), "checked before the first sample"
+        ids = [key.image_id for key in process.streams.keys]
+        found = posteriors(process.score_model, process.measurement, ids, noise_sigma(process))
+        process.memory["posteriors"] = found
+    return process.memory["posteriors"]
+
+
+def _check(method: Guidance, task: Task, score_model: ScoreModel) -> None:
+    name = type(method).__name__
+    require_linear(name, task, score_model)
+    assert isinstance(task, InverseProblem)  # else it were not linear
+    if not isinstance(score_model, GaussianMixture):
+        raise UserError(
+            f"{name} knows the posterior of a GaussianMixture alone, and {type(score_model).__name__} is none"
+        )
+    if not isinstance(task.example_operator(), Matrix):
+        raise UserError(f"{name} needs a task with a dense matrix, such as RandomProjection; got {type(task).__name__}")
