@@ -157,7 +157,7 @@ def test_the_typical_set_is_where_noised_data_is():
     z = typical.deviation(noised, 0.5)
     assert abs(z.mean()) < 0.2
     assert z.std() == pytest.approx(1.0, abs=0.2)
-    assert (typical.deviation(noised + 8 * torch.nn.functional.normalize(noise), 0.5) > 3).all()
+    assert typical.deviation(noised + 8 * torch.nn.functional.normalize(noise), 0.5).mean() > 10
 
 
 def test_dps_with_a_large_step_leaves_the_manifold_and_dsg_does_not():
