@@ -16,6 +16,9 @@ from tasks.noise import MeasurementNoise
 from tasks.operators import Operator
 from tasks.shape import height_and_width
 
+DECADES = 4
+"""How many powers of ten a picture of magnitudes shows."""
+
 
 class PhaseRetrieval(InverseProblem):
     """y = |F(pad((x + 1)/2))| + noise, channel by channel (Chung et al. 2023, 2209.14687, eq. 24).
@@ -51,15 +54,14 @@ class PhaseRetrieval(InverseProblem):
         return FourierMagnitude(rows, columns)
 
     def picture(self, measurement: Measurement) -> Image:
-        """2 log(1 + y)/log(1 + m) − 1 with the zero frequency in the middle, where m is a white image's largest
-        magnitude: the same scale for every image."""
+        """log y with the zero frequency in the middle: white (1) is the largest magnitude m of a white image, and black
+        (−1) 10⁻⁴ m or less, the same scale for every image."""
         assert isinstance(measurement.operator, FourierMagnitude)
-        y = measurement.y.clamp(min=0)
-        height, width = y.shape[-2:]
+        height, width = measurement.y.shape[-2:]
         rows, columns = measurement.operator.rows, measurement.operator.columns
         white = (height - 2 * rows) * (width - 2 * columns) / math.sqrt(height * width)
-        picture = 2 * torch.log1p(y) / math.log1p(white) - 1
-        return torch.fft.fftshift(picture, dim=(-2, -1)).clamp(max=1).expand(-1, 3, -1, -1)
+        decades = torch.log10((measurement.y / white).clamp(10.0**-DECADES, 1.0))
+        return torch.fft.fftshift(1 + 2 * decades / DECADES, dim=(-2, -1)).expand(-1, 3, -1, -1)
 
 
 class FourierMagnitude(Operator):
