@@ -32,6 +32,7 @@ NOISE = (
     (r"<class '(\w+)'>", r"\1"),
     (r"\bpredict\.", ""),
     (r": - ", ": "),
+    (r"No module named 'deepinv'", "deepinv is not installed: pip install --editable '.[deepinv]'"),
 )
 
 

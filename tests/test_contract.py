@@ -28,6 +28,8 @@ from dsg.guidance import (
     REDDiff,
     Unguided,
 )
+from dsg.guidance.langevin import Langevin
+from dsg.guidance.metropolis import MetropolisHastings
 from dsg.kernels import DDIM, DDPM
 from dsg.models.base import ScoreModel
 from dsg.noise import NoiseStreams, SampleKey
@@ -79,7 +81,10 @@ METHODS = {
     "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
     "diffpir": Method(DiffPIR(), None, (STEPS, 0)),
     "red-diff": Method(REDDiff(learning_rate=0.2), None, (STEPS, 0)),
-    "daps": Method(DAPS(langevin_steps=20, likelihood_sigma=0.1), None, (2 * STEPS - 1, 0)),
+    "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(20)), None, (2 * STEPS - 1, 0)),
+    "daps, metropolis-hastings": Method(
+        DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(100)), None, (2 * STEPS - 1, 0)
+    ),
     "ddrm": Method(DDRM(), None, (STEPS, 0)),
 }
 TASKS: dict[str, Task] = {

@@ -10,6 +10,7 @@ import tasks
 from dsg.errors import UserError
 from dsg.guidance import BODDNM, DAPS, DDNM, DDRM, DPS, DiffPIR, PiGDM, REDDiff
 from dsg.guidance.daps import ode_levels
+from dsg.guidance.langevin import Langevin
 from dsg.kernels import DDIM, DDPM
 from dsg.models.mixture import GaussianMixture
 from dsg.noise import NoiseStreams, SampleKey
@@ -197,7 +198,7 @@ def test_red_diffs_first_step_is_adams_along_the_sign_of_its_gradient():
 
 def test_daps_draws_the_clean_image_from_its_gaussian_model_of_the_posterior():
     """With one ODE step on N(0, I), x̂ = √ā x_t; then x_0 ~ N(x̂, r² I) given y = A x_0 + σ n, whose mean is known."""
-    guidance = DAPS(ode_steps=1, langevin_steps=200, step_size=0.1, spread=1.0)
+    guidance = DAPS(ode_steps=1, spread=1.0, chain=Langevin(200, 0.1))
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
     process = sampler.begin(torch.tensor([1.0, -0.5, 0.8]).expand(2000, 3), keys(2000))
     step = sampler.score_model.schedule.respace(10)[8]
@@ -248,7 +249,6 @@ def test_impossible_settings_are_refused():
         (lambda: BODDNM(0.0), "cutoff"),
         (lambda: DDRM(1.5), "eta"),
         (lambda: DAPS(0), "at least 1"),
-        (lambda: DAPS(step_size=2.0), "step_size"),
         (lambda: DAPS(spread=0.0), "spread"),
         (lambda: DAPS(likelihood_sigma=0.0), "likelihood_sigma"),
         (lambda: REDDiff(-1.0), "at least 0"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.guidance.data_term import data_term
+from dsg.guidance.chain import Chain
+from dsg.guidance.langevin import Langevin
 from dsg.kernels import DDIM, Prediction, ReverseKernel, Transition
 from dsg.models.base import ScoreModel
-from dsg.noise import Purpose
 from dsg.process import ReverseProcess
 from dsg.schedule import NoiseSchedule, Step
 from dsg.trace import StepRecord
@@ -24,38 +24,31 @@ class DAPS(Guidance):
     """Zhang et al. 2025 (2407.01521), algorithm 1. At each level the state is drawn anew around a clean image:
 
     1. x̂ by `ode_steps` DDIM (η = 0) steps of the probability-flow ODE from x_t down to the clean image;
-    2. x_0 by `langevin_steps` from x̂ on log p(y|x) − ‖x − x̂‖²/(2r²), r = spread √(1−ā)/√ā:
-       x ← x − h (∇ ½L²/σ_y² + (x − x̂)/r²) + √(2h) z,   h = step_size/(1/σ_y² + 1/r²)
+    2. x_0 from exp(−L(x_0, y)²/(2σ_y²) − ‖x_0 − x̂‖²/(2r²)), r = spread √(1−ā)/√ā, by a chain that starts at x̂;
     3. x_prev = √ā_prev x_0 + √(1−ā_prev) z.
 
-    L² = ‖y − A x‖² for a linear task, and h is stable for ‖A‖ ≤ 1. No backward pass through the network; a step takes
-    `ode_steps` evaluations of it, fewer where fewer levels are left. The kernel is not asked.
+    No backward pass through the network; a step takes `ode_steps` evaluations of it, fewer where fewer levels are left.
+    The kernel is not asked.
 
     Args:
         ode_steps: at least 1; 1 is Tweedie's clean estimate.
-        langevin_steps: at least 1.
-        step_size: in (0, 1], of the longest stable half; the smaller, the smaller Langevin's bias, and the slower.
         spread: above 0; 1 is the paper's r. What spread leaves in directions that y does not see has to be removed at
             the next level, so that with few levels it has to be small.
         likelihood_sigma: σ_y of the likelihood; null is the task's. Needed where that is 0 or not Gaussian.
+        chain: Langevin, or MetropolisHastings for a loss without a gradient.
 
     Raises:
         UserError: for values outside these ranges; before the first sample, for a task that has no σ_y above 0.
     """
 
     ode_steps: int = 2
-    langevin_steps: int = 100
-    step_size: float = 0.5
     spread: float = 0.3
     likelihood_sigma: float | None = None
+    chain: Chain = field(default_factory=Langevin)
 
     def __post_init__(self) -> None:
-        if self.ode_steps < 1 or self.langevin_steps < 1:
-            raise UserError(
-                f"ode_steps, langevin_steps: DAPS's must be at least 1, got {self.ode_steps} and {self.langevin_steps}"
-            )
-        if not 0.0 < self.step_size <= 1.0:
-            raise UserError(f"step_size: DAPS's must be in (0, 1], got {self.step_size}")
+        if self.ode_steps < 1:
+            raise UserError(f"ode_steps: DAPS's must be at least 1, got {self.ode_steps}")
         if not 0.0 < self.spread < math.inf:
             raise UserError(f"spread: DAPS's must be above 0, got {self.spread}")
         if self.likelihood_sigma is not None and not 0.0 < self.likelihood_sigma < math.inf:
@@ -66,14 +59,8 @@ class DAPS(Guidance):
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction, estimate = self._estimate(x_t, step, process)
-        precision = 1.0 / self._sigma(process.task) ** 2
-        pull = step.alpha_bar / (1.0 - step.alpha_bar) / self.spread**2
-        h = self.step_size / (precision + pull)
-        x = estimate
-        for _ in range(self.langevin_steps):
-            _, gradient = data_term(x, process)
-            noise = process.noise(x, Purpose.MONTE_CARLO)
-            x = x - h * (precision * gradient + pull * (x - estimate)) + math.sqrt(2.0 * h) * noise
+        radius = self.spread * math.sqrt((1.0 - step.alpha_bar) / step.alpha_bar)
+        x = self.chain.draw(estimate, radius, self._sigma(process.task), process)
         z = process.noise(x_t)
         unguided = _renoise(estimate, step)
         return StepRecord(step, x_t, _renoise(x, step).sample(z), prediction, unguided)

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from dsg.errors import UserError
@@ -239,3 +241,12 @@ def test_without_deepinv_the_extra_is_named(monkeypatch):
 def test_tasks_do_not_import_deepinv():
     code = "import sys, tasks, tasks.deepinv_physics; sys.exit('deepinv' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(find_spec("deepinv") is not None, reason="deepinv is installed")
+def test_the_command_line_names_the_extra_too(evaluate, tmp_path, capsys):
+    section = {"class_path": "deepinv.physics.Downsampling", "init_args": {"factor": 4}}
+    task = {"class_path": "tasks.deepinv_physics.DeepinvPhysics", "init_args": {"physics": section}}
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump({"model": {"task": task}}))
+    assert evaluate("--config", tmp_path / "task.yaml") == 2
+    assert "pip install --editable '.[deepinv]'" in capsys.readouterr().err
