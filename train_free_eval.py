@@ -1,5 +1,6 @@
 """Evaluate training-free guidance on a frozen diffusion model. Start with: python train_free_eval.py predict
 --config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
+For a table of many methods: python train_free_eval.py compare --help
 """
 
 from __future__ import annotations
@@ -19,20 +20,8 @@ from dsg.data.base import EvaluationData
 from dsg.errors import UserError
 from dsg.mistakes import FAILED, OK, explain, flat, quieten
 from dsg.module import GuidedDiffusion
-from dsg.parser import PREDICT, EvaluationParser, Evaluator
+from dsg.parser import BEHAVIOUR, PREDICT
 from dsg.results import RunFolder
-
-# always present, in this order; each one's options are at the top level, as --quality.lpips or --diagnostics.images
-CALLBACKS = {
-    "progress": callbacks.SamplingProgress,
-    "timing": callbacks.Timing,
-    "quality": callbacks.Quality,
-    "classification": callbacks.Classification,
-    "posterior": callbacks.Posterior,
-    "manifold": callbacks.Manifold,
-    "diagnostics": callbacks.Diagnostics,
-    "writer": callbacks.RunFolderWriter,
-}
 
 
 class EvaluationCLI(LightningCLI):
@@ -47,7 +36,7 @@ class EvaluationCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--run_dir", type=str, required=True, help="The run folder: new, or one to continue.")
         parser.add_argument("--include", type=list[str], help="Configurations to read before this one, relative to it.")
-        for name, callback in CALLBACKS.items():
+        for name, callback in callbacks.ALWAYS.items():
             parser.add_lightning_class_args(callback, name)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -73,29 +62,33 @@ class EvaluationCLI(LightningCLI):
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
 
 
+class CheckCLI(EvaluationCLI):
+    """`predict` up to the first sample."""
+
+    def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
+        model.check(datamodule)
+
+
+def start(args: list[str], cli: type[EvaluationCLI] = EvaluationCLI) -> EvaluationCLI:
+    """Parse, build and run."""
+    described = {"description": __doc__, "predict": PREDICT}
+    return cli(GuidedDiffusion, EvaluationData, args=expand_includes(args), parser_kwargs=described, **BEHAVIOUR)
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the command line; the exit code is in docs/run_folder.md."""
+    args = sys.argv[1:] if args is None else args
     quieten()
     try:
-        cli = EvaluationCLI(
-            GuidedDiffusion,
-            EvaluationData,
-            subclass_mode_data=True,
-            save_config_callback=None,
-            seed_everything_default=False,
-            trainer_class=Evaluator,
-            trainer_defaults={"inference_mode": False},
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            parser_class=EvaluationParser,
-            parser_kwargs={"description": __doc__, "predict": PREDICT},
-            args=expand_includes(sys.argv[1:] if args is None else args),
-        )
+        if args[:1] == ["compare"]:
+            from dsg.comparison.command import compare  # for many methods at once
+
+            return compare(args[1:], main, lambda run: start(run, CheckCLI).datamodule.keys())
+        return FAILED if start(args).failed else OK
     except BaseException as error:
         code, message = explain(error)
         print(message, file=sys.stderr)
         return code
-    return FAILED if cli.failed else OK
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
 
 __all__ = [
+    "ALWAYS",
     "Classification",
     "Diagnostics",
     "Manifold",
@@ -21,3 +22,15 @@ __all__ = [
     "SamplingProgress",
     "Timing",
 ]
+
+# always present, in this order; each one's options are at the top level, as --quality.lpips or --diagnostics.images
+ALWAYS = {
+    "progress": SamplingProgress,
+    "timing": Timing,
+    "quality": Quality,
+    "classification": Classification,
+    "posterior": Posterior,
+    "manifold": Manifold,
+    "diagnostics": Diagnostics,
+    "writer": RunFolderWriter,
+}

@@ -75,6 +75,19 @@ class EvaluationParser(LightningArgumentParser):
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
 
 
+# how Lightning's command line is to behave: it evaluates, and trains nothing
+BEHAVIOUR: dict[str, Any] = {
+    "subclass_mode_data": True,
+    "save_config_callback": None,
+    "seed_everything_default": False,
+    "trainer_class": Evaluator,
+    "trainer_defaults": {"inference_mode": False},
+    "auto_configure_optimizers": False,
+    "load_from_checkpoint_support": False,
+    "parser_class": EvaluationParser,
+}
+
+
 def one_line(message: str) -> str:
     """jsonargparse's message without its frame and line breaks."""
     message = " ".join(message.split())

@@ -1,0 +1,93 @@
+"""Every run of a grid is built and checked before the first sample is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+from dsg.comparison.grid import Cell, Grid, Run
+from dsg.errors import DoesNotFit, UserError
+from dsg.mistakes import explain
+
+Check = Callable[[list[str]], Sequence[tuple[str, int]]]
+"""Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What can be run.
+
+    Args:
+        cells: those that fit.
+        unfit: why the others do not.
+        tuned: those of `cells` that have candidates to choose from.
+        images: of each evaluation run.
+        tuning_images: of each tuning run.
+    """
+
+    cells: list[Cell]
+    unfit: dict[Cell, str]
+    tuned: list[Cell]
+    images: int
+    tuning_images: int
+
+
+def check_all(grid: Grid, check: Check) -> Checked:
+    """Check every run.
+
+    Raises:
+        UserError: naming the run and its mistake; also if tuning would see an image that is evaluated.
+    """
+    cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
+    for cell in grid.cells:
+        first, *_ = candidates = grid.candidates(cell.method)
+        try:
+            ids = _check(check, grid.evaluation(cell, first))
+        except DoesNotFit as reason:
+            if grid.comparison.unfit == "error":
+                raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
+            unfit[cell] = str(reason)
+            continue
+        cells.append(cell)
+        evaluated = len(ids)
+        if not first.values:
+            continue
+        tuned.append(cell)
+        for candidate in candidates:
+            other = _check(check, grid.tuning(cell, candidate))
+            seen = len(other)
+            if both := sorted(ids & other):
+                raise UserError(
+                    f"comparison.tuning: {len(both)} images, the first {both[0]}, are evaluated too; "
+                    "give it other images in comparison.tuning.data"
+                )
+    return Checked(cells, unfit, tuned, evaluated, seen)
+
+
+def _check(check: Check, run: Run) -> frozenset[str]:
+    said = io.StringIO()
+    arguments = run.arguments()
+    try:
+        with redirect_stderr(said), redirect_stdout(said):
+            return frozenset(image_id for image_id, _ in check(arguments))
+    except SystemExit as end:  # the parser has said why
+        raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end
+    except Exception as error:
+        if reason := _unfit(error):
+            raise DoesNotFit(str(reason)) from error
+        raise UserError(f"{run.name}: {last_error(explain(error)[1])}") from error
+
+
+def _unfit(error: BaseException | None) -> DoesNotFit | None:
+    while error is not None and not isinstance(error, DoesNotFit):
+        error = error.__cause__
+    return error
+
+
+def last_error(text: str) -> str:
+    """The last line of `text` that is an error, without its first word; the last line if none is."""
+    lines = text.strip().splitlines() or ["ended without a word"]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines)[-1].removeprefix("error: ")

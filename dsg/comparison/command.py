@@ -1,0 +1,137 @@
+"""`compare`: from a configuration to a table, run by run."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from dsg.comparison.check import Check, Checked, check_all
+from dsg.comparison.grid import Grid, Run
+from dsg.comparison.plan import Comparison, read_comparison
+from dsg.comparison.run import Predict, default_workers, run_all
+from dsg.errors import UserError
+from dsg.mistakes import FAILED, MISTAKE, OK
+
+OUTPUTS = """\
+Written to OUT_DIR:
+  table.md, table.tex  mean and 95 % interval, the best in bold, † what cannot be told from it, * ends of a grid
+  table.csv            a row a task, method, setting and metric, with every paired difference
+  quality_against_seconds.png, quality_against_nfe.png
+  runs/ tuning/        ordinary run folders: finished ones are kept, and the same command continues
+  configs/ logs/       each run's settings and output
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"error: {message}; compare --help lists the options\n")
+        self.exit(MISTAKE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    keys = inspect.getdoc(Comparison) or ""
+    about = f"{keys.splitlines()[0]}\n\n{OUTPUTS}"
+    known = keys.partition("Args:\n")[2].partition("\nRaises:")[0]
+    parser = _Parser(
+        prog="train_free_eval.py compare",
+        description=about,
+        epilog=f"keys of the configuration's `comparison` section (docs/comparison.md has an example); all others are "
+        f"settings of `predict`\nthat every run shares:\n{known}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--config", "-c", action="append", required=True, metavar="FILE",
+        help="what is compared; given again, or with an `include`, later files override earlier ones")  # fmt: skip
+    add("--out_dir", required=True, type=Path, metavar="DIR", help="the comparison's folder: new, or one to continue")
+    add("--workers", type=int, metavar="N",
+        help="processes that sample side by side; by default one a GPU, and without a GPU one")  # fmt: skip
+    return parser
+
+
+def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
+    """Run a comparison; returns the exit code.
+
+    Args:
+        arguments: those behind `compare`.
+        predict: the command line, for a run of `predict`.
+        check: the same, up to the first sample.
+
+    Raises:
+        UserError: for a mistake in the configuration, or a run that ended by one.
+    """
+    options = _parser().parse_args(list(arguments))
+    if options.workers is not None and options.workers < 1:
+        raise UserError(f"--workers: must be at least 1, got {options.workers}")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: workers are ended too
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # a method of one's own lies here; new processes inherit it
+    comparison, shared = read_comparison(options.config)
+    grid = Grid(comparison, shared, options.out_dir)
+    console = Console(soft_wrap=True)
+    console.print(f"checking {len(grid.cells)} combinations", highlight=False)
+    checked = check_all(grid, check)
+    return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict)
+
+
+class _Comparing:
+    """The runs of one comparison, with a line for each that is finished."""
+
+    def __init__(self, grid: Grid, checked: Checked, workers: int, console: Console) -> None:
+        self.grid, self.checked, self.workers, self.console = grid, checked, workers, console
+        self.images = {"runs": checked.images, "tuning": checked.tuning_images}
+        self.todo = len(checked.cells)
+        self.left = len(checked.cells) * checked.images
+        for cell in checked.tuned:
+            candidates = len(grid.candidates(cell.method))
+            self.todo += candidates
+            self.left += candidates * checked.tuning_images
+
+    def run(self, predict: Predict) -> int:
+        from dsg.comparison.report import report  # matplotlib and pandas, after the first mistakes are found
+        from dsg.comparison.results import read_results
+        from dsg.comparison.tuning import choose
+
+        self.started, self.finished, self.sampled = time.monotonic(), 0, 0
+        grid, cells = self.grid, self.checked.cells
+        tuning = [grid.tuning(cell, c) for cell in self.checked.tuned for c in grid.candidates(cell.method)]
+        for run in run_all(tuning, predict, self.workers):
+            assert grid.comparison.tuning is not None
+            self._tell(run, [grid.comparison.tuning["metric"]])
+        choices = {cell: choose(grid, cell) for cell in cells}
+        runs = {cell: grid.evaluation(cell, choices[cell].candidate) for cell in cells}
+        needed = [m for m in grid.comparison.metrics if m not in grid.comparison.optional_metrics]
+        for run in run_all(list(runs.values()), predict, self.workers):
+            self._tell(run, needed)
+        results = {cell: read_results(run.folder) for cell, run in runs.items()}
+        report(grid, results, choices, self.checked.unfit, self.console)
+        return FAILED if any(result.failures for result in results.values()) else OK
+
+    def _tell(self, run: Run, needed: list[str]) -> None:
+        from dsg.comparison.results import read_results, require_metrics
+
+        results = read_results(run.folder)
+        require_metrics(results, run.name, needed)
+        images = self.images[run.name.split("/")[0]]
+        self.finished, self.sampled, self.left = self.finished + 1, self.sampled + images, self.left - images
+        seconds = (time.monotonic() - self.started) / self.sampled * self.left
+        values = ", ".join(f"{name} {results.mean(name):.4g}" for name in needed)
+        failed = f", {results.failures} failed" if results.failures else ""
+        self.console.print(
+            f"{self.finished}/{self.todo} {run.name}: {values}{failed}; about {_in_words(seconds)} left",
+            highlight=False,
+        )
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

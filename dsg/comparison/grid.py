@@ -1,0 +1,128 @@
+"""The grid of a comparison: which run is where, and with which settings."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsg.atomic import write_atomically
+from dsg.comparison.plan import Comparison
+from dsg.comparison.settings import Settings, merge, nested
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one task under one of the settings."""
+
+    task: str
+    method: str
+    setting: str
+
+    def __str__(self) -> str:
+        return f"{self.task}/{self.method}/{self.setting}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Values for the keys that a method tunes; none for a method without parameters.
+
+    Args:
+        values: by dotted key.
+        at_end: the keys whose number is the smallest or largest of its list: a better one may lie beyond.
+    """
+
+    values: tuple[tuple[str, Any], ...] = ()
+    at_end: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        names = [key.rsplit(".", 1)[-1] for key, _ in self.values]
+        keys = names if len(set(names)) == len(names) else [key for key, _ in self.values]
+        return ",".join(f"{key}={value}" for key, (_, value) in zip(keys, self.values, strict=True))
+
+    @property
+    def marked(self) -> str:
+        """The values, each with a * at an end of its grid."""
+        return ", ".join(
+            f"{key.rsplit('.', 1)[-1]}={value}{'*' if key in self.at_end else ''}" for key, value in self.values
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ordinary run of `predict`.
+
+    Args:
+        name: what the progress and the errors call it; its folder's path below the comparison's.
+        out_dir: the comparison's folder.
+        settings: all that `predict` is told.
+    """
+
+    name: str
+    out_dir: Path
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.out_dir / self.name
+
+    @property
+    def log(self) -> Path:
+        return self.out_dir / "logs" / f"{self.name}.log"
+
+    def arguments(self) -> list[str]:
+        """The command line of the run, after its settings have been written."""
+        file = self.out_dir / "configs" / f"{self.name}.yaml"
+        content = yaml.safe_dump(self.settings, sort_keys=False, allow_unicode=True).encode()
+        if not file.is_file() or file.read_bytes() != content:
+            write_atomically(file, content)
+        return ["predict", "--config", str(file), "--run_dir", str(self.folder), "--trainer.devices", "1"]
+
+
+class Grid:
+    """All runs of a comparison.
+
+    Args:
+        comparison: what is compared.
+        shared: the settings of every run.
+        out_dir: where everything is written.
+    """
+
+    def __init__(self, comparison: Comparison, shared: Settings, out_dir: Path) -> None:
+        self.comparison, self.shared, self.out_dir = comparison, shared, out_dir
+        axes = (comparison.tasks, comparison.methods, comparison.settings)
+        self.cells = [Cell(*names) for names in itertools.product(*axes)]
+
+    def candidates(self, method: str) -> list[Candidate]:
+        """The product of the method's lists; one empty candidate where there is nothing to tune."""
+        tune = self.comparison.methods[method].get("tune", {})
+        ends = {key: (min(values), max(values)) for key, values in tune.items() if _are_numbers(values)}
+        return [
+            Candidate(pairs, frozenset(key for key, value in pairs if value in ends.get(key, ())))
+            for values in itertools.product(*tune.values())
+            for pairs in [tuple(zip(tune, values, strict=True))]
+        ]
+
+    def evaluation(self, cell: Cell, candidate: Candidate) -> Run:
+        """The run whose results are in the table."""
+        return Run(f"runs/{cell}", self.out_dir, self._settings(cell, candidate))
+
+    def tuning(self, cell: Cell, candidate: Candidate) -> Run:
+        """The run that measures a candidate."""
+        tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key != "metric"}
+        settings = merge(self._settings(cell, candidate), tuning)
+        return Run(f"tuning/{cell}/{str(candidate).replace('/', '_')}", self.out_dir, settings)
+
+    def _settings(self, cell: Cell, candidate: Candidate) -> Settings:
+        method = {k: v for k, v in self.comparison.methods[cell.method].items() if k != "tune"}
+        settings = self.shared
+        for part in (self.comparison.tasks[cell.task], method, *(nested(*pair) for pair in candidate.values)):
+            settings = merge(settings, part)
+        return merge(settings, self.comparison.settings[cell.setting])
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

@@ -1,0 +1,156 @@
+"""The `comparison` section of a configuration: what is compared, checked as far as it can be without building it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dsg.comparison.settings import Settings, read
+from dsg.errors import UserError
+
+LARGER_IS_BETTER = ("psnr", "ssim")
+SMALLER_IS_BETTER = re.compile(r"(lpips|loss|sliced_wasserstein|fid|kid|seconds|nfe_)\w*|\w*_error")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every method on every task under every setting, over the same images, measurements and seeds.
+
+    Args:
+        tasks: name: settings of `predict` that make the task; each entry may `include` files, relative to this one's.
+        methods: name: settings that make the method; under `tune`, dotted keys with the values to choose from. All that
+            tune have the same number of candidates (the product of the lists' lengths).
+        settings: name: further settings, a third axis; by default one, called default.
+        tuning: settings of the runs that choose the candidate, on images of their own, and `metric`, which chooses.
+        metrics: columns of per_image.csv; the first is plotted, and compared with the baseline in the printed tables.
+        optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
+        baseline: the method that the others are compared with, image by image; by default the first.
+        interval: the 95 % interval: bootstrap (percentiles, over images) or normal (mean ± 1.96 standard errors).
+        unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
+        larger_is_better: metric: true or false, for a metric whose direction the comparison does not know.
+
+    Raises:
+        UserError: for sections that do not hold what they should, and for unequal numbers of candidates.
+    """
+
+    tasks: dict[str, Settings]
+    methods: dict[str, Settings]
+    metrics: list[str]
+    settings: dict[str, Settings] = field(default_factory=lambda: {"default": {}})
+    tuning: Settings | None = None
+    optional_metrics: list[str] = field(default_factory=list)
+    baseline: str | None = None
+    interval: str = "bootstrap"
+    unfit: str = "error"
+    larger_is_better: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind in ("tasks", "methods", "settings"):
+            _check_entries(kind, getattr(self, kind))
+        for kind in ("metrics", "optional_metrics"):
+            value = getattr(self, kind)
+            if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+                raise UserError(f"comparison.{kind}: must be a list of metrics, got {value!r}")
+        if not self.metrics:
+            raise UserError("comparison.metrics: names no metric; give a list, for example [psnr, ssim]")
+        if self.baseline is not None and self.baseline not in self.methods:
+            raise UserError(f"comparison.baseline: {self.baseline!r} is none of the methods {', '.join(self.methods)}")
+        _check_choice("interval", self.interval, ("bootstrap", "normal"))
+        _check_choice("unfit", self.unfit, ("error", "skip"))
+        if not isinstance(self.larger_is_better, dict):
+            raise UserError(
+                f"comparison.larger_is_better: must be `metric: true or false`, got {self.larger_is_better}"
+            )
+        self._check_tuning()
+        for metric in [*self.metrics, *([self.tuning["metric"]] if self.tuning else [])]:
+            self.larger(metric)
+
+    def _check_tuning(self) -> None:
+        if self.tuning is not None and not (
+            isinstance(self.tuning, dict) and isinstance(self.tuning.get("metric"), str)
+        ):
+            raise UserError("comparison.tuning: names no `metric` to choose by, for example metric: psnr")
+        sizes = {name: _grid_size(name, entry["tune"]) for name, entry in self.methods.items() if "tune" in entry}
+        if sizes and self.tuning is None:
+            raise UserError(
+                f"comparison.tuning: is missing, and {', '.join(sizes)} have values to choose from (`tune`)"
+            )
+        if self.tuning is not None and not sizes:
+            raise UserError("comparison.tuning: no method has a `tune` to choose from; take one of the two away")
+        if len(set(sizes.values())) > 1:
+            numbers = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise UserError(f"comparison.methods: unequal numbers of tuning candidates: {numbers}; make them equal")
+
+    def larger(self, metric: str) -> bool:
+        """Whether more of `metric` is better.
+
+        Raises:
+            UserError: if that is not known.
+        """
+        if metric in self.larger_is_better:
+            return self.larger_is_better[metric]
+        if metric in LARGER_IS_BETTER or SMALLER_IS_BETTER.fullmatch(metric):
+            return metric in LARGER_IS_BETTER
+        raise UserError(f"comparison.larger_is_better: is more of {metric} better? say `{metric}: true` or `false`")
+
+    @property
+    def reference(self) -> str:
+        """The baseline's name."""
+        return self.baseline or next(iter(self.methods))
+
+
+def read_comparison(files: Sequence[str | Path]) -> tuple[Comparison, Settings]:
+    """The comparison that `files` describe, and the settings that all its runs share.
+
+    Raises:
+        UserError: for files that cannot be read, and for sections that do not hold what they should.
+    """
+    shared = read(files)
+    section = shared.pop("comparison", None)
+    if not isinstance(section, dict):
+        raise UserError(
+            f"comparison: no such section in {', '.join(map(str, files))}; docs/comparison.md has an example"
+        )
+    known = {f.name: f for f in fields(Comparison)}
+    for name in section:
+        if name not in known:
+            similar = get_close_matches(name, known, n=1)
+            hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(known)}"
+            raise UserError(f"comparison.{name}: no such key; {hint}")
+    needed = (n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING)
+    for name in needed:
+        if name not in section:
+            raise UserError(f"comparison.{name}: is missing; docs/comparison.md has an example")
+    kept = {name: _without_nulls(value) if name in ("tasks", "methods") else value for name, value in section.items()}
+    return Comparison(**kept), shared
+
+
+def _without_nulls(entries: Any) -> Any:
+    """An overriding file takes an entry away by `name: null`."""
+    return {n: e for n, e in entries.items() if e is not None} if isinstance(entries, dict) else entries
+
+
+def _check_entries(kind: str, entries: Any) -> None:
+    if not isinstance(entries, dict) or not entries:
+        raise UserError(f"comparison.{kind}: must hold at least one `name: settings`, got {entries!r}")
+    for name, entry in entries.items():
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
+            raise UserError(f"comparison.{kind}: {name!r} names a folder; use letters, digits and _ . + -")
+        if not isinstance(entry, dict):
+            raise UserError(f"comparison.{kind}.{name}: must hold settings (`key: value`), got {entry!r}")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"comparison.{name}: must be {' or '.join(choices)}, got {value!r}")
+
+
+def _grid_size(method: str, tune: Any) -> int:
+    if not isinstance(tune, dict) or not tune or not all(isinstance(v, list) and v for v in tune.values()):
+        raise UserError(f"comparison.methods.{method}.tune: must hold `dotted.key: [values]`, got {tune!r}")
+    return math.prod(len(values) for values in tune.values())

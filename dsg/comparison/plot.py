@@ -1,0 +1,58 @@
+"""Quality against what it costs: a panel a task, a point a method."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from dsg.comparison.table import Row
+
+MARKERS = "osD^vP*X<>"
+WIDTH, HEIGHT, LEGEND_LINE = 4.2, 3.4, 0.2  # inches: of a panel, and of a line of the legend
+
+
+def quality_against(
+    rows: Sequence[Row], metric: str, cost: Callable[[Row], float], label: str, log: bool = False
+) -> bytes:
+    """A PNG.
+
+    Args:
+        rows: see `make_table`.
+        metric: on the vertical axis, with its interval; a colour a method, a marker a setting.
+        cost: on the horizontal axis, per image.
+        label: of that axis.
+        log: whether it is logarithmic.
+    """
+    rows = [row for row in rows if row.metric == metric and math.isfinite(row.mean) and math.isfinite(cost(row))]
+    tasks, methods, settings = (list(dict.fromkeys(getattr(r, n) for r in rows)) for n in ("task", "method", "setting"))
+    columns = max(1, min(3, len(tasks)))
+    lines = max(1, math.ceil(len(tasks) / columns))
+    legend = math.ceil(len(methods) * len(settings) / (2 * columns))
+    figure = Figure((WIDTH * columns, HEIGHT * lines + LEGEND_LINE * (legend + 1)), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).flatten()
+    for panel in panels[len(tasks) :]:
+        panel.set_axis_off()
+    handles = {}
+    for row in rows:
+        panel = panels[tasks.index(row.task)]
+        bounds = [[max(row.mean - row.low, 0)], [max(row.high - row.mean, 0)]] if math.isfinite(row.low) else None
+        name = f"{row.method}, {row.setting}" if len(settings) > 1 else row.method
+        handles[name] = panel.errorbar(
+            cost(row), row.mean, yerr=bounds, capsize=2, markersize=5,
+            fmt=MARKERS[settings.index(row.setting) % len(MARKERS)],
+            color=colormaps["tab20"](methods.index(row.method) % 20),
+        )  # fmt: skip
+    for panel, task in zip(panels, tasks, strict=False):
+        panel.set(title=task, xlabel=label, ylabel=metric, xscale="log" if log else "linear")
+        panel.grid(alpha=0.3)
+    if handles:
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=2 * columns, fontsize=8
+        )  # fmt: skip
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()

@@ -1,0 +1,51 @@
+"""Everything that a comparison leaves at the top of its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from dsg.atomic import write_atomically
+from dsg.comparison.grid import Cell, Grid
+from dsg.comparison.layout import legend, sections
+from dsg.comparison.plot import quality_against
+from dsg.comparison.render import latex, markdown, show
+from dsg.comparison.results import Results
+from dsg.comparison.table import Row, as_csv, make_table
+from dsg.comparison.tuning import Choice
+
+
+def report(
+    grid: Grid,
+    results: Mapping[Cell, Results],
+    choices: Mapping[Cell, Choice],
+    unfit: Mapping[Cell, str],
+    console: Console,
+) -> None:
+    """Write the tables and the plots, and print the table and where they are."""
+    rows = make_table(grid, results, choices, unfit)
+    laid_out, note = sections(rows, grid.comparison), legend(rows, grid.comparison)
+    metric, *_ = metrics = grid.comparison.metrics
+    files = {
+        "table.csv": as_csv(rows),
+        "table.md": markdown(laid_out, note).encode(),
+        "table.tex": latex(laid_out, note).encode(),
+        "quality_against_seconds.png": quality_against(rows, metric, _seconds, "seconds per image", log=True),
+        "quality_against_nfe.png": quality_against(rows, metric, _evaluations, "network evaluations per image"),
+    }
+    for name, content in files.items():
+        write_atomically(grid.out_dir / name, content)
+    show(laid_out, note, console)
+    for name in (m for m in metrics if all(row.metric != m for row in rows)):
+        reason = next((r.unavailable[name] for r in results.values() if name in r.unavailable), f"{name}: in no run")
+        console.print(f"unavailable: {reason}", highlight=False)
+    console.print(f"{grid.out_dir}: {', '.join(files)}", highlight=False)
+
+
+def _seconds(row: Row) -> float:
+    return row.seconds
+
+
+def _evaluations(row: Row) -> float:
+    return row.nfe_forward + row.nfe_backward

@@ -1,0 +1,97 @@
+"""Runs of `predict` one after the other in this process, or side by side in several."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import torch
+
+from dsg.comparison.check import last_error
+from dsg.comparison.grid import Run
+from dsg.errors import UserError
+from dsg.mistakes import FAILED, INTERRUPTED, OK
+
+Predict = Callable[[list[str]], int]
+"""The command line: its arguments → the exit code."""
+
+
+def run_all(runs: Sequence[Run], predict: Predict, workers: int) -> Iterator[Run]:
+    """Run all, and yield each that has finished; images that failed do not end it.
+
+    Args:
+        runs: in no order that matters.
+        predict: the command line; with several workers, a function that a new process can import.
+        workers: processes, each with its share of the cores and a GPU of its own where there are as many.
+
+    Raises:
+        UserError: for a run that ended by a mistake, with its line.
+        KeyboardInterrupt: if one was interrupted.
+    """
+    if workers == 1:
+        for run in runs:
+            _judge(run, _run(predict, run.arguments(), run.log))
+            yield run
+        return
+    context = multiprocessing.get_context("spawn")  # a process that has used CUDA cannot be forked
+    numbers = context.Queue()
+    for number in range(workers):
+        numbers.put(number)
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (numbers, workers))
+    try:
+        pending = {pool.submit(_run, predict, run.arguments(), run.log): run for run in runs}
+        for future in as_completed(pending):
+            _judge(pending[future], future.result())
+            yield pending[future]
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker was killed, perhaps for want of memory; finished images are kept: use fewer --workers"
+        ) from error
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()  # it writes what is finished
+        raise
+    finally:
+        pool.shutdown()
+
+
+def default_workers() -> int:
+    """One a GPU; without one, a single process with all cores."""
+    return max(1, torch.cuda.device_count())
+
+
+def _begin_worker(numbers: multiprocessing.Queue, workers: int) -> None:
+    number = numbers.get()
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // workers)))
+    if gpus := torch.cuda.device_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
+
+
+def _run(predict: Predict, arguments: list[str], log: Path) -> int:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        try:
+            return predict(arguments)
+        except SystemExit as end:  # of the parser
+            return end.code if isinstance(end.code, int) else FAILED
+        except Exception:
+            traceback.print_exc()
+            raise
+
+
+def _judge(run: Run, code: int) -> None:
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (OK, FAILED):
+        with contextlib.suppress(OSError):
+            raise UserError(f"{run.name}: {last_error(run.log.read_text(encoding='utf-8'))}")
+        raise UserError(f"{run.name}: ended with code {code}")
