@@ -32,8 +32,9 @@ class DAPS(Guidance):
 
     Args:
         ode_steps: at least 1; 1 is Tweedie's clean estimate.
-        spread: above 0; 1 is the paper's r. What spread leaves in directions that y does not see has to be removed at
-            the next level, so that with few levels it has to be small.
+        spread: above 0; 1 is the paper's r. What a large one leaves in directions that y does not see has to be removed
+            at the next level, and a small one keeps y out: at 50 steps 0.1, 0.3, 0.6 gave 23.3, 26.1, 25.5 dB
+            (super-resolution x4 of 4 portraits).
         likelihood_sigma: σ_y of the likelihood; null is the task's. Needed where that is 0 or not Gaussian.
         chain: Langevin, or MetropolisHastings for a loss without a gradient.
 
