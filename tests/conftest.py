@@ -15,6 +15,9 @@ import torch
 import yaml
 from PIL import Image
 
+from dsg.guidance import Unguided
+from tests.contract.run import references, sample
+
 torch.set_num_threads(1)
 
 
@@ -64,3 +67,15 @@ def evaluate(settings: Path, tmp_path: Path) -> Callable[..., int]:
             return int(end.code or 0)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def four(model, task, method):
+    """Four images sampled with a method of the contract: samples, records, process."""
+    return sample(model, task, method.guidance, references(4), "abcd")
+
+
+@pytest.fixture(scope="session")
+def unguided(model, task):
+    """The same four without guidance."""
+    return sample(model, task, Unguided(), references(4), "abcd")

@@ -30,3 +30,13 @@ def test_the_page_on_extending_runs_as_it_stands(page, name):
     metrics = json.loads(Path(f"runs/{name}/metrics.json").read_text())
     assert metrics["metrics"]["psnr"]["n"] == 2
     assert metrics["metrics"]["nfe_backward"]["mean"] == (3 if name == "my_method" else 2)
+
+
+def test_the_pages_method_passes_the_contract_by_the_pages_command(pytester, page, monkeypatch):
+    monkeypatch.chdir(page)  # pytester has gone to a folder of its own
+    (command,) = re.findall(
+        r"python -m pytest (.*--guidance my_method\.Nor.*)", (ROOT / "docs/extending.md").read_text()
+    )
+    for options in (command.split(), command.replace("my_method.NormalisedDPS", "my_method.yaml").split()):
+        selection = [str(ROOT / "tests/test_contract.py"), "-k", "toy-super-resolution", "-p", "no:cacheprovider"]
+        pytester.runpytest_inprocess(*selection, *options).assert_outcomes(passed=5)

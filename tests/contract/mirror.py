@@ -1,0 +1,115 @@
+"""A case seen in a mirror: model, task and noise, flipped left to right, for methods that must not notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from dsg.models.base import ModelOutput, ScoreModel
+from dsg.noise import NoiseStreams, Purpose
+from dsg.schedule import NoiseLevel
+from dsg.types import Image, PerSample, State
+from tasks.base import Measurement, Task
+from tasks.operators import LinearOperator, Operator
+from tasks.spectral import SpectralOperator
+
+
+def flip(x: Tensor) -> Tensor:
+    """F x, its columns in reverse; F = Fᵀ = F⁻¹."""
+    return x.flip(-1)
+
+
+class MirroredStreams(NoiseStreams):
+    """Noise of the state is flipped; what is drawn for the measurement stays, as the task flips its image back."""
+
+    def normal(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        drawn = super().normal(purpose, shape)
+        return drawn if purpose in (Purpose.OPERATOR, Purpose.MEASUREMENT) else flip(drawn)
+
+
+class MirroredModel(ScoreModel):
+    """x ↦ F ε(F x)."""
+
+    def __init__(self, model: ScoreModel) -> None:
+        super().__init__()
+        self.model, self.schedule, self.shape = model, model.schedule, model.shape
+        self.learns_variance = model.learns_variance
+
+    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+        epsilon, variance_range = self.model(flip(x_t), level, condition)
+        return ModelOutput(flip(epsilon), None if variance_range is None else flip(variance_range))
+
+
+class MirroredOperator(Operator):
+    """A F."""
+
+    def __init__(self, of: Operator) -> None:
+        self.of = of
+
+    def forward(self, x: Image) -> Tensor:
+        return self.of.forward(flip(x))
+
+    def parameters(self) -> dict[str, Tensor]:
+        return self.of.parameters()
+
+
+class MirroredLinear(MirroredOperator, LinearOperator):
+    """A F, (A F)ᵀ = F Aᵀ and (A F)⁺ = F A⁺; A F (A F)ᵀ is A Aᵀ."""
+
+    of: LinearOperator
+
+    def adjoint(self, y: Tensor) -> Image:
+        return flip(self.of.adjoint(y))
+
+    def pseudo_inverse(self, y: Tensor) -> Image:
+        return flip(self.of.pseudo_inverse(y))
+
+    def regularised_inverse(self, y: Tensor, scale: float, shift: float) -> Tensor:
+        return self.of.regularised_inverse(y, scale, shift)
+
+
+class MirroredSpectral(MirroredLinear, SpectralOperator):
+    """U diag(s) (F V)ᵀ."""
+
+    of: SpectralOperator
+
+    def singular_values(self, like: Tensor) -> Tensor:
+        return self.of.singular_values(like)
+
+    def u(self, coefficients: Tensor, /) -> Tensor:
+        return self.of.u(coefficients)
+
+    def u_adjoint(self, y: Tensor, /) -> Tensor:
+        return self.of.u_adjoint(y)
+
+    def v(self, coefficients: Tensor, /) -> Image:
+        return flip(self.of.v(coefficients))
+
+    def v_adjoint(self, x: Image, /) -> Tensor:
+        return self.of.v_adjoint(flip(x))
+
+
+def mirrored_operator(operator: Operator) -> Operator:
+    """A F, with as much linear algebra as A has."""
+    if isinstance(operator, SpectralOperator):
+        return MirroredSpectral(operator)
+    return MirroredLinear(operator) if isinstance(operator, LinearOperator) else MirroredOperator(operator)
+
+
+def mirrored_task(task: Task) -> Task:
+    """The task that flips every image back before it looks at it; of the same class, with the same settings."""
+    kind = type(task)
+
+    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+        measurement = kind.measure(self, flip(reference), streams)
+        return replace(measurement, operator=mirrored_operator(measurement.operator))
+
+    def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
+        assert isinstance(measurement.operator, MirroredOperator)
+        return kind.loss(self, flip(clean_estimate), replace(measurement, operator=measurement.operator.of))
+
+    twin = object.__new__(type(kind.__name__, (kind,), {"measure": measure, "loss": loss}))
+    twin.__dict__.update(task.__dict__)
+    return twin
