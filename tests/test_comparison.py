@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
@@ -195,21 +194,21 @@ def test_images_that_fail_are_counted_and_left_out_of_the_pairs(compare, plan, t
     assert (row["failures"], row["n"], row["pairs"]) == ("1", "2", "2")
 
 
-def test_workers_give_the_results_of_one_process_and_find_a_method_in_the_current_folder(plan, tmp_path):
-    (tmp_path / "my_method.py").write_text(
+def test_workers_give_the_results_of_one_process_and_find_a_method_in_the_current_folder(
+    compare, plan, tmp_path, monkeypatch
+):
+    (tmp_path / "my_compared_method.py").write_text(
         "from dataclasses import dataclass\nfrom dsg.guidance import DPS\n\n@dataclass(frozen=True)\n"
         "class Mine(DPS):\n    step_size: float = 0.5\n"
     )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    mine = {"model": {"guidance": {"class_path": "my_compared_method.Mine"}}}
     plan["comparison"]["tasks"].pop("Denoising")
-    plan["comparison"]["methods"] = {"mine": {"model": {"guidance": {"class_path": "my_method.Mine"}}}}
-    plan["comparison"]["methods"]["unguided"] = guidance("Unguided")
-    (tmp_path / "comparison.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    plan["comparison"]["methods"] = {"mine": mine, "unguided": guidance("Unguided")}
     for workers in ("1", "2"):
-        command = [sys.executable, str(ROOT / "train_free_eval.py"), "compare", "--config", "comparison.yaml"]
-        done = subprocess.run(
-            [*command, "--out_dir", workers, "--workers", workers], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
+        code, _, err = compare("--workers", workers, "--out_dir", workers)
+        assert (code, err) == (0, "")
     for method in ("mine", "unguided"):
         one, two = (read_results(tmp_path / w / "runs" / "RandomInpainting" / method / "default") for w in "12")
         assert one.images["psnr"] == two.images["psnr"]
