@@ -235,6 +235,14 @@ def test_tasks_without_singular_values_are_refused_and_those_that_fit_are_named(
     guidance.check(DDIM(), tasks.MotionDeblurring(padding="circular"), Toy(16))
 
 
+def test_ddnm_without_noise_needs_no_singular_values():
+    task = tasks.MotionDeblurring(kernel_size=7, noise=GaussianNoise(0.0))
+    DDNM().check(DDIM(), task, Toy(16))
+    records, process = pictures(DDNM(), task)
+    start, end = (task.loss(x, process.measurement) for x in (records[0].x_t, records[-1].x_prev))
+    assert (end < 0.01 * start).all()
+
+
 def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
     with pytest.raises(UserError, match="eta above 0"):
         DDNM().check(DDIM(0.0), tasks.Denoising(), Toy(16))

@@ -9,7 +9,7 @@ import torch
 
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
+from dsg.guidance.linear import linear_operator, noise_sigma, require_linear, spectral_operator
 from dsg.kernels import Prediction, ReverseKernel, Transition
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
@@ -40,22 +40,23 @@ class DDNM(Guidance):
             corrected x̂, which at eta 1 is DDPM's step.
 
     Raises:
-        UserError: before the first sample, for a task without singular values or Gaussian noise; with σ_y > 0, for a
-            kernel without noise or with a learned variance.
+        UserError: before the first sample, for a task that is not linear with Gaussian noise; with σ_y > 0, for one
+            without singular values, and for a kernel without noise or with a learned variance.
     """
 
     keep_epsilon: bool = True
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
-        if require_linear("DDNM", task, score_model, spectral=True) == 0.0:
+        if require_linear("DDNM", task, score_model) == 0.0:
             return
+        require_linear("DDNM+ (σ_y > 0)", task, score_model, spectral=True)
         if not kernel.is_stochastic:
             raise UserError("DDNM+ (σ_y > 0) hides measurement noise in the kernel's: set model.kernel.eta above 0")
         if getattr(kernel, "variance", None) == "learned_range":
             raise UserError("DDNM+ (σ_y > 0) needs one σ a step, not learned_range; set kernel.variance fixed_small")
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        operator, sigma_y = spectral_operator(process), noise_sigma(process)
+        operator, sigma_y = linear_operator(process), noise_sigma(process)
         prediction = process.predict(x_t, step)
         unguided = process.transition(x_t, prediction, step)
         y, estimate, z = process.measurement.y, prediction.clean_estimate, process.noise(x_t)
@@ -63,6 +64,7 @@ class DDNM(Guidance):
             correction = operator.pseudo_inverse(operator.forward(estimate) - y)
             x_prev = self._transition(x_t, prediction, estimate - correction, step, process).sample(z)
             return StepRecord(step, x_t, x_prev, prediction, unguided)
+        operator = spectral_operator(process)
         assert isinstance(unguided.std, float), "checked before the first sample"
         std, moves = unguided.std, self._response(step, process)
         inverse = operator.inverse_singular_values(y)
