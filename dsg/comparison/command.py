@@ -21,6 +21,8 @@ from dsg.comparison.run import Predict, default_workers, run_all
 from dsg.errors import UserError
 from dsg.mistakes import FAILED, MISTAKE, OK
 
+WIDTH = 200  # of the table where there is no terminal
+
 OUTPUTS = """\
 Written to OUT_DIR:
   table.md, table.tex  mean and 95 % interval, the best in bold, † what cannot be told from it, * ends of a grid
@@ -78,7 +80,7 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         sys.path.append(here)  # a method of one's own lies here; new processes inherit it
     comparison, shared = read_comparison(options.config)
     grid = Grid(comparison, shared, options.out_dir)
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
     console.print(f"checking {len(grid.cells)} combinations", highlight=False)
     checked = check_all(grid, check)
     return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict)

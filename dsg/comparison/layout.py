@@ -40,9 +40,11 @@ def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
         for setting in comparison.settings:
             title = f"{task}, {setting}" if len(comparison.settings) > 1 else task
             here = [row for row in rows if (row.task, row.setting) == (task, setting)]
-            digits = {metric: _digits([row for row in here if row.metric == metric]) for metric in metrics}
+            digits = {m: _digits([(row.low, row.high) for row in here if row.metric == m]) for m in metrics}
+            gaps = [(r.difference_low, r.difference_high) for r in here if r.metric in metrics[:1]]
             methods = {name: [row for row in here if row.method == name] for name in comparison.methods}
-            made.append(Section(title, header, [_line(part, digits, len(header)) for part in methods.values() if part]))
+            lines = [_line(part, digits, _digits(gaps), len(header)) for part in methods.values() if part]
+            made.append(Section(title, header, lines))
     return made
 
 
@@ -64,7 +66,7 @@ def legend(rows: Sequence[Row], comparison: Comparison) -> str:
     return text
 
 
-def _line(rows: list[Row], digits: dict[str, int], width: int) -> list[Entry]:
+def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, width: int) -> list[Entry]:
     first = rows[0]
     if not first.metric:
         return [Entry(first.method), Entry(first.flags), *[Entry()] * (width - 2)]
@@ -75,7 +77,7 @@ def _line(rows: list[Row], digits: dict[str, int], width: int) -> list[Entry]:
         Entry(first.method),
         Entry(f"{chosen} (tuning failed)" if "tuning failed" in first.marks else chosen),
         *(_value(found[metric], digits[metric]) for metric in digits),
-        *(Entry(_difference(found[metric], digits[metric])) for metric in list(digits)[:1]),
+        *(Entry(_difference(found[metric], gap_digits)) for metric in list(digits)[:1]),
         Entry(_number(first.seconds, ".3g")),
         Entry(nfe),
         Entry(str(first.failures)),
@@ -99,7 +101,7 @@ def _number(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _digits(rows: list[Row]) -> int:
+def _digits(intervals: list[tuple[float, float]]) -> int:
     """Decimals such that the typical interval's half-width keeps two figures, from 1 to 5."""
-    halves = [(row.high - row.low) / 2 for row in rows if row.high > row.low]
+    halves = [(high - low) / 2 for low, high in intervals if high > low]
     return min(5, max(1, 1 - math.floor(math.log10(median(halves))))) if halves else 3

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from dsg.comparison.table import Row
 
@@ -47,7 +49,9 @@ def quality_against(
             color=colormaps["tab20"](methods.index(row.method) % 20),
         )  # fmt: skip
     for panel, task in zip(panels, tasks, strict=False):
-        panel.set(title=task, xlabel=label, ylabel=metric, xscale="log" if log else "linear")
+        panel.set(title=task, xlabel=label, ylabel=metric)
+        if log:
+            _scale_logarithmically(panel, [cost(row) for row in rows if row.task == task])
         panel.grid(alpha=0.3)
     if handles:
         figure.legend(
@@ -56,3 +60,11 @@ def quality_against(
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
+
+
+def _scale_logarithmically(panel: Axes, values: list[float]) -> None:
+    """A log axis with 1, 2 and 5 of each decade, and at least one of them in sight."""
+    panel.set(xscale="log", xlim=(min(values) / 2, max(values) * 2))
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    panel.xaxis.set_minor_locator(NullLocator())

@@ -42,7 +42,7 @@ def show(sections: Sequence[Section], legend: str, console: Console) -> None:
     for section in sections:
         shown = Table(title=section.title, title_justify="left")
         for name in section.header:
-            shown.add_column(escape(name))
+            shown.add_column(escape(name), overflow="fold", no_wrap=name == "method")
         for line in section.lines:
             shown.add_row(*(f"[bold]{escape(e.text)}[/bold]" if e.best else escape(_marked(e)) for e in line))
         console.print(shown)
