@@ -2,6 +2,8 @@
 
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
+from callbacks.distribution import Distribution
+from callbacks.diversity import Diversity
 from callbacks.logger import RunFolderLogger
 from callbacks.manifold import Manifold
 from callbacks.posterior import Posterior
@@ -14,6 +16,8 @@ __all__ = [
     "ALWAYS",
     "Classification",
     "Diagnostics",
+    "Distribution",
+    "Diversity",
     "Manifold",
     "Posterior",
     "Quality",
@@ -31,6 +35,8 @@ ALWAYS = {
     "classification": Classification,
     "posterior": Posterior,
     "manifold": Manifold,
+    "distribution": Distribution,
+    "diversity": Diversity,
     "diagnostics": Diagnostics,
     "writer": RunFolderWriter,
 }

@@ -15,6 +15,11 @@ class EvaluationCallback(Callback):
         """What to add to metrics.json when the run ends."""
         return {}
 
+    def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
+        """Add to metrics.json what is of all samples together, from the run folder. On the first rank, once nothing is
+        left to sample; not when a run is interrupted, and perhaps in a start that samples nothing.
+        """
+
 
 def tensorboard(trainer: Trainer) -> SummaryWriter | None:
     """The run's TensorBoard writer; None where it has none, and on every rank but the first."""

@@ -70,6 +70,11 @@ class Quality(EvaluationCallback):
             for name, values in columns.items():
                 writer.add_scalar(f"quality/{name}", values[good].mean().item(), batch_idx)
 
+    def networks(self) -> dict[str, torch.nn.Module]:
+        """The LPIPS networks whose weights are there, by the name of their column."""
+        self._load()
+        return self._lpips
+
     def summary(self) -> dict[str, Any]:
         self._load()  # a run that is only summarised was never started
         return {"unavailable": self._unavailable}

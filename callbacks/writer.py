@@ -22,6 +22,8 @@ from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
 from dsg.results import RunFolder
 
+TOLD = ("psnr", "ssim", "lpips", "sliced_wasserstein", "fid", "kid", "fd", "kd")  # in the line that ends a run
+
 
 class RunFolderWriter(EvaluationCallback):
     """Writes each batch's pictures and rows as soon as it is sampled; at the end per_image.csv and metrics.json.
@@ -70,25 +72,33 @@ class RunFolderWriter(EvaluationCallback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         # where the disk is full, the exception already says so
         with contextlib.suppress(UserError, OSError):
-            self._finish(trainer)
+            self._finish(trainer, interrupted=True)
 
-    def _finish(self, trainer: Trainer) -> None:
+    def _finish(self, trainer: Trainer, interrupted: bool = False) -> None:
         if not trainer.is_global_zero:
             return
-        metrics = self.finish(trainer)
+        metrics = self.finish(trainer, interrupted)
         if writer := tensorboard(trainer):
             for name, value in metrics["metrics"].items():
                 if value["n"]:
                     writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
         print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
-    def finish(self, trainer: Trainer) -> dict[str, Any]:
-        """Write per_image.csv and metrics.json; returns what the latter holds."""
+    def finish(self, trainer: Trainer, interrupted: bool = False) -> dict[str, Any]:
+        """Write per_image.csv and metrics.json; returns what the latter holds.
+
+        An interrupted run has to end soon: it leaves out what is of all samples together, and says so.
+        """
         folder = RunFolder(trainer.default_root_dir)
         metrics = summarise(folder.rows())
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, EvaluationCallback):
-                metrics |= callback.summary()
+        watching = [c for c in trainer.callbacks if isinstance(c, EvaluationCallback)]  # type: ignore[attr-defined]
+        for callback in watching:
+            metrics |= callback.summary()
+        if interrupted:
+            metrics["interrupted"] = True
+        else:
+            for callback in watching:
+                callback.complete(trainer, metrics)
         folder.finish(metrics)
         return metrics
 
@@ -116,8 +126,9 @@ def _in_words(metrics: dict[str, Any]) -> str:
     """The end of a run in one line: how many images, their quality, and what failed."""
     parts = [f"{metrics['images']} images"]
     for name, value in metrics["metrics"].items():
-        if value["n"] and name.startswith(("psnr", "ssim", "lpips", "sliced_wasserstein")):
-            parts.append(f"{name} {value['mean']:.4g} [{value['low']:.4g}, {value['high']:.4g}]")
+        if value["n"] and name.startswith(TOLD) and not name.endswith(("_best", "_worst")):
+            interval = f" [{value['low']:.4g}, {value['high']:.4g}]" if "low" in value else ""
+            parts.append(f"{name} {value['mean']:.4g}{interval}")
     if metrics["failures"]:
         parts.append(f"{len(metrics['failures'])} failed")
     return ", ".join(parts)

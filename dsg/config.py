@@ -17,8 +17,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from dsg.errors import UserError
 
-# what no result depends on
-IGNORED = ("progress", "diagnostics", "timing", "data.init_args.batch_size", "data.init_args.num_workers")
+# what no sample and no row depends on
+IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity")
+IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
 
 
 def expand_includes(args: Sequence[str]) -> list[str]:

@@ -133,9 +133,16 @@ class RunFolder:
         write_atomically(self.path / TABLE, self._table())
 
     def is_finished(self) -> bool:
-        """Whether per_image.csv holds what the journal does: not if a run was killed before it wrote its summary."""
-        file = self.path / TABLE
-        return file.is_file() and file.read_bytes() == self._table()
+        """Whether per_image.csv holds what the journal does, and metrics.json all metrics: not if a run was killed or
+        interrupted before it wrote its summary.
+        """
+        table, metrics = self.path / TABLE, self.path / METRICS
+        if not (table.is_file() and metrics.is_file()) or table.read_bytes() != self._table():
+            return False
+        try:
+            return not json.loads(metrics.read_text(encoding="utf-8")).get("interrupted", False)
+        except ValueError:
+            return False
 
     def _table(self) -> bytes:
         rows = self.rows()

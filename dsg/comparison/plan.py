@@ -14,7 +14,7 @@ from dsg.comparison.settings import Settings, read
 from dsg.errors import UserError
 
 LARGER_IS_BETTER = ("psnr", "ssim")
-SMALLER_IS_BETTER = re.compile(r"(lpips|loss|sliced_wasserstein|fid|kid|seconds|nfe_)\w*|\w*_error")
+SMALLER_IS_BETTER = re.compile(r"(lpips|loss|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_)\w*|\w*_error")
 
 
 @dataclass(frozen=True)

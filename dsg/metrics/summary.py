@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from dsg.results import Row
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up"})
+QUALITY = ("psnr", "ssim", "lpips")
 
 
 def bootstrap_mean(values: Sequence[float], resamples: int = 2000) -> dict[str, float]:
@@ -29,7 +31,8 @@ def bootstrap_mean(values: Sequence[float], resamples: int = 2000) -> dict[str, 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """metrics.json of the rows: every measured column over the images that did not fail, and the failures by id.
 
-    Several samples of an image count as one value, their mean: they are no independent pictures. `seconds` leaves out
+    Several samples of an image count as one value, their mean: they are no independent pictures. Of quality there are
+    also `<name>_best` and `<name>_worst`, the means over images of their best and worst sample. `seconds` leaves out
     the warm-up batch of each start, unless there is nothing else.
     """
     good = [row for row in rows if row["status"] == "ok"]
@@ -40,14 +43,20 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         if name == "seconds":
             measured = [row for row in good if not row["warm_up"]] or measured
         if measured:
-            metrics[name] = _mean_over_images(measured, name)
+            metrics[name] = _over_images(measured, name)
+            if name.startswith(QUALITY) and any(row["sample"] for row in measured):
+                better, worse = (min, max) if name.startswith("lpips") else (max, min)
+                metrics[f"{name}_best"] = _over_images(measured, name, better)
+                metrics[f"{name}_worst"] = _over_images(measured, name, worse)
     failures = [{key: row[key] for key in ("id", "sample", "status")} for row in rows if row["status"] != "ok"]
     images = len({row["id"] for row in rows})
     return {"metrics": metrics, "images": images, "samples": len(rows), "failures": failures}
 
 
-def _mean_over_images(rows: Sequence[Row], name: str) -> dict[str, float]:
-    """`bootstrap_mean` of each image's mean over its samples.
+def _over_images(
+    rows: Sequence[Row], name: str, of_samples: Callable[[list[float]], float] = fmean
+) -> dict[str, float]:
+    """`bootstrap_mean` of one value an image: the mean over its samples, or another choice among them.
 
     Values that are not finite, as the PSNR of an exact copy, are counted in `not_finite` and not averaged in.
     """
@@ -56,7 +65,7 @@ def _mean_over_images(rows: Sequence[Row], name: str) -> dict[str, float]:
         if math.isfinite(row[name]):
             finite[row["id"]].append(row[name])
     summary: dict[str, float] = (
-        bootstrap_mean([float(np.mean(values)) for values in finite.values()]) if finite else {"n": 0}
+        bootstrap_mean([float(of_samples(values)) for values in finite.values()]) if finite else {"n": 0}
     )
     left_out = len(rows) - sum(map(len, finite.values()))
     return {**summary, "not_finite": left_out} if left_out else summary

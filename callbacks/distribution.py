@@ -1,0 +1,163 @@
+"""FID, KID, precision and recall: how far all samples together are from a set of pictures."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from lightning.pytorch import Trainer
+
+from callbacks.base import EvaluationCallback
+from dsg.errors import UserError
+from dsg.metrics.distribution import Findings, compare, names
+from dsg.metrics.feature_set import collect
+from dsg.metrics.features import FeatureNetwork, extract, read_rgb
+from dsg.metrics.inception import Inception
+from dsg.metrics.portraits import PortraitFeatures
+from dsg.metrics.reference import check_reference, pictures_below, read_reference
+from dsg.module import GuidedDiffusion
+from dsg.results import RunFolder
+
+Known = Literal["inception", "portraits"]
+KNOWN: dict[str, type[FeatureNetwork]] = {"inception": Inception, "portraits": PortraitFeatures}
+
+
+class Distribution(EvaluationCallback):
+    """Adds to metrics.json, when all samples are done, for every network of `features` that is named `<name>`:
+
+        fd_<name>         Fréchet distance to the reference (`fid_clean` of Inception)
+        kd_<name>         kernel distance, unbiased (`kid_clean`)
+        precision_<name>  share of samples on the reference's manifold
+        recall_<name>     share of the reference on the samples' manifold
+
+    They are computed by the first rank from the 8-bit pictures in the run folder, in the order of their ids: neither
+    batches nor ranks nor restarts change them. Samples that failed are left out. docs/metrics.md says what each means.
+
+    Args:
+        features: the networks: `inception`, `portraits`, or a class_path of a dsg.metrics.features.FeatureNetwork. None
+            measures nothing.
+        reference: a folder of pictures; a .npz with `mu` and `sigma` (then no kernel distance, precision and recall),
+            or with `feats`; or clean-fid:NAME:SPLIT:RESOLUTION of what clean-fid keeps on this machine. Never
+            downloaded. A folder is for every network, the others for those that bring no reference along, as
+            `portraits` does.
+        inception: the file inception-2015-12-05.pt or its folder, by default where clean-fid keeps it; never
+            downloaded. It is a program that torch runs: take it from a source that you trust.
+        subset: kernel distance, precision and recall take at most so many pictures a side, at least 2.
+        neighbours: k of precision and recall, at least 1.
+        batch_size: pictures a network evaluation.
+        num_workers: processes that read and resize pictures.
+    """
+
+    def __init__(
+        self,
+        features: list[Known | FeatureNetwork] | None = None,
+        reference: str | None = None,
+        inception: str | None = None,
+        subset: int = 10_000,
+        neighbours: int = 3,
+        batch_size: int = 32,
+        num_workers: int = 0,
+    ) -> None:
+        for name, value, least in (
+            ("subset", subset, 2), ("neighbours", neighbours, 1), ("batch_size", batch_size, 1),
+            ("num_workers", num_workers, 0),
+        ):  # fmt: skip
+            if value < least:
+                raise UserError(f"distribution.{name}: must be at least {least}, got {value}")
+        self.features = features or []
+        self.reference = reference
+        self.inception = inception
+        self.subset = subset
+        self.neighbours = neighbours
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self._networks: list[FeatureNetwork] | None = None
+        self._unavailable: dict[str, str] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        """Find what is wrong before the first sample."""
+        if not self.features:
+            return
+        shape = pl_module.score_model.image_shape
+        if len(shape) != 3:
+            raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
+        check_reference(self.reference)
+        for network in self._load():
+            self._check(network, (*shape[1:], 3))
+        if trainer.is_global_zero:
+            for reason in dict.fromkeys(self._unavailable.values()):
+                print(f"unavailable: {reason}", file=sys.stderr)
+
+    def _check(self, network: FeatureNetwork, shape: tuple[int, ...]) -> None:
+        try:
+            network.prepare(np.zeros(shape, dtype=np.uint8))
+        except UserError as error:
+            raise UserError(f"distribution.features: {error}") from error
+        if self.reference is not None and Path(self.reference).is_dir():
+            first, *_ = pictures_below(self.reference)
+            try:
+                network.prepare(read_rgb(first))
+            except UserError as error:
+                raise UserError(f"distribution.reference: {error}, first of {self.reference}") from error
+        elif self.reference is None and network.statistics() is None:
+            raise UserError(
+                f"distribution.reference: {network.name} brings none along; give a folder of pictures, a .npz, or "
+                "clean-fid:NAME:SPLIT:RESOLUTION"
+            )
+
+    def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
+        if not self.features:
+            return
+        folder = RunFolder(trainer.default_root_dir)
+        files = [
+            folder.picture_path("samples", row["id"], row["sample"]) for row in folder.rows() if row["status"] == "ok"
+        ]
+        found = Findings()
+        for network in self._load():
+            self._measure(network, files, trainer, found)
+        for warning in found.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        metrics["metrics"] |= found.metrics
+        metrics["unavailable"] = {**metrics.get("unavailable", {}), **self._unavailable, **found.unavailable}
+        if found.warnings:
+            metrics["warnings"] = [*metrics.get("warnings", []), *found.warnings]
+
+    def _measure(self, network: FeatureNetwork, files: list[Path], trainer: Trainer, found: Findings) -> None:
+        features_of = partial(
+            extract, network, device=trainer.strategy.root_device, batch_size=self.batch_size,
+            num_workers=self.num_workers,
+        )  # fmt: skip
+        try:
+            samples = collect(features_of(files), len(files), network.dimension, self.subset)
+            reference, source = read_reference(self.reference, network, features_of, self.subset)
+        except ValueError as reason:  # the pictures are there, and the other metrics: this is no reason to lose them
+            found.unavailable |= _all_for(network, reason)
+            return
+        new = compare(network, samples, reference, source, self.neighbours)
+        found.metrics |= new.metrics
+        found.unavailable |= new.unavailable
+        found.warnings += new.warnings
+
+    def _load(self) -> list[FeatureNetwork]:
+        """The networks that are there; what the others want is in `_unavailable`."""
+        if self._networks is None:
+            self._networks = []
+            for features in self.features:
+                try:
+                    self._networks.append(self._build(features))
+                except UserError as reason:
+                    self._unavailable |= _all_for(KNOWN[str(features)], reason)
+        return self._networks
+
+    def _build(self, features: Known | FeatureNetwork) -> FeatureNetwork:
+        if isinstance(features, FeatureNetwork):
+            return features.eval().requires_grad_(False)
+        return Inception(self.inception) if features == "inception" else PortraitFeatures()
+
+
+def _all_for(network: FeatureNetwork | type[FeatureNetwork], reason: Exception) -> dict[str, str]:
+    """One reason for all metrics of a network."""
+    return dict.fromkeys(names(network), f"{', '.join(names(network))}: {reason}")
