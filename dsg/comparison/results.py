@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -65,18 +66,19 @@ def read_results(folder: Path) -> Results:
             rows = list(csv.DictReader(handle))
         metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         failed = {row["id"] for row in rows if row["status"] != "ok"}
-        images = _by_image([row for row in rows if row["id"] not in failed])
+        images = by_image([row for row in rows if row["id"] not in failed])
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: holds no results that can be read; delete it and run again") from error
     return Results(images, len(failed), metrics.get("metrics", {}), metrics.get("unavailable", {}))
 
 
-def _by_image(rows: list[dict[str, str]]) -> dict[str, dict[str, float]]:
-    steady = any(row.get("warm_up") == "False" for row in rows)
+def by_image(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Metric: image id: the mean over the image's samples, of the journal's rows or of per_image.csv's."""
+    steady = any(str(row.get("warm_up")) == "False" for row in rows)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for name in row.keys() - DESCRIPTIVE:
-            if not row[name] or (name == "seconds" and steady and row["warm_up"] == "True"):
+            if row[name] in (None, "") or (name == "seconds" and steady and str(row["warm_up"]) == "True"):
                 continue  # a start's first batch counts only if there is no other
             if math.isfinite(value := float(row[name])):
                 found[name][row["id"]].append(value)
