@@ -1,6 +1,7 @@
 """Evaluate training-free guidance on a frozen diffusion model. Start with: python train_free_eval.py predict
 --config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
 For a table of many methods: python train_free_eval.py compare --help
+For a page about runs: python train_free_eval.py report RUN_DIR...
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ def main(args: list[str] | None = None) -> int:
             from dsg.comparison.command import compare  # for many methods at once
 
             return compare(args[1:], main, lambda run: start(run, CheckCLI).datamodule.keys())
+        if args[:1] == ["report"]:
+            from dsg.report.command import report
+
+            return report(args[1:])
         return FAILED if start(args).failed else OK
     except BaseException as error:
         code, message = explain(error)

@@ -1,0 +1,1 @@
+"""One page about one or more run folders: what came out, how sure that is, how it looks, and what made it."""

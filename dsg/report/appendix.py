@@ -1,0 +1,53 @@
+"""The tables of what is behind the numbers: failures, what is unavailable, settings, code and machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dsg.report.run import Run
+from dsg.report.settings import differences
+from dsg.report.table import NONE, Cell, Table, number
+
+MOST_FAILURES = 200  # a run, that the page lists
+
+
+def failures(runs: Sequence[Run]) -> Table:
+    """Images that could not be read or sampled, and why."""
+    rows, notes = [], []
+    for i, run in enumerate(runs):
+        for row in run.failed[:MOST_FAILURES]:
+            reason = str(row["status"]).removeprefix("failed: ")
+            rows.append([Cell(run.name, run=i), Cell(str(row["id"])), number(row["sample"]), Cell(reason)])
+        if (more := len(run.failed) - MOST_FAILURES) > 0:
+            notes.append(f"{run.name}: {more} more are in its per_image.csv.")
+    return Table("Failures", ["run", "image", "sample", "reason"], rows, notes)
+
+
+def unavailable(runs: Sequence[Run]) -> Table:
+    """Metrics that could not be measured, and why."""
+    rows = [
+        [Cell(run.name, run=i), Cell(name), Cell(str(reason).removeprefix(f"{name}: "))]
+        for i, run in enumerate(runs)
+        for name, reason in run.results.unavailable.items()
+    ]
+    return Table("Unavailable metrics", ["run", "metric", "reason"], rows)
+
+
+def different_settings(runs: Sequence[Run]) -> Table:
+    """Only the settings that are not the same in all runs."""
+    found = differences([run.settings for run in runs])
+    rows = [[Cell(key), *map(Cell, values)] for key, values in found.items()]
+    return Table("Settings in which the runs differ", ["setting", *(run.name for run in runs)], rows)
+
+
+def made_by(runs: Sequence[Run]) -> Table:
+    """Code, libraries and machine of each run."""
+    rows = []
+    for i, run in enumerate(runs):
+        git = next((line.removeprefix("git ") for line in run.head if line.startswith("git ")), NONE)
+        device = next((line.removeprefix("device ") for line in run.head if line.startswith("device ")), NONE)
+        versions = ", ".join(line for line in run.head if not line.startswith(("git ", "device "))) or NONE
+        memory = run.timing.get("peak_memory_mib")
+        rows.append([Cell(run.name, run=i), Cell(git), Cell(versions), Cell(device),
+                     number(memory, ".0f"), Cell(str(run.folder.path))])  # fmt: skip
+    return Table("Made by", ["run", "git", "versions", "device", "peak memory, MiB", "folder"], rows)

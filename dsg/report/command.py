@@ -1,0 +1,57 @@
+"""`report`: from run folders to report.html and report.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from dsg.atomic import write_atomically
+from dsg.mistakes import MISTAKE, OK
+
+ABOUT = """\
+One page about one or more run folders: a table with intervals and paired differences, distributions, quality against
+cost, the best, median and worst images, failures, and the settings. docs/report.md says how to read it.
+
+  report.html  everything, in one file that needs no network
+  report.md    its tables
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"error: {message}; report --help lists the options\n")
+        self.exit(MISTAKE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="train_free_eval.py report",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR",
+                        help="run folders of `predict`; the others are compared with the first")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; by default the first run folder")
+    return parser
+
+
+def report(arguments: Sequence[str]) -> int:
+    """Write the report; returns the exit code.
+
+    Raises:
+        UserError: for a folder that is no run folder or cannot be read, and where the report cannot be written.
+    """
+    options = _parser().parse_args(list(arguments))
+    from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
+    from dsg.report.run import read_runs
+
+    runs = read_runs(options.runs)
+    out = options.out or options.runs[0]
+    for name, content in (("report.html", html(runs)), ("report.md", markdown(runs))):
+        write_atomically(out / name, content.encode())
+        print(out / name)
+    return OK

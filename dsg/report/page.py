@@ -1,0 +1,79 @@
+"""What stands on the two pages: report.html, whole in one file, and report.md, its tables."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dsg.report import appendix, figures, tables
+from dsg.report.markdown import document
+from dsg.report.pictures import GAIN, strips
+from dsg.report.run import Run
+from dsg.report.table import MARKS, Table
+
+NAMES = {
+    "numbers": "Results", "distributions": "Distributions", "cost": "Cost", "pictures": "Pictures",
+    "appendix": "Details", "settings": "Settings",
+}  # fmt: skip
+
+
+def html(runs: Sequence[Run]) -> str:
+    """report.html. Whatever comes from a run folder is escaped; and a policy lets no script run but the page's own."""
+    environment = Environment(
+        loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    loader = environment.loader
+    assert loader is not None
+    style, script = (loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
+    metrics = tables.all_metrics(runs)
+    plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
+    parts = {
+        "numbers": [tables.overview(runs), *_shown([tables.paired(runs) if len(runs) > 1 else None])],
+        "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
+        "cost": [
+            (m, Markup(figures.cost(runs, m)))
+            for m in metrics
+            if m != "loss" and sum(run.results.has(m) for run in runs) > 1
+        ],
+        "pictures": [(i, found) for i, run in enumerate(runs) if (found := strips(run))],
+        "appendix": _shown(_appendix(runs)),
+        "settings": [(run.name, yaml.safe_dump(run.settings, sort_keys=False, allow_unicode=True)) for run in runs],
+    }
+    return environment.get_template("report.html").render(
+        title=_title(runs),
+        sections=[(key, NAMES[key]) for key, content in parts.items() if content],
+        parts=parts,
+        marks=MARKS,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        colours=[figures.colour(i) for i in range(len(runs))],
+        quartiles=tables.quartiles(runs),
+        gain=GAIN,
+    )
+
+
+def markdown(runs: Sequence[Run]) -> str:
+    """report.md: every table of the page."""
+    paired = tables.paired(runs) if len(runs) > 1 else None
+    shown = _shown([tables.overview(runs), paired, tables.quartiles(runs), *_appendix(runs)])
+    return document(_title(runs), shown)
+
+
+def _title(runs: Sequence[Run]) -> str:
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def _appendix(runs: Sequence[Run]) -> list[Table]:
+    different = [appendix.different_settings(runs)] if len(runs) > 1 else []
+    return [appendix.failures(runs), appendix.unavailable(runs), *different, appendix.made_by(runs)]
+
+
+def _shown(found: Sequence[Table | None]) -> list[Table]:
+    return [table for table in found if table is not None and (table.rows or table.notes)]

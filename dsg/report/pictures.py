@@ -1,0 +1,126 @@
+"""Strips truth | measurement | sample | error of the best, the median and the worst image of a run."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dsg.errors import UserError
+from dsg.report.run import Run
+from dsg.report.tables import direction
+from dsg.report.truth import check_truth, error_picture, read_truth
+
+LARGEST = 512  # pixels a side; larger pictures are made smaller
+GAIN = 4  # of the error
+NAMES = {1: ("best", "median", "worst"), 0: ("largest", "median", "smallest"), -1: ("best", "median", "worst")}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: what it shows, and itself as a data URI of a PNG, with its width and height."""
+
+    label: str
+    uri: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The pictures of one sample, why it was chosen, and what could not be shown."""
+
+    place: str
+    image_id: str
+    sample: int
+    value: float
+    pictures: list[Picture]
+    note: str
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Those of one run, chosen by `metric`; `note` says why there is no truth."""
+
+    run: Run
+    metric: str
+    strips: list[Strip]
+    note: str
+
+
+def strips(run: Run) -> Strips | None:
+    """None for a run that has no pictures."""
+    metric = next((m for m in run.metrics if m in run.results.images), None)
+    if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
+        return None
+    note = f"The truth is not shown; it cannot be read again: {run.no_data}" if run.data is None else ""
+    made = [_strip(run, place, row, float(row[metric])) for place, row in chosen(run, metric)]
+    return Strips(run, metric, made, note)
+
+
+def chosen(run: Run, metric: str) -> list[tuple[str, dict[str, Any]]]:
+    """(place, row) of the best, the median and the worst sample, each sample once."""
+    sign = direction(metric)
+    rows = [row for row in run.good if row.get(metric) is not None and math.isfinite(row[metric])]
+    rows.sort(key=lambda row: row[metric], reverse=sign >= 0)
+    places = {0: NAMES[sign][0], len(rows) - 1: NAMES[sign][2], (len(rows) - 1) // 2: NAMES[sign][1]}
+    if len(rows) < 3:
+        places = {i: NAMES[sign][2 * i] if len(rows) == 2 else "the only one" for i in range(len(rows))}
+    return [(places[i], rows[i]) for i in sorted(places)]
+
+
+def _strip(run: Run, place: str, row: dict[str, Any], value: float) -> Strip:
+    image_id, number = str(row["id"]), int(row["sample"])
+    pictures, notes = [], []
+    sample = None
+    try:
+        paths = {kind: run.folder.picture_path(kind, image_id, n) for kind, n in
+                 (("measurements", 0), ("samples", number))}  # fmt: skip
+    except UserError as reason:
+        return Strip(place, image_id, number, value, [], str(reason))
+    for label, kind in (("measurement", "measurements"), ("sample", "samples")):
+        try:
+            found = _read(paths[kind])
+        except UserError as reason:
+            notes.append(str(reason))
+            continue
+        pictures.append(_picture(label, found))
+        sample = found if kind == "samples" else None
+    if run.data is not None and sample is not None:
+        try:
+            truth = read_truth(run.data, image_id)
+            check_truth(truth, sample, row.get("psnr"))
+            error = error_picture(truth, sample, GAIN)
+            pictures = [_picture("truth", truth), *pictures, _picture(f"error × {GAIN}", error)]
+        except UserError as reason:
+            notes.append(f"no truth: {reason}")
+    return Strip(place, image_id, number, value, pictures, "; ".join(notes))
+
+
+def _read(path: Path) -> Tensor:
+    """A picture of the run folder, (3,H,W) uint8."""
+    try:
+        with Image.open(path) as file:
+            return torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except Exception as error:  # decoders raise many kinds
+        raise UserError(f"{path} cannot be read") from error
+
+
+def _picture(label: str, pixels: Tensor) -> Picture:
+    image = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    size = image.size
+    if max(size) > LARGEST:
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        label = f"{label} (shown at {image.width}x{image.height})"
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return Picture(label, f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", size)

@@ -1,0 +1,53 @@
+"""What a run's settings say, in a word for the table, and where runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dsg.report.table import NONE
+
+
+def at(settings: Any, key: str) -> Any:
+    """The value at a dotted key; None if there is none."""
+    for name in key.split("."):
+        if not isinstance(settings, Mapping):
+            return None
+        settings = settings.get(name)
+    return settings
+
+
+def class_name(settings: Any, key: str) -> str:
+    """The last part of the class_path at `key`: `RandomInpainting`."""
+    return str(at(settings, f"{key}.class_path") or NONE).rpartition(".")[2]
+
+
+def task(settings: Any) -> str:
+    """The task's class."""
+    return class_name(settings, "model.task")
+
+
+def method(settings: Any) -> str:
+    """The guidance's class, what it goes over, and the combiner: `ClassifierFree + DSG over FreeDoM`."""
+    words = class_name(settings, "model.guidance")
+    if isinstance(at(settings, "model.guidance.init_args.base"), Mapping):
+        words += f" over {class_name(settings, 'model.guidance.init_args.base')}"
+    if at(settings, "model.combiner") and class_name(settings, "model.combiner") != "Conditional":
+        words = f"{class_name(settings, 'model.combiner')} + {words}"
+    return words
+
+
+def flat(settings: Any, key: str = "") -> dict[str, str]:
+    """Dotted key: value in words; lists stay whole."""
+    if isinstance(settings, Mapping) and settings:
+        parts = (flat(value, f"{key}.{name}" if key else str(name)) for name, value in settings.items())
+        return {name: value for part in parts for name, value in part.items()}
+    return {key: "null" if settings is None else str(settings)}
+
+
+def differences(every: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Dotted key: its value in each of the settings, where they are not all the same; – where one has no such key."""
+    flattened = [flat(settings) for settings in every]
+    keys = dict.fromkeys(key for settings in flattened for key in settings)
+    values = {key: [settings.get(key, NONE) for settings in flattened] for key in keys}
+    return {key: found for key, found in values.items() if len(set(found)) > 1}

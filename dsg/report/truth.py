@@ -1,0 +1,77 @@
+"""The images that were measured: no run folder holds them, so they are read again from where config.yaml says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from torch import Tensor
+
+from dsg.data.base import EvaluationData
+from dsg.data.image_file import to_uint8
+from dsg.errors import UserError
+from dsg.metrics.image import psnr
+from dsg.mistakes import flat
+from dsg.report.settings import at
+
+TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more
+
+
+def open_data(settings: dict[str, Any]) -> EvaluationData:
+    """The data of a run's settings, built as `predict` builds it, with its ids found.
+
+    Raises:
+        UserError: if that is not possible any more, for whatever reason.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(EvaluationData, "data")
+    try:
+        data = parser.instantiate_classes(parser.parse_object({"data": at(settings, "data")}))["data"]
+        data.keys()
+        return data
+    except Exception as error:  # any class may stand in a configuration, and it may be gone
+        raise UserError(_reason(error)) from error
+
+
+def read_truth(data: EvaluationData, image_id: str) -> Tensor:
+    """The image (3,H,W), uint8. Raises UserError, saying why there is none."""
+    try:
+        return to_uint8(data.load(image_id)[0])
+    except Exception as error:  # as above
+        raise UserError(_reason(error)) from error
+
+
+def check_truth(truth: Tensor, sample: Tensor, recorded: float | None) -> None:
+    """Raise UserError if `truth` cannot be what the sample, both (3,H,W) uint8, was measured against.
+
+    Args:
+        recorded: the row's PSNR in dB, where it has one.
+    """
+    if truth.shape != sample.shape:
+        raise UserError(f"the image is {_size(truth)} now and the sample {_size(sample)}")
+    if recorded is None:
+        return
+    now = psnr(sample[None].float() / 255, truth[None].float() / 255).item()
+    if now != recorded and not abs(now - recorded) < TOLERANCE:
+        raise UserError(f"the image has changed: PSNR to it is {now:.2f} dB, and {recorded:.2f} dB was measured")
+
+
+def error_picture(truth: Tensor, sample: Tensor, gain: int) -> Tensor:
+    """gain · |sample − truth|, clipped: black is no error. All (3,H,W) uint8."""
+    difference = (sample.int() - truth.int()).abs() * gain
+    return difference.clamp(max=255).to(torch.uint8)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost UserError's words, or else the error's own with its kind."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        cause = cause.__cause__
+    return f"{type(error).__name__}: {flat(error)}"
+
+
+def _size(image: Tensor) -> str:
+    return "x".join(map(str, image.shape[1:]))
