@@ -26,6 +26,8 @@ from dsg.metrics.inception import FILE, Inception
 from dsg.metrics.kernel import kernel_distance
 from dsg.metrics.neighbours import precision_and_recall
 from dsg.metrics.portraits import REFERENCE, PortraitFeatures
+from dsg.metrics.reference import read_reference
+from dsg.metrics.save_reference import save_reference
 from dsg.metrics.summary import summarise
 from dsg.models.portraits.statistics import fingerprint
 
@@ -183,7 +185,7 @@ def test_fewer_samples_than_features_are_warned_of_and_statistics_alone_give_no_
         "the method"
     ]
     assert set(found.unavailable) == {"kd_toy", "precision_toy", "recall_toy"}
-    assert "kd_toy: needs features, and s.npz has mu and sigma alone" in found.unavailable["kd_toy"]
+    assert "kd_toy: needs features, and the reference (s.npz) has mu and sigma alone" in found.unavailable["kd_toy"]
 
 
 def test_statistics_are_read_from_a_file_and_what_is_no_such_file_is_named(tmp_path):
@@ -200,6 +202,27 @@ def test_statistics_are_read_from_a_file_and_what_is_no_such_file_is_named(tmp_p
             read_statistics(tmp_path / name)
     with pytest.raises(UserError, match="covariance of 3x3, and 64 features are compared"):
         read_statistics(tmp_path / "good.npz", 64)
+
+
+def test_a_reference_that_is_saved_gives_what_its_folder_gives(tmp_path, image_folder):
+    out = tmp_path / "reference.npz"
+    assert save_reference(image_folder, out, ToyFeatures(), CPU, subset=4, num_workers=0) == 6
+    saved = read_statistics(out, 3)
+    files = sorted(image_folder.rglob("*.png"))
+    direct = collect(extract(ToyFeatures(), files, CPU), 6, 3, subset=4)
+    assert torch.equal(saved.statistics.covariance, direct.statistics.covariance)
+    assert saved.features is not None
+    assert torch.equal(saved.features, direct.features)
+    assert saved.statistics.n == 6
+
+
+def test_no_more_features_of_a_file_are_taken_than_the_subset(tmp_path):
+    np.savez(tmp_path / "features.npz", feats=draws(9, 3).numpy())
+    found, source = read_reference(str(tmp_path / "features.npz"), ToyFeatures(), iter, subset=4)
+    assert found.features is not None
+    assert len(found.features) == 4
+    assert found.statistics.n == 9
+    assert source == str(tmp_path / "features.npz")
 
 
 def test_the_shipped_statistics_belong_to_the_shipped_judge():

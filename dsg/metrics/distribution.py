@@ -61,8 +61,8 @@ def compare(
     if samples.features is None or reference.features is None:
         for name in (kernel, precision, recall):
             found.unavailable[name] = (
-                f"{name}: needs features, and {source} has mu and sigma alone; give a folder of pictures as "
-                "distribution.reference"
+                f"{name}: needs features, and the reference ({source}) has mu and sigma alone; set "
+                "distribution.reference to a folder of pictures"
             )
         return found
     counts = len(samples.features), len(reference.features)

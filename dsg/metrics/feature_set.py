@@ -38,7 +38,7 @@ def collect(batches: Iterable[Tensor], total: int, dimension: int, subset: int) 
     Raises:
         ValueError: of fewer than two features.
     """
-    picked = torch.arange(min(total, subset)) * total // max(min(total, subset), 1)
+    picked = evenly(total, subset)
     moments, kept, seen = Moments(dimension), [], 0
     for batch in batches:
         moments.add(batch)
@@ -46,6 +46,12 @@ def collect(batches: Iterable[Tensor], total: int, dimension: int, subset: int) 
         kept.append(batch[here])
         seen += len(batch)
     return FeatureSet(moments.statistics(), torch.cat(kept) if kept else None)
+
+
+def evenly(total: int, subset: int) -> Tensor:
+    """At most `subset` of the indices 0 ... total − 1, evenly spaced."""
+    count = min(total, subset)
+    return torch.arange(count) * total // max(count, 1)
 
 
 def read_statistics(file: Path, dimension: int | None = None) -> FeatureSet:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dsg.data.image_file import SUFFIXES
 from dsg.errors import UserError
-from dsg.metrics.feature_set import FeatureSet, collect, read_statistics
+from dsg.metrics.feature_set import FeatureSet, collect, evenly, read_statistics
 from dsg.metrics.features import FeatureNetwork
 
 CLEAN_FID = "clean-fid:"
@@ -57,14 +57,19 @@ def read_reference(
     if source is None:
         raise UserError(f"{network.name} brings no reference along; set distribution.reference to a folder of pictures")
     if not source.startswith(CLEAN_FID):
-        return read_statistics(Path(source), network.dimension), source
+        return _at_most(subset, read_statistics(Path(source), network.dimension)), source
     statistics, features = _clean_fid_files(source)
     if not statistics.is_file():
         raise UserError(f"distribution.reference: wants {statistics.name} in {statistics.parent}, clean-fid's folder")
     known = read_statistics(statistics, network.dimension)
     if features.is_file():
         known = FeatureSet(known.statistics, read_statistics(features, network.dimension).features)
-    return known, source
+    return _at_most(subset, known), source
+
+
+def _at_most(subset: int, known: FeatureSet) -> FeatureSet:
+    features = known.features
+    return known if features is None else FeatureSet(known.statistics, features[evenly(len(features), subset)])
 
 
 def pictures_below(folder: str | Path) -> list[Path]:

@@ -1,0 +1,69 @@
+"""Make the reference of many runs once: statistics and features of a folder of pictures, as a .npz.
+
+    python -m dsg.metrics.save_reference FOLDER --out reference.npz
+
+Then `--distribution.reference reference.npz` gives what the folder gives, without reading it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dsg.atomic import write_atomically
+from dsg.errors import UserError
+from dsg.metrics.feature_set import collect
+from dsg.metrics.features import FeatureNetwork, extract
+from dsg.metrics.inception import Inception
+from dsg.metrics.portraits import PortraitFeatures
+from dsg.metrics.reference import pictures_below
+
+
+def save_reference(
+    folder: Path, out: Path, network: FeatureNetwork, device: torch.device, subset: int, num_workers: int
+) -> int:
+    """Write `mu`, `sigma` and `n` of all pictures and `feats` of at most `subset`; returns how many pictures there are.
+
+    Raises:
+        UserError: for a folder without pictures, or with one that cannot be read or does not fit.
+    """
+    files = pictures_below(folder)
+    try:
+        found = collect(extract(network, files, device, 32, num_workers), len(files), network.dimension, subset)
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}") from error
+    mu, sigma = found.statistics.mean.numpy(), found.statistics.covariance.numpy()
+    buffer = io.BytesIO()
+    np.savez(buffer, mu=mu, sigma=sigma, n=np.array(len(files)), feats=np.asarray(found.features))
+    write_atomically(out, buffer.getvalue())
+    return len(files)
+
+
+def main(args: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="a .npz")
+    parser.add_argument("--features", choices=["inception", "portraits"], default="inception")
+    parser.add_argument("--inception", help="inception-2015-12-05.pt, or its folder; a program: one that you trust")
+    parser.add_argument("--subset", type=int, default=10_000, help="features to keep")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--num_workers", type=int, default=0)
+    options = parser.parse_args(args)
+    try:
+        network = Inception(options.inception) if options.features == "inception" else PortraitFeatures()
+        device = torch.device(options.device)
+        count = save_reference(options.folder, options.out, network, device, options.subset, options.num_workers)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.out}: {count} pictures")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
