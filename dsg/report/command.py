@@ -47,7 +47,7 @@ def report(arguments: Sequence[str]) -> int:
     """
     options = _parser().parse_args(list(arguments))
     from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
-    from dsg.report.run import read_runs
+    from dsg.report.read import read_runs
 
     runs = read_runs(options.runs)
     out = options.out or options.runs[0]

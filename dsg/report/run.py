@@ -1,25 +1,13 @@
-"""What a report needs of a run folder, whether or not the run has ended."""
+"""What a report knows of a run."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from dsg.comparison.results import Results, by_image
+from dsg.comparison.results import Results
 from dsg.data.base import EvaluationData
-from dsg.errors import UserError
-from dsg.report.truth import open_data
-from dsg.results import METRICS, SETTINGS, RunFolder
-
-UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
-COSTS = ("seconds", "nfe_forward", "nfe_backward")
+from dsg.results import RunFolder
 
 
 @dataclass(frozen=True)
@@ -59,104 +47,3 @@ class Run:
     @property
     def failed(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["status"] != "ok"]
-
-
-def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """Read every run, in the order given.
-
-    Raises:
-        UserError: for a path that is no run folder or is damaged, and for one that is given twice.
-    """
-    resolved = [path.resolve() for path in paths]
-    for i, path in enumerate(resolved):
-        if path in resolved[:i]:
-            raise UserError(f"report: {paths[i]} is given twice; name every run folder once")
-    common = os.path.commonpath([path.parent for path in resolved])
-    names = [path.relative_to(common).as_posix() for path in resolved]
-    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
-
-
-def _read(path: Path, name: str) -> Run:
-    folder = RunFolder(path)
-    settings, head = _settings(path)
-    try:
-        rows = folder.rows()
-        good = [row for row in rows if row["status"] == "ok"]
-        images = by_image(good)
-    except OSError as error:
-        raise UserError(f"report: cannot read {error.filename}: {error.strerror}; make it readable") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"report: {path}/rows holds a line that is no row of a run; take it away, and continue the run"
-        ) from error
-    summary, notes = _summary(folder, rows)
-    overall = summary.get("metrics", {})
-    results = Results(images, len({row["id"] for row in rows} - {row["id"] for row in good}),
-                      overall, summary.get("unavailable", {}))  # fmt: skip
-    columns = dict.fromkeys(key for row in good for key in row if key in images)
-    measured = [key for key in dict.fromkeys([*columns, *overall]) if key not in (*COSTS, "loss")]
-    metrics = measured + ["loss"] * ("loss" in images)
-    notes += [
-        f"{count} values of {key} are not finite and not averaged in"
-        for key in dict.fromkeys(key for row in good for key in row)
-        if (count := sum(isinstance(row.get(key), float) and not math.isfinite(row[key]) for row in good))
-    ]
-    data, no_data = None, ""
-    try:
-        data = open_data(settings)
-        if missing := len(set(data.keys()) - {(row["id"], row["sample"]) for row in rows}):
-            notes.append(f"{missing} of its {len(data.keys())} samples have not been tried yet")
-    except UserError as reason:
-        no_data = str(reason)
-    return Run(
-        name, folder, settings, head, rows, results, metrics, summary.get("timing", {}), notes, data, no_data
-    )  # fmt: skip
-
-
-def _settings(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """config.yaml and the comment lines in its head."""
-    file = path / SETTINGS
-    try:
-        if not file.is_file():
-            raise UserError(f"report: {path} is no run folder, it has no {SETTINGS}{_suggestion(path)}")
-        text = file.read_text(encoding="utf-8")
-        settings = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"report: cannot read {file}: {error.strerror}; make it readable") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"report: {file} is damaged; restore it, or leave this run out") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"report: {file} holds no settings; restore it, or leave this run out")
-    lines = text.splitlines()
-    head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return settings, [line.removeprefix("#").strip() for line in lines[:head]]
-
-
-def _suggestion(path: Path) -> str:
-    if not path.exists():
-        return "; there is no such folder"
-    below = sorted(file.parent for file in path.glob("*/" + SETTINGS))
-    return f"; did you mean {' '.join(map(str, below[:3]))}{' ...' * (len(below) > 3)}?" if below else (
-        "; give the --run_dir of a run"
-    )  # fmt: skip
-
-
-def _summary(folder: RunFolder, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """metrics.json, as far as it can be trusted, and what there is to say about it."""
-    file = folder.path / METRICS
-    if not rows:
-        return {}, ["no sample is finished yet"]
-    try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        parts = [summary.get(key, {}) for key in ("metrics", "unavailable", "timing")]
-        if not all(isinstance(part, dict) for part in parts):
-            raise ValueError
-    except FileNotFoundError:
-        return {}, [UNFINISHED]
-    except OSError as error:
-        return {}, [f"{METRICS} cannot be read ({error.strerror}): unavailable metrics are not known"]
-    except (ValueError, AttributeError):
-        return {}, [f"{METRICS} is damaged: the numbers are those of the rows; unavailable metrics are not known"]
-    if not folder.is_finished():
-        return {key: summary.get(key, {}) for key in ("unavailable", "timing")}, [UNFINISHED]
-    return summary, [str(warning) for warning in summary.get("warnings", [])]

@@ -27,7 +27,7 @@ def open_data(settings: dict[str, Any]) -> EvaluationData:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(EvaluationData, "data")
     try:
-        data = parser.instantiate_classes(parser.parse_object({"data": at(settings, "data")}))["data"]
+        data = parser.instantiate(parser.parse_object({"data": at(settings, "data")}))["data"]
         data.keys()
         return data
     except Exception as error:  # any class may stand in a configuration, and it may be gone
