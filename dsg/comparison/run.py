@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -18,6 +20,9 @@ from dsg.comparison.check import last_error
 from dsg.comparison.grid import Run
 from dsg.errors import UserError
 from dsg.mistakes import FAILED, INTERRUPTED, OK
+
+PATIENCE = 20.0
+"""Seconds that a worker has to write what is finished."""
 
 Predict = Callable[[list[str]], int]
 """The command line: its arguments → the exit code."""
@@ -56,8 +61,7 @@ def run_all(runs: Sequence[Run], predict: Predict, workers: int) -> Iterator[Run
         ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()  # it writes what is finished
+        _end(multiprocessing.active_children())
         raise
     finally:
         pool.shutdown()
@@ -66,6 +70,17 @@ def run_all(runs: Sequence[Run], predict: Predict, workers: int) -> Iterator[Run
 def default_workers() -> int:
     """One a GPU; without one, a single process with all cores."""
     return max(1, torch.cuda.device_count())
+
+
+def _end(workers: list[BaseProcess]) -> None:
+    """End the workers; each writes what is finished. One that waits for a lock of another that is gone is killed."""
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+        if worker.is_alive():
+            worker.kill()
 
 
 def _begin_worker(numbers: multiprocessing.Queue, workers: int) -> None:
