@@ -227,7 +227,7 @@ def test_the_same_runs_make_the_same_page(make_run):
     assert pages(*runs) == pages(*runs)
 
 
-def damage(text: str) -> Callable[[Path], None]:
+def damage(text: str) -> Callable[[Path], object]:
     return lambda run: (run / "config.yaml").write_text(text)
 
 
@@ -294,26 +294,32 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     opened.close()
 
 
-FIRST_COLUMN = "[...document.querySelector('table').tBodies[0].rows].map((row) => row.cells[0].textContent.trim())"
-CLICK_PSNR = "[...document.querySelectorAll('th button')].find((b) => b.textContent.startsWith('psnr')).click()"
 DIALOG = "[document.getElementById('enlarged').open, document.querySelector('#enlarged p').textContent]"
 
 
+def first_column(browser: Browser, table: int) -> list[str]:
+    rows = f"document.querySelectorAll('table')[{table}].tBodies[0].rows"
+    return browser.run(f"[...{rows}].map((row) => row.cells[0].textContent.trim())")
+
+
+def click_psnr(browser: Browser, table: int) -> None:
+    headers = f"document.querySelectorAll('table')[{table}].querySelectorAll('th button')"
+    browser.run(f"[...{headers}].find((button) => button.textContent.startsWith('psnr')).click()")
+
+
 def test_in_a_browser_the_table_sorts_and_an_image_enlarges_without_a_complaint(make_run, browser):
-    runs = [
-        make_run("fair", level=20.0),
-        make_run("good", level=2.0),
-        make_run("bad", level=90.0),
-        make_run("none", ids=[]),
-    ]
+    levels = {"fair": 20.0, "good": 2.0, "bad": 90.0, "poor": 60.0}
+    runs = [*(make_run(name, level=level) for name, level in levels.items()), make_run("no_rows", ids=[])]
     pages(*runs)
     browser.open(runs[0] / "report.html")
-    assert browser.run(FIRST_COLUMN) == ["fair", "good", "bad", "none"]
-    browser.run(CLICK_PSNR)
-    assert browser.run(FIRST_COLUMN) == ["bad", "fair", "good", "none"]  # 9.x dB before 30 dB; what is missing last
-    browser.run(CLICK_PSNR)
-    assert browser.run(FIRST_COLUMN) == ["good", "fair", "bad", "none"]
-    assert browser.run("document.querySelector('th[aria-sort]').getAttribute('aria-sort')") == "descending"
+    click_psnr(browser, 0)
+    assert first_column(browser, 0) == ["bad", "poor", "fair", "good", "no_rows"]
+    assert first_column(browser, 1) == ["good", "bad", "poor", "no_rows"]  # another table
+    click_psnr(browser, 1)
+    assert first_column(browser, 1) == ["bad", "poor", "good", "no_rows"]  # as text -14 is after -9
+    click_psnr(browser, 1)
+    assert first_column(browser, 1) == ["good", "poor", "bad", "no_rows"]  # what is missing stays last
+    assert browser.run("document.querySelectorAll('th[aria-sort=descending]').length") == 1
     browser.run("document.querySelector('.picture').focus()")
     browser.press("Enter")
     opened, caption = browser.run(DIALOG)

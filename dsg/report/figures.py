@@ -25,7 +25,7 @@ STYLE: dict[Any, Any] = {**dict.fromkeys(COLOURS, TEXT), "svg.fonttype": "none",
          "axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.25}  # fmt: skip
 MARKERS = "osD^vP*X"
 MANY = 300  # points, from which on they are drawn as one picture
-WIDE = 1000  # largest over smallest value, from which on an axis is logarithmic
+WIDE = 100  # the 95th over the 5th percentile, from which on an axis is logarithmic
 LONGEST = 36  # characters of a name
 
 
@@ -41,15 +41,18 @@ def distribution(runs: Sequence[Run], metric: str) -> str:
                    if metric in run.results.images]  # fmt: skip
     figure = Figure((6.2, 0.75 + 0.42 * len(measured_in)), layout="constrained")
     axes = figure.subplots()
-    every = np.concatenate([values for _, _, values in measured_in])
-    if every.min() > 0 and every.max() > WIDE * every.min():
+    low, high = np.percentile(np.concatenate([values for _, _, values in measured_in]), [5, 95])
+    if low > 0 and high > WIDE * low:
         axes.set_xscale("log")
     for y, (_, own, values) in enumerate(measured_in):
-        low, middle, high = np.percentile(values, [25, 50, 75])
-        axes.barh(y, high - low, left=low, height=0.72, color=own, alpha=0.25)
-        axes.vlines(middle, y - 0.36, y + 0.36, color=own, linewidth=2.5)
+        many = len(values) > MANY
         jitter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5  # spread evenly, the same every time
-        axes.scatter(values, y + jitter, s=14, color=own, alpha=0.75, linewidth=0, rasterized=len(values) > MANY)
+        axes.scatter(values, y + jitter, s=7 if many else 14, color=own, alpha=0.45 if many else 0.75, linewidth=0,
+                     rasterized=many, zorder=1)  # fmt: skip
+        low, middle, high = np.percentile(values, [25, 50, 75])
+        axes.barh(y, high - low, left=low, height=0.72, color=own, alpha=0.25, zorder=0)
+        axes.barh(y, high - low, left=low, height=0.72, fill=False, edgecolor=TEXT, linewidth=0.8, zorder=2)
+        axes.vlines(middle, y - 0.36, y + 0.36, color=TEXT, linewidth=2, zorder=2)
     axes.set_yticks(range(len(measured_in)), [_short(name) for name, _, _ in measured_in], parse_math=False)
     axes.set(ylim=(len(measured_in) - 0.45, -0.55), xlabel=heading(metric))
     axes.grid(axis="x")

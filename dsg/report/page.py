@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dsg.report import appendix, figures, tables
 from dsg.report.markdown import document
@@ -28,6 +29,7 @@ def html(runs: Sequence[Run]) -> str:
         loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["breakable"] = _breakable
     loader = environment.loader
     assert loader is not None
     style, script = (loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
@@ -64,6 +66,11 @@ def markdown(runs: Sequence[Run]) -> str:
     paired = tables.paired(runs) if len(runs) > 1 else None
     shown = _shown([tables.overview(runs), paired, tables.quartiles(runs), *_appendix(runs)])
     return document(_title(runs), shown)
+
+
+def _breakable(text: str) -> Markup:
+    """Long names may go on in the next line behind a separator."""
+    return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
 
 
 def _title(runs: Sequence[Run]) -> str:

@@ -67,7 +67,7 @@ def overview(runs: Sequence[Run]) -> Table:
         "Mean and 95 % interval, a percentile bootstrap over images; ↑: more is better, ↓: less is. NFE: network "
         "evaluations an image, forward + backward. s/image leaves out the first batch of each start."
     )
-    return Table("Results", names, rows, [about, *(f"{run.name}: {note}." for run in runs for note in run.notes)])
+    return Table("Results", names, rows, [about, *_notes(runs)])
 
 
 def paired(runs: Sequence[Run]) -> Table | None:
@@ -110,6 +110,12 @@ def quartiles(runs: Sequence[Run]) -> Table:
             cells.append(with_interval(middle, low, high, digits[metric]))
         rows.append([Cell(run.name, run=i), *cells])
     return Table("Median and quartiles", ["run", *map(heading, metrics)], rows)
+
+
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """What there is to know of the runs; what is true of several is said once."""
+    every = dict.fromkeys(note for run in runs for note in run.notes)
+    return [f"{', '.join(run.name for run in runs if note in run.notes)}: {note}." for note in every]
 
 
 def _setting(run: Run, key: str) -> Cell:
