@@ -14,7 +14,7 @@ import yaml
 
 from dsg.comparison.grid import Candidate, Cell, Grid
 from dsg.comparison.interval import interval
-from dsg.comparison.layout import sections
+from dsg.comparison.layout import overviews, sections
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
 from dsg.comparison.results import Results, read_results
@@ -270,6 +270,25 @@ def test_marks_are_by_pairs_not_by_overlap():
     assert "| 34.9† [" in text
     assert "| as\\_good |" in text
     assert r"34.9$^\dagger$ [" in latex(laid_out, "")
+
+
+def test_with_several_tasks_every_mean_is_also_seen_at_a_glance():
+    comparison = Comparison({"one": {}, "two": {}}, {"a": {}, "b": {}}, ["psnr", "ssim"])
+    values = {"a": {"0": 1.0, "1": 2.0}, "b": {"0": 3.0, "1": 4.0}}
+    results = {
+        Cell(task, method, "default"): Results({"psnr": values[method]}, 0, {}, {})
+        for task, method in (("one", "a"), ("one", "b"), ("two", "a"))
+    }
+    grid = Grid(comparison, {}, Path("unused"))
+    unfit = {Cell("two", "b", "default"): "no adjoint"}
+    table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), unfit)
+    (psnr,) = overviews(table, comparison)
+    assert psnr.header == ["method", "one", "two"]
+    assert [[entry.text.split(" ")[0] for entry in line] for line in psnr.lines] == [
+        ["a", "1.5", "1.5"],
+        ["b", "3.5", "–"],
+    ]
+    assert overviews(table, Comparison({"one": {}}, {"a": {}, "b": {}}, ["psnr"])) == []
 
 
 def test_several_samples_of_an_image_count_as_their_mean_and_empty_fields_as_unmeasured(tmp_path):

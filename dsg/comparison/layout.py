@@ -48,6 +48,29 @@ def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
     return made
 
 
+def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
+    """A section a metric, with a column a task and setting: every number at a glance. None for a single column."""
+    columns = [(task, setting) for task in comparison.tasks for setting in comparison.settings]
+    if len(columns) == 1:
+        return []
+    names = [f"{task}, {setting}" if len(comparison.settings) > 1 else task for task, setting in columns]
+    made = []
+    for metric in comparison.metrics:
+        found = {(row.method, row.task, row.setting): row for row in rows if row.metric == metric}
+        if not found:
+            continue
+        digits = {c: _digits([(r.low, r.high) for r in found.values() if (r.task, r.setting) == c]) for c in columns}
+        lines = [
+            [
+                Entry(method),
+                *(_value(found[method, *c], digits[c]) if (method, *c) in found else Entry("–") for c in columns),
+            ]
+            for method in comparison.methods
+        ]
+        made.append(Section(f"{metric} {'↑' if comparison.larger(metric) else '↓'}", ["method", *names], lines))
+    return made
+
+
 def legend(rows: Sequence[Row], comparison: Comparison) -> str:
     """What the marks mean, in one paragraph."""
     kind = "percentile bootstrap over images" if comparison.interval == "bootstrap" else "mean ± 1.96 standard errors"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dsg.atomic import write_atomically
 from dsg.comparison.grid import Cell, Grid
-from dsg.comparison.layout import legend, sections
+from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plot import quality_against
 from dsg.comparison.render import latex, markdown, show
 from dsg.comparison.results import Results
@@ -25,7 +25,8 @@ def report(
 ) -> None:
     """Write the tables and the plots, and print the table and where they are."""
     rows = make_table(grid, results, choices, unfit)
-    laid_out, note = sections(rows, grid.comparison), legend(rows, grid.comparison)
+    glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison)
+    laid_out = [*glance, *sections(rows, grid.comparison)]
     metric, *_ = metrics = grid.comparison.metrics
     files = {
         "table.csv": as_csv(rows),
