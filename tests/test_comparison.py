@@ -285,8 +285,8 @@ def test_with_several_tasks_every_mean_is_also_seen_at_a_glance():
     (psnr,) = overviews(table, comparison)
     assert psnr.header == ["method", "one", "two"]
     assert [[entry.text.split(" ")[0] for entry in line] for line in psnr.lines] == [
-        ["a", "1.5", "1.5"],
-        ["b", "3.5", "–"],
+        ["a", "1.50", "1.50"],
+        ["b", "3.50", "–"],
     ]
     assert overviews(table, Comparison({"one": {}}, {"a": {}, "b": {}}, ["psnr"])) == []
 

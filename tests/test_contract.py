@@ -80,10 +80,10 @@ TASKS: dict[str, Task] = {
     "motion deblurring": tasks.MotionDeblurring(kernel_size=7),
     "denoising": tasks.Denoising(),
     "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
+    "class label": tasks.ClassLabel(ToyClassifier()),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),
-    "class label": tasks.ClassLabel(ToyClassifier()),
 }
 MODELS: dict[str, ScoreModel] = {"toy": Toy(16), "toy with learned variance": Toy(16, learns_variance=True)}
 
