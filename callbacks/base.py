@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
+from dsg.results import RunFolder
+
 
 class EvaluationCallback(Callback):
     """A callback that may add columns to a batch's rows, and lines to metrics.json."""
@@ -27,3 +29,8 @@ def tensorboard(trainer: Trainer) -> SummaryWriter | None:
         return None
     experiment = getattr(trainer.logger, "experiment", None)
     return experiment if isinstance(experiment, SummaryWriter) else None
+
+
+def samples_done(trainer: Trainer) -> int:
+    """How many samples the run folder holds: where the x axis of a continued run goes on."""
+    return len(RunFolder(trainer.default_root_dir).done())

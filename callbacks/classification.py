@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback
 from dsg.data.base import ImageBatch
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
@@ -73,10 +73,6 @@ class Classification(EvaluationCallback):
         good = [i for i, row in enumerate(outputs.rows) if row["status"] == "ok"]
         for i in good:
             outputs.rows[i] |= {"judge_probability": stated[i], "judge_correct": right[i]}
-        if good and (writer := tensorboard(trainer)):
-            for name in ("judge_probability", "judge_correct"):
-                mean = sum(outputs.rows[i][name] for i in good) / len(good)
-                writer.add_scalar(f"classification/{name}", mean, batch_idx)
 
 
 def _classes(module: GuidedDiffusion, outputs: BatchResult, batch: ImageBatch) -> Tensor:

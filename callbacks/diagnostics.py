@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.bands import Bands, has_trace
+from callbacks.base import EvaluationCallback, samples_done, tensorboard
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
 from dsg.trace import StepRecord
-from dsg.types import PerSample
-
-MEASURES = {
-    "loss": "L(x̂, y)",
-    "gradient_norm": "‖∇L‖₂",
-    "shell_ratio": "‖x_prev − μ‖ / (√n σ)",
-    "cosine": "cos(x_prev − μ, −∇L)",
-}
 
 
 class Diagnostics(EvaluationCallback):
-    """Writes the trace of every step to TensorBoard.
+    """Writes to TensorBoard what happens along the trajectories.
 
-    `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, over the
-    first `traced_samples` samples; `images/<id>`: truth | measurement | sample | error; `clean_estimate/<id>`: x̂ along
-    the way.
+    `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
+    `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error;
+    `clean_estimate/<id>`: x̂ along the way. A continued run shows the same ids, and traces only if it had not yet.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
@@ -50,21 +42,21 @@ class Diagnostics(EvaluationCallback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._writer = tensorboard(trainer)
-        self._shown: list[str] = []
+        self._bands: Bands | None = None
         self._traced = 0
-        self._steps: dict[int, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-        if self._writer is not None:
-            pl_module.observers.append(self)
+        if self._writer is None:
+            return
+        # the ranks share the ids out, and this one shows what falls to it
+        keys = trainer.datamodule.keys()  # type: ignore[attr-defined]
+        self._shown = frozenset(list(dict(keys))[: self.images * trainer.world_size])
+        if not samples_done(trainer) or not has_trace(Path(trainer.default_root_dir)):
+            self._bands = Bands()
+        pl_module.observers.append(self)
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
-        first, last = record.step.index == record.step.total - 1, record.step.index == 0
-        if first:
-            self._pick(keys)
-        if self._traced < self.traced_samples:
-            for name in MEASURES:
-                values: PerSample | None = getattr(record, name)
-                if values is not None and not (last and name in ("shell_ratio", "cosine")):
-                    self._steps[record.step.position][name].append(values.detach())
+        last = record.step.index == 0
+        if self._bands is not None:
+            self._bands.add(record)
             if last:
                 self._traced += len(keys)
         stride = max(record.step.total // self.clean_estimates, 1)
@@ -75,7 +67,11 @@ class Diagnostics(EvaluationCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if self._writer is None or outputs.picture is None:
+        if self._writer is None:
+            return
+        if self._traced >= self.traced_samples:
+            self._tell_trace(self._writer)
+        if outputs.picture is None:
             return
         for i, key in enumerate(outputs.keys):
             if key.image_id in self._shown and key.sample == 0:
@@ -89,31 +85,16 @@ class Diagnostics(EvaluationCallback):
         if self in pl_module.observers:
             pl_module.observers.remove(self)
             assert self._writer is not None  # it subscribed because there is one
-            self._write_bands(self._writer)
+            self._tell_trace(self._writer)
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
         with contextlib.suppress(OSError):  # a full disk must not keep the callbacks after this one from finishing
             self.on_predict_end(trainer, pl_module)
 
-    def _write_bands(self, writer: SummaryWriter) -> None:
-        for position, measures in sorted(self._steps.items()):
-            for name, values in measures.items():
-                finite = torch.cat(values).float()
-                finite = finite[finite.isfinite()]
-                if len(finite):
-                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], device=finite.device)).tolist()
-                    for kind, value in (("mean", finite.mean().item()), ("p10", low), ("p90", high)):
-                        writer.add_scalar(f"trace/{name}/{kind}", value, position)
-        layout = {
-            title: ["Margin", [f"trace/{name}/{kind}" for kind in ("mean", "p10", "p90")]]
-            for name, title in MEASURES.items()
-        }
-        writer.add_custom_scalars({"trace (mean, 10-90 %) against the step": layout})
-
-    def _pick(self, keys: list[SampleKey]) -> None:
-        for key in keys:
-            if len(self._shown) < self.images and key.sample == 0:
-                self._shown.append(key.image_id)
+    def _tell_trace(self, writer: SummaryWriter) -> None:
+        bands, self._bands = self._bands, None
+        if bands is not None:
+            bands.write(writer)
 
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         assert self._writer is not None

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.errors import UserError
 from dsg.guidance.exact import posteriors
@@ -52,9 +52,6 @@ class Posterior(EvaluationCallback):
             if len(finite) > 1:
                 columns = self._measure(outputs.keys[finite[0]], outputs.samples[finite], posterior)
                 outputs.rows[finite[0]] |= columns
-                if writer := tensorboard(trainer):
-                    for name, value in columns.items():
-                        writer.add_scalar(f"posterior/{name}", value, batch_idx)
 
     def _measure(self, key: SampleKey, samples: Tensor, posterior: GaussianMixture) -> Row:
         samples = samples.flatten(1).cpu()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr, ssim
@@ -66,9 +66,6 @@ class Quality(EvaluationCallback):
             numbers = values.tolist()
             for i in good:
                 outputs.rows[i][name] = numbers[i]
-        if good and (writer := tensorboard(trainer)):
-            for name, values in columns.items():
-                writer.add_scalar(f"quality/{name}", values[good].mean().item(), batch_idx)
 
     def networks(self) -> dict[str, torch.nn.Module]:
         """The LPIPS networks whose weights are there, by the name of their column."""

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import signal
 import sys
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from safetensors.torch import save
 from torch import Tensor
 
+from callbacks.background import InBackground
 from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.board import Board
+from callbacks.watch import wait_for_others
 from dsg.atomic import write_atomically
-from dsg.data.image_file import encode_image
+from dsg.data.image_file import encode_png, to_uint8
 from dsg.errors import UserError
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
-from dsg.results import RunFolder
+from dsg.results import Row, RunFolder
 
 TOLD = ("psnr", "ssim", "lpips", "sliced_wasserstein", "fid", "kid", "fd", "kd")  # in the line that ends a run
+AT_ONCE = 8  # files of a batch
+File = tuple[Path, Callable[[], bytes]]  # where, and what is to be in it, made in the background
 
 
 class RunFolderWriter(EvaluationCallback):
-    """Writes each batch's pictures and rows as soon as it is sampled; at the end per_image.csv and metrics.json.
+    """Writes each batch's pictures and rows as soon as it is sampled, while the device goes on with the next batch; at
+    the end per_image.csv and metrics.json.
 
     Pictures come before their rows: whatever ends the run, a row in the journal has its pictures on the disk.
 
@@ -36,41 +43,42 @@ class RunFolderWriter(EvaluationCallback):
 
     def __init__(self, save_measurements: bool = False) -> None:
         self.save_measurements = save_measurements
+        self._background = InBackground()
+        self._board: Board | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # after every callback that adds columns, wherever the configuration named this one
         trainer.callbacks.sort(key=lambda callback: callback is self)  # type: ignore[attr-defined]
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # Lightning only notes SIGTERM while it predicts; a job that is pre-empted has to end now, as by Ctrl-C
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if writer := tensorboard(trainer):
+            self._board = Board(writer, RunFolder(trainer.default_root_dir), trainer.world_size)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         folder = RunFolder(trainer.default_root_dir)
-        if outputs.picture is None:
-            self._write_states(folder, outputs)
-        else:
-            self._write_pictures(folder, outputs, outputs.picture)
+        files = _states(folder, outputs) if outputs.picture is None else _pictures(folder, outputs, outputs.picture)
         if self.save_measurements:
-            for i, key in enumerate(outputs.keys):
-                if key.sample == 0:
-                    path = folder.picture_path("measurements", key.image_id, 0, ".safetensors")
-                    write_atomically(path, save(_tensors(outputs, i)))
+            files += _measurements(folder, outputs)
         for failure in outputs.failures:
             print(f"failed: {failure.image_id}: {failure.reason}", file=sys.stderr)
         failed = [{"id": f.image_id, "sample": f.sample, "status": f"failed: {f.reason}"} for f in outputs.failures]
-        folder.append([*outputs.rows, *failed], trainer.global_rank)
+        rows = [*outputs.rows, *failed]
+        self._background.submit(partial(_write, folder, files, rows, trainer.global_rank))
+        if self._board is not None:
+            self._board.add(rows)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.strategy.barrier()
+        self._background.drain()
+        wait_for_others(trainer)
         self._finish(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         # where the disk is full, the exception already says so
+        with contextlib.suppress(UserError, OSError):
+            self._background.drain()
         with contextlib.suppress(UserError, OSError):
             self._finish(trainer, interrupted=True)
 
@@ -78,10 +86,8 @@ class RunFolderWriter(EvaluationCallback):
         if not trainer.is_global_zero:
             return
         metrics = self.finish(trainer, interrupted)
-        if writer := tensorboard(trainer):
-            for name, value in metrics["metrics"].items():
-                if value["n"]:
-                    writer.add_scalar(f"metrics/{name}", value["mean"], metrics["images"])
+        if self._board is not None:
+            self._board.end(metrics)
         print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
     def finish(self, trainer: Trainer, interrupted: bool = False) -> dict[str, Any]:
@@ -102,24 +108,52 @@ class RunFolderWriter(EvaluationCallback):
         folder.finish(metrics)
         return metrics
 
-    def _write_pictures(self, folder: RunFolder, outputs: BatchResult, pictures: Tensor) -> None:
-        for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
-            if row["status"] == "ok":
-                self._write(folder, "samples", key.image_id, key.sample, outputs.samples[i])
-            if key.sample == 0:
-                self._write(folder, "measurements", key.image_id, 0, pictures[i])
 
-    def _write_states(self, folder: RunFolder, outputs: BatchResult) -> None:
-        """The samples of each problem in this batch as one file, named as the first of them."""
-        for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
-            rows = list(group)
-            path = folder.picture_path("samples", image_id, outputs.keys[rows[0]].sample, ".safetensors")
-            write_atomically(path, save({"samples": outputs.samples[rows].cpu()}))
+def _pictures(folder: RunFolder, outputs: BatchResult, pictures: Tensor) -> list[File]:
+    """The samples of a batch and how its measurements look."""
+    samples, measurements = to_uint8(outputs.samples).cpu(), to_uint8(pictures).cpu()
+    files: list[File] = []
+    for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
+        if row["status"] == "ok":
+            path = folder.picture_path("samples", key.image_id, key.sample)
+            files.append((path, partial(encode_png, samples[i])))
+        if key.sample == 0:
+            path = folder.picture_path("measurements", key.image_id, 0)
+            files.append((path, partial(encode_png, measurements[i])))
+    return files
 
-    def _write(self, folder: RunFolder, kind: str, image_id: str, sample: int, image: Tensor) -> None:
-        buffer = io.BytesIO()
-        encode_image(image).save(buffer, format="PNG")
-        write_atomically(folder.picture_path(kind, image_id, sample), buffer.getvalue())
+
+def _states(folder: RunFolder, outputs: BatchResult) -> list[File]:
+    """The samples of each problem in a batch as one file, named as the first of them."""
+    samples = outputs.samples.cpu()
+    files: list[File] = []
+    for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
+        rows = list(group)
+        path = folder.picture_path("samples", image_id, outputs.keys[rows[0]].sample, ".safetensors")
+        files.append((path, partial(save, {"samples": samples[rows]})))
+    return files
+
+
+def _measurements(folder: RunFolder, outputs: BatchResult) -> list[File]:
+    """What was measured and what was drawn for it."""
+    return [
+        (folder.picture_path("measurements", key.image_id, 0, ".safetensors"), partial(save, _tensors(outputs, i)))
+        for i, key in enumerate(outputs.keys)
+        if key.sample == 0
+    ]
+
+
+def _write(folder: RunFolder, files: list[File], rows: list[Row], rank: int) -> None:
+    """One batch: rows last, when what they speak of is on the disk."""
+    # each file waits for the disk, and files that wait together wait once
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for written in [threads.submit(_write_file, path, content) for path, content in files]:
+            written.result()
+    folder.append(rows, rank)
+
+
+def _write_file(path: Path, content: Callable[[], bytes]) -> None:
+    write_atomically(path, content())
 
 
 def _in_words(metrics: dict[str, Any]) -> str:

@@ -38,8 +38,8 @@ def test_the_trace_is_a_band_against_the_step(events):
 
 
 def test_quality_timing_and_the_final_metrics_are_told(events, tmp_path):
-    for name in ("quality/psnr", "quality/ssim", "timing/seconds_per_image", "timing/nfe_backward_per_image"):
-        assert steps(events, name) == [0, 1, 2], name
+    for name in ("running_mean/psnr", "running_mean/ssim", "timing/seconds_per_image", "timing/nfe_backward_per_image"):
+        assert steps(events, name) == [2, 4, 6], name
     (final,) = events.Scalars("metrics/psnr")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert final.value == pytest.approx(metrics["metrics"]["psnr"]["mean"], rel=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -67,5 +68,16 @@ def to_uint8(image: Tensor) -> Tensor:
 
 def encode_image(image: Tensor) -> Image.Image:
     """(C,H,W) in [−1, 1], C = 1 or 3 → a PIL image."""
-    pixels = to_uint8(image).permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    return _picture(to_uint8(image))
+
+
+def encode_png(pixels: Tensor) -> bytes:
+    """(C,H,W) uint8, C = 1 or 3 → a PNG file's content."""
+    content = io.BytesIO()
+    _picture(pixels).save(content, format="PNG")
+    return content.getvalue()
+
+
+def _picture(pixels: Tensor) -> Image.Image:
+    array = pixels.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array)

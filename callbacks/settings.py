@@ -1,0 +1,29 @@
+"""What a run is, in the few words that TensorBoard's table of runs shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dsg.report.settings import at, class_name, method, task
+
+Column = str | int | float
+
+
+def columns(settings: Mapping[str, Any]) -> dict[str, Column]:
+    """task, method, kernel, steps, seed, and the method's main strength: its first number, `strength_of` says which.
+
+    DSG over DPS with guidance_rate 0.2 has the strength 0.2 of `guidance_rate`. A method without numbers has none.
+    """
+    steps = str(at(settings, "model.steps"))
+    found: dict[str, Column] = {
+        "task": task(settings),
+        "method": method(settings),
+        "kernel": class_name(settings, "model.kernel"),
+        "steps": int(steps) if steps.isdecimal() else steps,  # or ddimN
+        "seed": at(settings, "model.seed") or 0,
+    }
+    for name, value in (at(settings, "model.guidance.init_args") or {}).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return found | {"strength": float(value), "strength_of": name}
+    return found | {"strength_of": "none"}
