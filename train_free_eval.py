@@ -21,22 +21,20 @@ from dsg.data.base import EvaluationData
 from dsg.errors import UserError
 from dsg.mistakes import FAILED, OK, explain, flat, quieten
 from dsg.module import GuidedDiffusion
-from dsg.parser import BEHAVIOUR, PREDICT
+from dsg.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
 from dsg.results import RunFolder
 
 
 class EvaluationCLI(LightningCLI):
     """One subcommand, `predict`."""
 
-    failed = 0  # images that could not be read or sampled
-
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         return {"predict": {"model", "dataloaders", "datamodule", "return_predictions", "ckpt_path", "weights_only"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--run_dir", type=str, required=True, help="The run folder: new, or one to continue.")
-        parser.add_argument("--include", type=list[str], help="Configurations to read before this one, relative to it.")
+        for option, how in OWN_OPTIONS.items():
+            parser.add_argument(option, **how)
         for name, callback in callbacks.ALWAYS.items():
             parser.add_lightning_class_args(callback, name)
 
@@ -51,15 +49,16 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        folder = RunFolder(self.config.predict.run_dir)
-        folder.open(*run_settings(self.parser, self.config))
-        keys, datamodule.done = datamodule.keys(), folder.done()
-        if not set(keys) <= datamodule.done:
+        folder, keys = RunFolder(self.config.predict.run_dir), set(datamodule.keys())
+        if first := self.trainer.is_global_zero:
+            folder.open(*run_settings(self.parser, self.config))
+            datamodule.done = folder.ask_for(keys)
+        if not keys <= datamodule.done or callbacks.others_are_there(self.trainer):
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
-        elif self.trainer.is_global_zero and not folder.is_finished():
+        if first and not folder.is_finished():
             self._get(self.config_init, "writer").finish(self.trainer)
-        self.failed = len(set(keys) & folder.failed())
-        if self.failed and self.trainer.is_global_zero:
+        self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
+        if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
 
 
@@ -92,7 +91,7 @@ def main(args: list[str] | None = None) -> int:
         return FAILED if start(args).failed else OK
     except BaseException as error:
         code, message = explain(error)
-        print(message, file=sys.stderr)
+        print(message, file=sys.stderr, end="\n" * bool(message))
         return code
 
 

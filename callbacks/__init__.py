@@ -10,6 +10,7 @@ from callbacks.posterior import Posterior
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
 from callbacks.timing import Timing
+from callbacks.watch import Watch, others_are_there
 from callbacks.writer import RunFolderWriter
 
 __all__ = [
@@ -25,10 +26,13 @@ __all__ = [
     "RunFolderWriter",
     "SamplingProgress",
     "Timing",
+    "Watch",
+    "others_are_there",
 ]
 
 # always present, in this order; each one's options are at the top level, as --quality.lpips or --diagnostics.images
 ALWAYS = {
+    "watch": Watch,
     "progress": SamplingProgress,
     "timing": Timing,
     "quality": Quality,

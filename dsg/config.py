@@ -18,8 +18,9 @@ from jsonargparse import ArgumentParser, Namespace
 from dsg.errors import UserError
 
 # what no sample and no row depends on
-IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity")
+IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch")
 IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
+NOTED = ("data.init_args.limit",)  # what no sample depends on, but the summary
 
 
 def expand_includes(args: Sequence[str]) -> list[str]:
@@ -64,13 +65,15 @@ def with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
     return [nested for name in includes for nested in with_includes(file.parent / name, chain)] + [file]
 
 
-def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], str, list[str]]:
-    """What `RunFolder.open` asks for: the resolved settings as plain types, the head, and the keys that may change."""
+def run_settings(
+    parser: ArgumentParser, config: Namespace
+) -> tuple[dict[str, Any], str, list[str], Sequence[str], bool]:
+    """What `RunFolder.open` asks for, in its order."""
     settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
-    for name in ("config", "include", "run_dir", "seed_everything"):
+    for name in ("config", "include", "run_dir", "fresh", "seed_everything"):
         settings.pop(name, None)
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
-    return settings, _head(), [*IGNORED, *trainer]
+    return settings, _head(), [*IGNORED, *trainer], NOTED, config.predict.fresh
 
 
 def _head() -> str:

@@ -9,6 +9,7 @@ import warnings
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from dsg.errors import UserError
 
@@ -35,13 +36,16 @@ def quieten() -> None:
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the line that `error` ends the run with.
+    """The exit code and the line that `error` ends the run with; of an interrupted run the first process alone tells.
 
     Raises:
         BaseException: `error` itself, if it is an exit of the parser's, or an error of the code.
     """
-    if isinstance(error, KeyboardInterrupt) or _ended_by_interrupt(error):
-        return INTERRUPTED, "interrupted; finished images are kept, and the same command continues"
+    if interrupt := _interrupt(error):
+        if lost := str(interrupt):  # a process of the run
+            return MISTAKE, f"error: {lost}"
+        said = "interrupted; finished images are kept, and the same command continues"
+        return INTERRUPTED, "" if rank_zero_only.rank else said
     if user_error := _user_error(error):
         return MISTAKE, f"error: {user_error}"
     if isinstance(error, MisconfigurationException):
@@ -65,9 +69,10 @@ def _thread_ended(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def _ended_by_interrupt(error: BaseException) -> bool:
+def _interrupt(error: BaseException) -> KeyboardInterrupt | None:
     """Lightning turns Ctrl-C into an exit, once the callbacks have written what there is."""
-    return isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt)
+    cause = error.__context__ if isinstance(error, SystemExit) else error
+    return cause if isinstance(cause, KeyboardInterrupt) else None
 
 
 def _user_error(error: BaseException | None) -> UserError | None:

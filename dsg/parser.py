@@ -75,6 +75,12 @@ class EvaluationParser(LightningArgumentParser):
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
 
 
+OWN_OPTIONS: dict[str, dict[str, Any]] = {
+    "--run_dir": {"type": str, "required": True, "help": "The run folder: new, or one to continue."},
+    "--fresh": {"action": "store_true", "help": "Begin anew; the old run folder is kept as RUN_DIR.1, .2, ..."},
+    "--include": {"type": list[str], "help": "Configurations to read before this one, relative to it."},
+}
+
 # how Lightning's command line is to behave: it evaluates, and trains nothing
 BEHAVIOUR: dict[str, Any] = {
     "subclass_mode_data": True,

@@ -4,6 +4,7 @@ config.yaml              the settings, with version, git state and device in its
 samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits
 measurements/<id>.png    how the measurements look
 rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
+rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
 per_image.csv            the journal's rows, sorted; made when a run ends
 metrics.json             their means with intervals; made when a run ends
 """
@@ -14,7 +15,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dsg.errors import UserError
 Row = dict[str, Any]
 SETTINGS = "config.yaml"
 JOURNAL = "rows"
+LEFT_OUT = "rows/left_out.json"
 TABLE = "per_image.csv"
 METRICS = "metrics.json"
 
@@ -40,29 +42,64 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def open(self, settings: dict[str, Any], head: str = "", ignored: Sequence[str] = ()) -> None:
-        """Begin, or continue what an earlier run of the same settings left.
+    def open(
+        self,
+        settings: dict[str, Any],
+        head: str = "",
+        ignored: Sequence[str] = (),
+        noted: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> None:
+        """Begin, or continue what an earlier run of the same settings left; one rank does, before any samples.
 
         Args:
             settings: the resolved configuration, plain YAML types.
             head: comment lines for the top of config.yaml.
-            ignored: dotted keys that may differ, because results do not depend on them.
+            ignored: dotted keys that may differ, because no result depends on them.
+            noted: dotted keys that may differ, because no row depends on them; config.yaml tells the new value.
+            fresh: begin anew; what an earlier run left is kept, as <path>.1 or the next number that is free.
 
         Raises:
             UserError: if the folder holds results of other settings, naming each difference, or cannot be written.
         """
         file = self.path / SETTINGS
+        if fresh and file.exists():
+            self._set_aside()
         settings = yaml.safe_load(yaml.safe_dump(settings))
         if (old := self._settings()) is not None:
-            differences = list(_differences(old, settings, ignored))
-            if not differences:
+            if not any(_differences(old, settings, ignored)):
                 return
-            if self.rows():
+            differences = list(_differences(old, settings, [*ignored, *noted]))
+            if differences and self._journal():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(differences)}; "
-                    "use those settings or another run_dir"
+                    "use those settings or another run_dir, or begin anew with --fresh"
                 )
         write_atomically(file, (head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
+
+    def _set_aside(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        try:
+            self.path.rename(aside)
+        except OSError as error:
+            raise UserError(
+                f"--fresh: cannot rename {self.path} to {aside}: {error.strerror}; choose another run_dir"
+            ) from error
+
+    def ask_for(self, keys: Iterable[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        """Say what is evaluated from now on, and learn what is done: `rows` leaves out images that an earlier start
+        did and this one does not ask for. Their journal and pictures stay; asked for again, they count again.
+        """
+        left_out = sorted({row["id"] for row in self._journal()}.difference(image_id for image_id, _ in keys))
+        if left_out != self._left_out():
+            write_atomically(self.path / LEFT_OUT, json.dumps(left_out).encode())
+        return self.done()
+
+    def _left_out(self) -> list[str]:
+        file = self.path / LEFT_OUT
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
     def _settings(self) -> dict[str, Any] | None:
         """What config.yaml says; None in a folder that is new or empty."""
@@ -106,7 +143,12 @@ class RunFolder:
             raise cannot_write(file, error) from error
 
     def rows(self) -> list[Row]:
-        """Every finished row, sorted by id and sample number; half-written lines are as if never begun."""
+        """Every finished row of the images asked for, sorted by id and sample number."""
+        left_out = set(self._left_out())
+        return [row for row in self._journal() if row["id"] not in left_out]
+
+    def _journal(self) -> list[Row]:
+        """The rows of all ranks, sorted; half-written lines are as if never begun."""
         found: dict[tuple[str, int], Row] = {}
         for file in sorted((self.path / JOURNAL).glob("rank*.jsonl")):
             for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from dsg.errors import UnreadableImage, UserError
 from dsg.models.base import ScoreModel
@@ -72,6 +72,7 @@ class EvaluationData(LightningDataModule):
         num_workers: processes that read ahead; without influence on results.
     """
 
+    allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
     image_shape: tuple[int, ...] | None = None  # (3,H,W) of every image; None if that is not known before they are read
 
     def __init__(
@@ -117,9 +118,16 @@ class EvaluationData(LightningDataModule):
         return [(image_id, k) for image_id in ids for k in range(self.samples_per_image)]
 
     def predict_dataloader(self) -> DataLoader:
+        """This rank's share of what is not done. What is done, the first rank says: all must share out the same."""
+        rank, ranks = 0, 1
+        if self.trainer is not None:
+            rank, ranks = self.trainer.global_rank, self.trainer.world_size
+            self.done = self.trainer.strategy.broadcast(self.done)
         todo = [key for key in self.keys() if key not in self.done]
+        samples = Samples(self, self.groups(todo))
         return DataLoader(
-            Samples(self, self.groups(todo)),
+            samples,
+            sampler=Share(samples, rank, ranks),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=_collate,
@@ -150,6 +158,23 @@ class Samples(Dataset):
             return _Item(key, *self.data.load(key[0]))
         except UnreadableImage as error:
             return _Item(key, None, None, str(error))
+
+
+class Share(DistributedSampler):
+    """Every `ranks`-th group from the `rank`-th on: together the ranks have each group once, and one may have none.
+
+    Lightning's own sampler for predictions refuses a rank that has none. It leaves a DistributedSampler as it is.
+    """
+
+    def __init__(self, samples: Samples, rank: int, ranks: int) -> None:
+        super().__init__(samples, num_replicas=ranks, rank=rank, shuffle=False)
+        self.share = range(rank, len(samples), ranks)
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.share)
 
 
 def _collate(groups: list[list[_Item]]) -> ImageBatch:
