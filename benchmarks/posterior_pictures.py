@@ -93,10 +93,7 @@ def draw_manifold(runs: Path, file: Path) -> None:
     along.axhspan(-2, 2, color="0.9", zorder=0, label="95 % of noised data")
     along.set(xlabel="step", ylabel="z, standard deviations of −log p_t", yscale="symlog", title="along the way")
     along.legend(fontsize=7, ncols=2)
-    for ax, column in (
-        (off, "off_manifold", "distance from the manifold"),
-        (far, "sliced_wasserstein", "error"),
-    ):
+    for ax, column in ((off, "off_manifold"), (far, "sliced_wasserstein")):
         for name, (label, strengths, colour) in STRENGTHS.items():
             side = ax if name == "dps" else ax.twiny()
             values = [metric(runs / f"{name}_{s}" / "default", column) for s in strengths]
