@@ -69,10 +69,10 @@ class SpectralPhysicsOperator(SpectralOperator):
     def singular_values(self, like: Tensor) -> Tensor:
         return torch.as_tensor(self.physics.mask).to(like)
 
-    def inverse_singular_values(self, like: Tensor) -> Tensor:
+    def inverse_singular_values(self, like: Tensor, cutoff: float = CUTOFF) -> Tensor:
         """As the base's, with the largest over all axes: a spectrum has three, (real, imaginary) the last."""
         s = self.singular_values(like)
-        return torch.where(s > CUTOFF * s.amax(), 1 / torch.where(s > 0, s, 1), 0)
+        return torch.where(s > max(cutoff, CUTOFF) * s.amax(), 1 / torch.where(s > 0, s, 1), 0)
 
     def u(self, coefficients: Tensor, /) -> Tensor:
         return self.physics.U(coefficients)

@@ -45,10 +45,10 @@ class SpectralOperator(LinearOperator):
     def v_adjoint(self, x: Image, /) -> Tensor:
         """Vᵀ x: images → coefficients."""
 
-    def inverse_singular_values(self, like: Tensor) -> Tensor:
-        """s⁺ = 1/s where s > CUTOFF·max(s), and 0 elsewhere; shaped as `singular_values`."""
+    def inverse_singular_values(self, like: Tensor, cutoff: float = CUTOFF) -> Tensor:
+        """s⁺ = 1/s where s > cutoff·max(s), at least CUTOFF·max(s), and 0 elsewhere; shaped as `singular_values`."""
         s = self.singular_values(like)
-        kept = s > CUTOFF * s.amax(dim=(-2, -1), keepdim=True)
+        kept = s > max(cutoff, CUTOFF) * s.amax(dim=(-2, -1), keepdim=True)
         return torch.where(kept, 1 / torch.where(kept, s, 1), 0)
 
     def pseudo_inverse(self, y: Tensor) -> Image:

@@ -243,6 +243,18 @@ def test_ddnm_without_noise_needs_no_singular_values():
     assert (end < 0.01 * start).all()
 
 
+def test_ddnm_plus_leaves_singular_values_below_its_cutoff_to_the_network():
+    task = tasks.GaussianDeblurring(kernel_size=9, sigma=1.5)
+    (kept, process), (cut, _) = (pictures(DDNM(cutoff=c), task) for c in (0.0, 0.5))
+    s = process.measurement.operator.singular_values(kept[0].x_t)
+    low = s < 0.5 * s.amax()
+    difference = process.measurement.operator.v_adjoint(cut[0].x_prev - cut[0].transition.mean)
+    noise = NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]).normal("reverse", (3, 16, 16))
+    plain = cut[0].transition.std * process.measurement.operator.v_adjoint(noise)
+    torch.testing.assert_close(difference * low, plain * low, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(kept[0].x_prev, cut[0].x_prev)
+
+
 def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
     with pytest.raises(UserError, match="eta above 0"):
         DDNM().check(DDIM(0.0), tasks.Denoising(), Toy(16))
@@ -256,6 +268,7 @@ def test_impossible_settings_are_refused():
         (lambda: PiGDM("other"), "published or score"),
         (lambda: BODDNM(0.0), "cutoff"),
         (lambda: DDRM(1.5), "eta"),
+        (lambda: DDNM(cutoff=1.0), "cutoff"),
         (lambda: DAPS(0), "at least 1"),
         (lambda: DAPS(spread=0.0), "spread"),
         (lambda: DAPS(likelihood_sigma=0.0), "likelihood_sigma"),

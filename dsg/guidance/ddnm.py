@@ -38,13 +38,21 @@ class DDNM(Guidance):
     Args:
         keep_epsilon: give DDIM the network's own ε, as the published code does; otherwise the ε that belongs to the
             corrected x̂, which at eta 1 is DDPM's step.
+        cutoff: in [0, 1): DDNM+ takes singular values up to this share of the largest for 0, as the published code does
+            (0.03); the measurement's noise is the same at every step, and along small ones it would add up.
 
     Raises:
-        UserError: before the first sample, for a task that is not linear with Gaussian noise; with σ_y > 0, for one
-            without singular values, and for a kernel without noise or with a learned variance.
+        UserError: for a cutoff outside its range; before the first sample, for a task that is not linear with Gaussian
+            noise; with σ_y > 0, for one without singular values, and for a kernel without noise or with a learned
+            variance.
     """
 
     keep_epsilon: bool = True
+    cutoff: float = 0.03
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.cutoff < 1.0:
+            raise UserError(f"cutoff: DDNM's must be in [0, 1), got {self.cutoff}")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         if require_linear("DDNM", task, score_model) == 0.0:
@@ -67,7 +75,7 @@ class DDNM(Guidance):
         operator = spectral_operator(process)
         assert isinstance(unguided.std, float), "checked before the first sample"
         std, moves = unguided.std, self._response(step, process)
-        inverse = operator.inverse_singular_values(y)
+        inverse = operator.inverse_singular_values(y, self.cutoff)
         amplified = moves * sigma_y * inverse  # a σ_y/s, and 0 where s is
         share = torch.where(amplified > std, std / torch.where(amplified > std, amplified, 1), 1)
         deviation = (std**2 - (share * amplified) ** 2).clamp(min=0).sqrt()
