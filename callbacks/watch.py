@@ -50,7 +50,7 @@ class Watch(EvaluationCallback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning, which puts the old handlers back, only notes SIGTERM while it predicts
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGUSR1):
+            for number in (signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)):
                 signal.signal(number, self._end)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -72,6 +72,8 @@ class Watch(EvaluationCallback):
     def _watch(self, trainer: Trainer) -> None:
         while not self._over.wait(INTERVAL):
             if lost := _ended(self._children) or _first_is_gone(trainer):
+                if self._over.is_set() or _all_are_through(trainer):  # how a process ends after its work is no matter
+                    return
                 self._lost = f"{lost}; finished images are kept, and the same command continues"
                 interrupt_main(signal.SIGTERM)
                 if not self._ending.wait(PATIENCE):
@@ -93,7 +95,7 @@ def wait_for_others(trainer: Trainer) -> None:
     It is no barrier: those give up after some minutes, and shares may end further apart; and no signal would end them.
     """
     if trainer.is_global_zero and dist.is_initialized():
-        while _store().add(_counter(trainer), 0) < trainer.world_size - 1:
+        while not _all_are_through(trainer):
             time.sleep(INTERVAL / 5)
 
 
@@ -103,6 +105,10 @@ def _store() -> Any:
 
 def _counter(trainer: Trainer) -> str:
     return f"finished {trainer.default_root_dir}"
+
+
+def _all_are_through(trainer: Trainer) -> bool:
+    return trainer.is_global_zero and _store().add(_counter(trainer), 0) >= trainer.world_size - 1
 
 
 def _ended(children: list[subprocess.Popen]) -> str:

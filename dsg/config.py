@@ -67,7 +67,7 @@ def with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
 
 def run_settings(
     parser: ArgumentParser, config: Namespace
-) -> tuple[dict[str, Any], str, list[str], Sequence[str], bool]:
+) -> tuple[dict[str, Any], str, list[str], tuple[str, ...], bool]:
     """What `RunFolder.open` asks for, in its order."""
     settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
     for name in ("config", "include", "run_dir", "fresh", "seed_everything"):

@@ -72,13 +72,13 @@ class EvaluationData(LightningDataModule):
         num_workers: processes that read ahead; without influence on results.
     """
 
-    allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
     image_shape: tuple[int, ...] | None = None  # (3,H,W) of every image; None if that is not known before they are read
 
     def __init__(
         self, limit: int | None = None, samples_per_image: int = 1, batch_size: int = 1, num_workers: int = 0
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
         for name, value in (("limit", limit), ("samples_per_image", samples_per_image), ("batch_size", batch_size)):
             if value is not None and value < 1:
                 raise UserError(f"data.{name}: must be at least 1, got {value}")
