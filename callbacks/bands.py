@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -26,28 +25,44 @@ class Bands:
     """Collects the measures of every step, and writes them as `trace/<measure>/{mean,p10,p90}` against the step.
 
     The last step has no noise, hence no shell, and no direction that guidance would have chosen.
+
+    Args:
+        samples: how many are taken, at least 1; those that come later are not.
     """
 
-    def __init__(self) -> None:
-        self._steps: dict[int, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+        self._taken = 0
+        # one block, because small tensors that stay between the large ones that go would keep the latter's memory
+        self._values: Tensor | None = None  # (measures, steps, samples); NaN where there is none
+
+    @property
+    def full(self) -> bool:
+        """Whether it has all that it takes."""
+        return self._taken >= self._samples
 
     def add(self, record: StepRecord) -> None:
         """One step of a batch."""
-        for name in MEASURES:
-            if record.step.index == 0 and name in ("shell_ratio", "cosine"):
+        if self._values is None:
+            shape = (len(MEASURES), record.step.total, self._samples)
+            self._values = torch.full(shape, torch.nan, device=record.x_prev.device)
+        last, end = record.step.index == 0, min(self._taken + len(record.x_prev), self._samples)
+        for i, name in enumerate(MEASURES):
+            if last and name in ("shell_ratio", "cosine"):
                 continue
             values: PerSample | None = getattr(record, name)
             if values is not None:
-                self._steps[record.step.position][name].append(values.detach())
+                self._values[i, record.step.position, self._taken : end] = values.detach()[: end - self._taken]
+        if last:
+            self._taken = end
 
     def write(self, writer: SummaryWriter) -> None:
         """Tell what is collected, if anything is."""
-        for position, measures in sorted(self._steps.items()):
-            for name, values in measures.items():
-                finite = torch.cat(values).float()
-                finite = finite[finite.isfinite()]
+        for name, of_steps in zip(MEASURES, [] if self._values is None else self._values.cpu(), strict=False):
+            for position, values in enumerate(of_steps):
+                finite = values[values.isfinite()]
                 if len(finite):
-                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], device=finite.device)).tolist()
+                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9])).tolist()
                     for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
                         writer.add_scalar(f"trace/{name}/{kind}", value, position)
         charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in MEASURES.items()}

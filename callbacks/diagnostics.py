@@ -43,24 +43,20 @@ class Diagnostics(EvaluationCallback):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._writer = tensorboard(trainer)
         self._bands: Bands | None = None
-        self._traced = 0
         if self._writer is None:
             return
         # the ranks share the ids out, and this one shows what falls to it
         keys = trainer.datamodule.keys()  # type: ignore[attr-defined]
         self._shown = frozenset(list(dict(keys))[: self.images * trainer.world_size])
         if not samples_done(trainer) or not has_trace(Path(trainer.default_root_dir)):
-            self._bands = Bands()
+            self._bands = Bands(self.traced_samples)
         pl_module.observers.append(self)
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
-        last = record.step.index == 0
         if self._bands is not None:
             self._bands.add(record)
-            if last:
-                self._traced += len(keys)
         stride = max(record.step.total // self.clean_estimates, 1)
-        if last or record.step.position % stride == 0:
+        if record.step.index == 0 or record.step.position % stride == 0:
             self._show_clean_estimates(record, process, keys)
 
     def on_predict_batch_end(
@@ -69,7 +65,7 @@ class Diagnostics(EvaluationCallback):
     ) -> None:  # fmt: skip
         if self._writer is None:
             return
-        if self._traced >= self.traced_samples:
+        if self._bands is not None and self._bands.full:
             self._tell_trace(self._writer)
         if outputs.picture is None:
             return
