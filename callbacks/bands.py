@@ -45,7 +45,7 @@ class Bands:
         """One step of a batch."""
         if self._values is None:
             shape = (len(MEASURES), record.step.total, self._samples)
-            self._values = torch.full(shape, torch.nan, device=record.x_prev.device)
+            self._values = torch.full(shape, torch.nan, dtype=torch.float32, device=record.x_prev.device)
         last, end = record.step.index == 0, min(self._taken + len(record.x_prev), self._samples)
         for i, name in enumerate(MEASURES):
             if last and name in ("shell_ratio", "cosine"):
@@ -62,7 +62,7 @@ class Bands:
             for position, values in enumerate(of_steps):
                 finite = values[values.isfinite()]
                 if len(finite):
-                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9])).tolist()
+                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], dtype=torch.float32)).tolist()
                     for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
                         writer.add_scalar(f"trace/{name}/{kind}", value, position)
         charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in MEASURES.items()}

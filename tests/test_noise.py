@@ -31,7 +31,7 @@ def test_samples_of_one_image_share_their_measurement_and_no_other_noise():
     streams = NoiseStreams([SampleKey(0, "a", 0), SampleKey(0, "a", 1)])
     for purpose in Purpose:
         one, two = streams.normal(purpose, (4,))
-        assert torch.equal(one, two) == (purpose in (Purpose.OPERATOR, Purpose.MEASUREMENT))
+        assert torch.equal(one, two) == (purpose in (Purpose.REFERENCE, Purpose.OPERATOR, Purpose.MEASUREMENT))
 
 
 def test_draws_continue_the_stream_instead_of_repeating_it():
