@@ -19,6 +19,7 @@ OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 HARMLESS = (
     ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
     ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
+    ".*across ranks is zero.*",  # a process may have nothing to do
     ".*LeafSpec.*",  # of Lightning's own use of torch
     ".*'pretrained' is deprecated.*|.*weight enum.*",  # of lpips's use of torchvision
 )
