@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
+from dsg.choices import choices
+
 # the Trainer's options that act on training alone, or that the command line sets itself
 HIDDEN = (
     "fast_dev_run", "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "limit_train_batches",
@@ -70,7 +72,7 @@ class EvaluationParser(LightningArgumentParser):
     def _suggestion(self, message: str) -> str:
         unknown = re.search(r"unrecognized arguments: (--[\w.]+)", message)
         if not unknown:
-            return ""
+            return choices(one_line(message))
         similar = get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=0.8)
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
 

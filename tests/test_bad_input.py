@@ -20,7 +20,14 @@ MISTAKES = {
     "misspelt option": (["--model.step", "1"], ["--model.step", "did you mean --model.steps?"]),
     "unknown parameter": (["--model.guidance.guidance_ratee", "1"], ["model.guidance", "'guidance_ratee'"]),
     "unknown module": (["--model.score_model", "nope.Model"], ["model.score_model", "No module named 'nope'"]),
-    "unknown class": (["--model.guidance", "dsg.guidance.Nope"], ["model.guidance", "no attribute 'Nope'"]),
+    "unknown class": (
+        ["--model.guidance", "dsg.guidance.Nope"],
+        ["model.guidance", "no attribute 'Nope'", "it has BODDNM"],
+    ),
+    "unknown parameter of a class": (
+        ["--model.guidance.guidance_rat", "0.3"],
+        ["'guidance_rat' is not accepted", "it has base, guidance_rate"],
+    ),
     "class of another kind": (["--model.score_model", "tasks.Denoising"], ["model.score_model", "ScoreModel"]),
     "no number": (["--model.guidance.guidance_rate", "much"], ["guidance_rate", "float", "much"]),
     "no such choice": (["--model.spacing", "odd"], ["model.spacing", "'even', 'leading', 'trailing'", "odd"]),
