@@ -166,7 +166,10 @@ class ReverseProcess:
 
     def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
         """The unguided step's mean and standard deviation."""
-        return self.kernel.transition(x_t, prediction, step)
+        transition = self.kernel.transition(x_t, prediction, step)
+        return self.kernel.correct(
+            transition, x_t, prediction, step, lambda state: self.predict(state, self.steps[step.position + 1])
+        )
 
     def renoise(self, x_prev: State, step: Step) -> State:
         """Back up over `step` along the forward process: √(ā/ā_prev) x_prev + √(1−ā/ā_prev) z' (time travel)."""

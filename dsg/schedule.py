@@ -17,7 +17,7 @@ import numpy as np
 from dsg.errors import UserError
 
 Kind = Literal["linear", "scaled_linear", "cosine"]
-Spacing = Literal["even", "leading", "trailing"]
+Spacing = Literal["even", "leading", "trailing", "log_snr"]
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,34 @@ class NoiseSchedule:
         Args:
             steps: how many levels, 1 to T; or `ddimN`, the integer stride that gives exactly N of them.
             spacing: `even` rounds an even division with both ends kept (guided-diffusion); `leading` strides up from 0;
-                `trailing` strides down from T−1.
+                `trailing` strides down from T−1; `log_snr` divides log(ā/(1−ā)) evenly between both ends, for solvers
+                in continuous time: levels lie between those of the table, t is fractional, and may be more than T.
 
         Raises:
             UserError: if the schedule has no such subset.
         """
-        visited = np.flip(timesteps(len(self), steps, spacing))
-        alpha_bar = self.alpha_bar[visited]
+        if spacing == "log_snr":
+            visited, alpha_bar = self._continuous(steps)
+        else:
+            visited = np.flip(timesteps(len(self), steps, spacing))
+            alpha_bar = self.alpha_bar[visited]
         previous = np.append(alpha_bar[1:], 1.0)
         last = len(visited) - 1
         return [
-            Step(t=int(t), alpha_bar=float(a), index=last - i, alpha_bar_prev=float(p), total=len(visited))
+            Step(t=t.item(), alpha_bar=float(a), index=last - i, alpha_bar_prev=float(p), total=len(visited))
             for i, (t, a, p) in enumerate(zip(visited, alpha_bar, previous, strict=True))
         ]
+
+    def _continuous(self, steps: int | str) -> tuple[np.ndarray, np.ndarray]:
+        """t and ā of `steps` levels, evenly spaced in log(ā/(1−ā)), noisiest first."""
+        if isinstance(steps, str) and not steps.isdigit():
+            raise UserError(f"steps: spacing log_snr takes a number of levels, got {steps!r}")
+        if int(steps) < 1:
+            raise UserError(f"steps: must be at least 1, got {steps}")
+        table = np.log(self.alpha_bar / (1.0 - self.alpha_bar))
+        visited = np.linspace(table[-1], table[0], int(steps))
+        t = np.interp(visited, table[::-1], np.arange(len(table))[::-1])
+        return t, 1.0 / (1.0 + np.exp(-visited))
 
 
 def timesteps(total: int, steps: int | str, spacing: Spacing = "even") -> np.ndarray:
@@ -135,7 +150,7 @@ def timesteps(total: int, steps: int | str, spacing: Spacing = "even") -> np.nda
     if not 1 <= count <= total:
         raise UserError(f"steps: must be 1 to {total}, the length of the model's schedule, got {count}")
     if spacing not in ("even", "leading", "trailing"):
-        raise UserError(f"spacing: must be even, leading or trailing, got {spacing!r}")
+        raise UserError(f"spacing: must be even, leading, trailing or log_snr, got {spacing!r}")
     if spacing == "leading":
         return np.arange(count) * (total // count)
     if spacing == "trailing":

@@ -78,5 +78,5 @@ def test_tables_that_are_no_schedule_are_refused(table):
 
 
 def test_an_unknown_spacing_is_refused():
-    with pytest.raises(UserError, match="even, leading or trailing"):
+    with pytest.raises(UserError, match="even, leading, trailing or log_snr"):
         NoiseSchedule().respace(10, "linspace")

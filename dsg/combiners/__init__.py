@@ -8,6 +8,7 @@ from dsg.combiners.cfg_pp import CFGPlusPlus
 from dsg.combiners.cfg_zero import CFGZeroStar
 from dsg.combiners.classifier import ClassifierGuidance
 from dsg.combiners.noisy_classifier import MixtureClassifier, NoisyClassifier
+from dsg.combiners.scale import PiecewiseLinear, ScaleSchedule
 
 __all__ = [
     "APG",
@@ -19,5 +20,7 @@ __all__ = [
     "Conditional",
     "MixtureClassifier",
     "NoisyClassifier",
+    "PiecewiseLinear",
     "PredictionCombiner",
+    "ScaleSchedule",
 ]

@@ -29,7 +29,7 @@ class APG(Extrapolation):
     that is taken again (time travel) starts from the same Δ_before.
 
     Args:
-        guidance_scale: γ ≥ 0; 1 is the conditional model, by one evaluation.
+        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         momentum: β in (−1, 1); the paper's is negative.
@@ -60,7 +60,7 @@ class APG(Extrapolation):
         unit = direction(conditional)
         along = expand_to((delta * unit).flatten(1).sum(1), delta) * unit
         kept = delta - (1.0 - self.parallel) * along
-        return strong - signal / noise * (self.guidance_scale - 1.0) * kept  # x̂ = x̂_c + (γ − 1) kept
+        return strong - signal / noise * (self.scale(step) - 1.0) * kept  # x̂ = x̂_c + (γ − 1) kept
 
     def _with_momentum(self, delta: State, step: Step, process: ReverseProcess) -> State:
         if self.momentum == 0.0:

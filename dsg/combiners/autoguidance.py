@@ -29,7 +29,7 @@ class Autoguidance(Extrapolation):
     network is classifier-free guidance for a model that has no null class.
 
     Args:
-        guidance_scale: γ ≥ 0; 1 is the score model alone, by one evaluation.
+        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the score model alone, by one evaluation.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         guide: the weaker model, of the same states and schedule.
@@ -68,4 +68,4 @@ class Autoguidance(Extrapolation):
         return process.evaluate(x_t, step, heard, self.guide)
 
     def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
-        return weak + self.guidance_scale * (strong - weak)
+        return weak + self.scale(step) * (strong - weak)

@@ -31,7 +31,8 @@ class ClassifierFree(Extrapolation):
     As there, that is done on the velocity v; at high noise every ε has spread 1 and there would be nothing to rescale.
 
     Args:
-        guidance_scale: γ = 1 + w ≥ 0; 1 is the conditional model, by one evaluation, 0 the unconditional one.
+        guidance_scale: γ = 1 + w ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, 0 the
+            unconditional one.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         rescale: φ in [0, 1]; 0 does not rescale.
@@ -48,7 +49,7 @@ class ClassifierFree(Extrapolation):
             raise UserError(f"rescale: φ must be in [0, 1], got {self.rescale}")
 
     def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
-        epsilon = weak + self.guidance_scale * (strong - weak)
+        epsilon = weak + self.scale(step) * (strong - weak)
         if self.rescale == 0.0:
             return epsilon
         velocity = to_velocity(epsilon, x_t, step)

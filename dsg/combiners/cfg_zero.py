@@ -30,7 +30,8 @@ class CFGZeroStar(Extrapolation):
     knows no more than N(0, I), and takes no evaluation (a learned variance is then the posterior's).
 
     Args:
-        guidance_scale: γ ≥ 0; 1 is the conditional model, by one evaluation, and has no zero steps.
+        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, and has no
+            zero steps.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         optimized_scale: fit s*; otherwise s* = 1, which is classifier-free guidance.
@@ -60,7 +61,7 @@ class CFGZeroStar(Extrapolation):
         conditional, unconditional = (to_velocity(epsilon, x_t, step) for epsilon in (strong, weak))
         if self.optimized_scale:
             unconditional = _projection(conditional, unconditional)
-        return from_velocity(unconditional + self.guidance_scale * (conditional - unconditional), x_t, step)
+        return from_velocity(unconditional + self.scale(step) * (conditional - unconditional), x_t, step)
 
 
 def _projection(of: State, onto: State) -> State:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
-from dsg.combiners.extrapolation import check_scale
 from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
 from dsg.errors import UserError
 from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
@@ -33,8 +33,8 @@ class ClassifierGuidance(PredictionCombiner):
 
     Args:
         classifier: p(c | x_t) of noisy states, at the score model's noise levels.
-        guidance_scale: s ≥ 0; 0 is the score model alone. On the unconditional model s is classifier-free guidance's γ,
-            on the conditional one its w = γ − 1.
+        guidance_scale: s ≥ 0, a number or a ScaleSchedule; 0 is the score model alone. On the unconditional model s is
+            classifier-free guidance's γ, on the conditional one its w = γ − 1.
         conditional: give the label to the score model too, if it takes labels.
 
     Raises:
@@ -42,7 +42,7 @@ class ClassifierGuidance(PredictionCombiner):
     """
 
     classifier: NoisyClassifier
-    guidance_scale: float = 1.0
+    guidance_scale: GuidanceScale = 1.0
     conditional: bool = True
 
     needs_labels: ClassVar[bool] = True
@@ -71,8 +71,8 @@ class ClassifierGuidance(PredictionCombiner):
         labels = labels_of(process)
         hears = self.conditional and process.score_model.num_classes is not None
         output = process.evaluate(x_t, step, labels if hears else None)
-        if self.guidance_scale > 0.0:
-            strength = self.guidance_scale * math.sqrt(1.0 - step.alpha_bar)
+        if (scale := scale_at(self.guidance_scale, step)) > 0.0:
+            strength = scale * math.sqrt(1.0 - step.alpha_bar)
             epsilon = output.epsilon - strength * self._gradient(x_t, step, labels)
             output = ModelOutput(epsilon, output.variance_range)
         return Prediction.from_output(output, x_t, step, process.clip_denoised)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
 from dsg.errors import UserError
 from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ModelOutput, ScoreModel
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from dsg.process import ReverseProcess
 
 
-def check_scale(guidance_scale: float) -> None:
-    """Raise UserError unless 0 ≤ γ < ∞."""
-    if not 0.0 <= guidance_scale < math.inf:
-        raise UserError(f"guidance_scale: γ must be at least 0 and finite, got {guidance_scale}")
-
-
 @dataclass(frozen=True)
 class Extrapolation(PredictionCombiner):
     """From a weak prediction past a strong one, by γ, at the noise levels of an interval (2404.07724).
@@ -34,7 +29,7 @@ class Extrapolation(PredictionCombiner):
     `combine`; the weak prediction is by default the unconditional one. A learned variance is the strong one's.
 
     Args:
-        guidance_scale: γ = 1 + w ≥ 0; 1 is the conditional model.
+        guidance_scale: γ = 1 + w ≥ 0, a number or a ScaleSchedule of the noise level; 1 is the conditional model.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
 
@@ -42,7 +37,7 @@ class Extrapolation(PredictionCombiner):
         UserError: for values outside these ranges.
     """
 
-    guidance_scale: float = 2.0
+    guidance_scale: GuidanceScale = 2.0
     t_low: float = 0.0
     t_high: float | None = None
 
@@ -58,7 +53,12 @@ class Extrapolation(PredictionCombiner):
 
     def is_guided(self, step: Step) -> bool:
         """Whether two predictions are combined on this step."""
-        return self.guidance_scale != 1.0 and self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
+        in_interval = self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
+        return in_interval and self.scale(step) != 1.0
+
+    def scale(self, step: Step) -> float:
+        """γ at this step."""
+        return scale_at(self.guidance_scale, step)
 
     def condition(self, process: ReverseProcess) -> Tensor | None:
         """What the strong prediction is conditioned on."""

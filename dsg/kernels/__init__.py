@@ -3,5 +3,7 @@
 from dsg.kernels.base import Prediction, ReverseKernel, Transition
 from dsg.kernels.ddim import DDIM
 from dsg.kernels.ddpm import DDPM
+from dsg.kernels.euler_maruyama import EulerMaruyama
+from dsg.kernels.heun import Heun
 
-__all__ = ["DDIM", "DDPM", "Prediction", "ReverseKernel", "Transition"]
+__all__ = ["DDIM", "DDPM", "EulerMaruyama", "Heun", "Prediction", "ReverseKernel", "Transition"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from dsg.models.base import ModelOutput
@@ -88,6 +88,17 @@ class ReverseKernel(ABC):
     @abstractmethod
     def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
         """The step's mean and standard deviation. After the last step σ is 0: the mean is the sample."""
+
+    def correct(
+        self, transition: Transition, x_t: State, prediction: Prediction, step: Step,
+        predict_next: Callable[[State], Prediction],
+    ) -> Transition:  # fmt: skip
+        """The transition improved by further evaluations, for a solver of higher order; by default as it is.
+
+        Args:
+            predict_next: the prediction at a state of the level that the step goes to; not on the last step.
+        """
+        return transition
 
     def check(self, learns_variance: bool) -> None:
         """Raise UserError if the score model lacks what this kernel needs."""

@@ -1,0 +1,77 @@
+"""The guidance scale: one number, or a function of the noise level."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from dsg.errors import UserError
+from dsg.schedule import NoiseLevel
+
+
+class ScaleSchedule(ABC):
+    """γ as a function of the noise level: any that is never negative. Hashable, without state."""
+
+    @abstractmethod
+    def at(self, level: NoiseLevel) -> float:
+        """γ ≥ 0 at a level."""
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear(ScaleSchedule):
+    """γ between points over the timestep t, linear between them and constant outside.
+
+    `t: [0, 999]`, `scale: [1, 4]` rises with the noise; `t: [300, 300, 800, 800]` with `scale: [1, 4, 4, 1]` is 4 in an
+    interval and 1 outside. In classifier-free guidance w = γ − 1, so that γ ≥ 1 is what 2505.01382 speaks of.
+
+    Args:
+        t: timesteps, ascending; two may be equal, where γ jumps.
+        scale: γ ≥ 0 at each.
+
+    Raises:
+        UserError: for lists of different lengths, t that falls, and a negative γ.
+    """
+
+    t: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.t or len(self.t) != len(self.scale):
+            raise UserError(
+                f"guidance_scale: needs as many t as scale, and one at least, got {len(self.t)} and {len(self.scale)}"
+            )
+        if list(self.t) != sorted(self.t):
+            raise UserError(f"guidance_scale: t must not fall, got {list(self.t)}")
+        for value in self.scale:
+            check_scale(value)
+
+    def at(self, level: NoiseLevel) -> float:
+        right = bisect_right(self.t, level.t)
+        if right == 0 or right == len(self.t):
+            return self.scale[0 if right == 0 else -1]
+        (t0, t1), (s0, s1) = self.t[right - 1 : right + 1], self.scale[right - 1 : right + 1]
+        return s0 + (s1 - s0) * (level.t - t0) / (t1 - t0)
+
+
+GuidanceScale = float | ScaleSchedule
+
+
+def check_scale(scale: GuidanceScale) -> None:
+    """Raise UserError unless 0 ≤ γ < ∞."""
+    if not isinstance(scale, ScaleSchedule) and not 0.0 <= scale < math.inf:
+        raise UserError(f"guidance_scale: γ must be at least 0 and finite, got {scale}")
+
+
+def scale_at(scale: GuidanceScale, level: NoiseLevel) -> float:
+    """γ at a level.
+
+    Raises:
+        UserError: if a schedule gives a negative one, or none.
+    """
+    if not isinstance(scale, ScaleSchedule):
+        return scale
+    value = scale.at(level)
+    check_scale(value)
+    return value
