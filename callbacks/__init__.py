@@ -9,6 +9,7 @@ from callbacks.manifold import Manifold
 from callbacks.posterior import Posterior
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
+from callbacks.reciprocal_path import ReciprocalPath
 from callbacks.timing import Timing
 from callbacks.watch import Watch, others_are_there
 from callbacks.writer import RunFolderWriter
@@ -22,6 +23,7 @@ __all__ = [
     "Manifold",
     "Posterior",
     "Quality",
+    "ReciprocalPath",
     "RunFolderLogger",
     "RunFolderWriter",
     "SamplingProgress",
@@ -38,6 +40,7 @@ ALWAYS = {
     "quality": Quality,
     "classification": Classification,
     "posterior": Posterior,
+    "reciprocal_path": ReciprocalPath,
     "manifold": Manifold,
     "distribution": Distribution,
     "diversity": Diversity,

@@ -1,61 +1,64 @@
-"""Whether another classifier sees the class that a sample should have."""
+"""What another classifier thinks of the class that a sample should have: the mean of 1/p, which guidance lowers."""
 
 from __future__ import annotations
+
+import sys
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from callbacks.base import EvaluationCallback
+from callbacks.judge import check_judge
+from callbacks.twin import Twin
 from dsg.data.base import ImageBatch
 from dsg.data.image_file import to_uint8
-from dsg.errors import UserError
+from dsg.metrics.reciprocal import Reciprocal
+from dsg.metrics.summary import bootstrap_mean
 from dsg.module import BatchResult, GuidedDiffusion
+from dsg.results import Row, RunFolder
 from tasks import ClassLabel
-from tasks.classifier import count_classes, log_probabilities
+from tasks.classifier import log_probabilities
 
 
 class Classification(EvaluationCallback):
-    """Adds to every row what a judge says of the sample's 8-bit picture. c is the class that the task asks for, or else
-    the label of the image:
+    """Adds to every row what a judge says of the sample: of its 8-bit picture, or of the state where that is none. c is
+    the class that the task asks for, or else the label of the image:
 
-        judge_probability   p(c | x)
-        judge_correct       1 where c is the judge's most probable class, 0 elsewhere
+        judge_probability      p(c | x)
+        judge_log_probability  log p(c | x)
+        judge_reciprocal       1/p(c | x), whose mean guidance lowers (Li & Jiao 2025, 2505.01382, theorem 1)
+        judge_correct          1 where c is the judge's most probable class, 0 elsewhere
 
-    The mean of `judge_correct` in metrics.json is the accuracy.
+    Their means are in metrics.json, that of `judge_correct` being the accuracy. `judge_reciprocal` has there also
+    `standard_error`, `effective_samples`, `tail_index`, `largest_share` and `truncated`, the mean of min(1/p, 100); a
+    line in `warnings` says if it is not to be trusted, and it is no number where a probability is 0.
 
     Args:
-        judge: images (B,3,H,W) in [−1, 1] → logits (B,K), frozen here; one that the sampler does not follow, as
-            dsg.models.portraits.classifier.PortraitsClassifier with the role judge. null adds no columns.
+        judge: states (B, *shape), images in [−1, 1] → logits (B,K), frozen here; one that the sampler does not follow,
+            as dsg.models.portraits.classifier.PortraitsClassifier with the role judge, or
+            dsg.models.mixture_judge.MixtureJudge of a closed form. null adds no columns.
+        twin: finished run folder of the same samples from the same noise without guidance (w = 0). metrics.json then
+            has `worse_than_twin`, the share of samples whose p(c | x) is lower than their twin's.
 
     Raises:
-        UserError: before the first sample, for a judge that does not fit the images or the classes, and where neither
-            the task nor the data has classes.
+        UserError: before the first sample, for a judge that does not fit the states or the classes, or has the weights
+            of the classifier that the sampler follows; where neither the task nor the data has classes; for a twin of
+            other samples, or that is not finished.
     """
 
-    def __init__(self, judge: nn.Module | None = None) -> None:
+    def __init__(self, judge: nn.Module | None = None, twin: str | None = None) -> None:
         self.judge = judge if judge is None else judge.eval().requires_grad_(False)
+        self.twin = None if twin is None else Twin(twin)
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self.judge is None:
             return
-        shape, task = pl_module.score_model.image_shape, pl_module.sampler.task
-        known = count_classes(self.judge, shape, "classification.judge")
-        if isinstance(task, ClassLabel):
-            needed = task.num_classes(shape)
-        else:
-            largest = trainer.datamodule.largest_label()  # type: ignore[attr-defined]
-            if largest is None:
-                raise UserError(
-                    f"classification.judge: {type(task).__name__} asks for no class and the data has no labels; "
-                    "set data.labels, or leave the judge out"
-                )
-            needed = largest + 1
-        if known < needed or (isinstance(task, ClassLabel) and known != needed):
-            raise UserError(
-                f"classification.judge: it knows {known} classes and there are {needed}; take a judge of the same ones"
-            )
+        check_judge(self.judge, pl_module, trainer.datamodule)  # type: ignore[attr-defined]
         self.judge.to(pl_module.device)
+        if self.twin is not None and trainer.is_global_zero:
+            self.twin.check(RunFolder(trainer.default_root_dir))
 
     @torch.no_grad()
     def on_predict_batch_end(
@@ -64,15 +67,53 @@ class Classification(EvaluationCallback):
     ) -> None:  # fmt: skip
         if self.judge is None or not outputs.keys:
             return
-        pictures = to_uint8(outputs.samples.nan_to_num()).float() / 127.5 - 1
+        samples = outputs.samples.nan_to_num()
+        judged = samples if outputs.picture is None else to_uint8(samples).float() / 127.5 - 1
         with torch.autocast(pl_module.device.type, enabled=False):
-            probabilities = log_probabilities(self.judge, pictures).exp()
-        classes = _classes(pl_module, outputs, batch).to(probabilities.device)
-        stated = probabilities.gather(1, classes[:, None]).flatten().tolist()
-        right = (probabilities.argmax(dim=1) == classes).int().tolist()
-        good = [i for i, row in enumerate(outputs.rows) if row["status"] == "ok"]
-        for i in good:
-            outputs.rows[i] |= {"judge_probability": stated[i], "judge_correct": right[i]}
+            log_p = log_probabilities(self.judge, judged).double()
+        classes = _classes(pl_module, outputs, batch).to(log_p.device)
+        stated = log_p.gather(1, classes[:, None]).flatten()
+        right = (log_p.argmax(dim=1) == classes).int().tolist()
+        columns = zip(stated.exp().tolist(), stated.tolist(), (-stated).exp().tolist(), strict=True)
+        for row, (probability, log, reciprocal), correct in zip(outputs.rows, columns, right, strict=True):
+            if row["status"] == "ok":
+                row["judge_probability"], row["judge_log_probability"] = probability, log
+                row["judge_reciprocal"], row["judge_correct"] = reciprocal, correct
+
+    def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
+        rows = [row for row in RunFolder(trainer.default_root_dir).rows() if "judge_log_probability" in row]
+        if not rows:
+            return
+        _trust(rows, metrics)
+        if self.twin is not None:
+            metrics["metrics"]["worse_than_twin"] = bootstrap_mean(self.twin.worse(rows))
+        for warning in metrics.get("warnings", []):
+            if "1/p" in warning:
+                print(f"warning: {warning}", file=sys.stderr)
+
+
+def _trust(rows: list[Row], metrics: dict[str, Any]) -> None:
+    """Say how far the mean reciprocal of the rows can be trusted."""
+    of_samples = metrics["metrics"]["judge_reciprocal"]
+    if unknown := sum(row["judge_log_probability"] != row["judge_log_probability"] for row in rows):
+        line = f"the judge gives {unknown} samples no probability: their 1/p is NaN and in no mean"
+        metrics["warnings"] = [*metrics.get("warnings", []), line]
+        return
+    found = Reciprocal.of([row["judge_log_probability"] for row in rows])
+    if of_samples.get("not_finite"):  # the mean of the others would be no estimate of the mean
+        for name in ("mean", "low", "high"):
+            of_samples.pop(name, None)
+        of_samples["n"] = 0
+    of_samples |= {
+        "truncated": found.truncated,
+        "standard_error": found.standard_error,
+        "effective_samples": found.effective_samples,
+        "largest_share": found.largest_share,
+        "tail_index": found.tail_index,
+    }
+    of_samples |= {name: None for name, value in of_samples.items() if value != value or value == float("inf")}
+    if lines := found.warnings():
+        metrics["warnings"] = [*metrics.get("warnings", []), *lines]
 
 
 def _classes(module: GuidedDiffusion, outputs: BatchResult, batch: ImageBatch) -> Tensor:

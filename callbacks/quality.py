@@ -19,6 +19,8 @@ from dsg.module import BatchResult
 class Quality(EvaluationCallback):
     """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
 
+    Samples that are to reconstruct nothing (tasks.Generation) have no such columns.
+
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
             are missing is listed under `unavailable` in metrics.json, with the file and the folder it wants.
@@ -53,7 +55,7 @@ class Quality(EvaluationCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not outputs.keys or outputs.picture is None:
+        if not outputs.keys or outputs.picture is None or not pl_module.sampler.task.reconstructs:
             return
         with torch.autocast(pl_module.device.type, enabled=False):
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255

@@ -20,7 +20,7 @@ from dsg.errors import UserError
 # what no sample and no row depends on
 IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch")
 IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
-NOTED = ("data.init_args.limit",)  # what no sample depends on, but the summary
+NOTED = ("data.init_args.limit", "classification.twin")  # what no sample depends on, but the summary
 
 
 def expand_includes(args: Sequence[str]) -> list[str]:

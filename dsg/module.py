@@ -94,6 +94,7 @@ class GuidedDiffusion(LightningModule):
         )
         # registered, so that they move with the score model
         self.combiner_networks = nn.ModuleList(self.sampler.combiner.networks()).eval().requires_grad_(False)
+        self.guidance_networks = nn.ModuleList(guidance.networks()).eval().requires_grad_(False)
         self.task_networks = nn.ModuleList(task.networks()).eval().requires_grad_(False)
         self.seed = seed
         self.observers: list[StepObserver] = []
@@ -112,13 +113,14 @@ class GuidedDiffusion(LightningModule):
         self.sampler.task.check(shape)
 
     def _check_labels(self, largest: int | None) -> None:
-        combiner = self.sampler.combiner
+        combiner, guidance = self.sampler.combiner, self.sampler.guidance
         classes = combiner.num_classes(self.score_model)
         if largest is None:
-            if combiner.needs_labels:
-                raise UserError(
-                    f"data.labels: {type(combiner).__name__} guides by class, and the data has none; set data.labels"
-                )
+            for part in (combiner, guidance):
+                if part.needs_labels:
+                    raise UserError(
+                        f"data.labels: {type(part).__name__} guides by class, and the data has none; set data.labels"
+                    )
             if not self.score_model.knows_marginal:
                 raise UserError(
                     f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"

@@ -5,6 +5,7 @@ from tasks.blur import GaussianDeblurring, MotionDeblurring
 from tasks.class_label import ClassLabel
 from tasks.colourisation import Colourisation
 from tasks.denoising import Denoising
+from tasks.generation import Generation
 from tasks.high_dynamic_range import HighDynamicRange
 from tasks.inpainting import BoxInpainting, RandomInpainting
 from tasks.jpeg import JPEG
@@ -21,6 +22,7 @@ __all__ = [
     "Denoising",
     "GaussianDeblurring",
     "GaussianNoise",
+    "Generation",
     "HighDynamicRange",
     "InverseProblem",
     "Measurement",

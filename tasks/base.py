@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -32,6 +33,8 @@ class Task(ABC):
 
     A task knows nothing of schedules, models and guidance.
     """
+
+    reconstructs: ClassVar[bool] = True  # whether a good sample looks like the image that was measured
 
     @abstractmethod
     def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:

@@ -10,8 +10,9 @@ from dsg.types import Image
 
 
 def log_probabilities(classifier: nn.Module, images: Image) -> Tensor:
-    """log p(c|x), (B,C,H,W) in [−1, 1] → (B,K) float32, differentiable; the images are cast to the weights' dtype."""
-    return classifier(images.to(_weights(classifier, images).dtype)).float().log_softmax(dim=1)
+    """log p(c|x), (B,C,H,W) in [−1, 1] → (B,K) float32 or better, differentiable; images get the weights' dtype."""
+    logits = classifier(images.to(_weights(classifier, images).dtype))
+    return (logits if logits.dtype.itemsize >= 4 else logits.float()).log_softmax(dim=1)
 
 
 @torch.no_grad()

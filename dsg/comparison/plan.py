@@ -13,8 +13,10 @@ from typing import Any
 from dsg.comparison.settings import Settings, read
 from dsg.errors import UserError
 
-LARGER_IS_BETTER = ("psnr", "ssim")
-SMALLER_IS_BETTER = re.compile(r"(lpips|loss|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_)\w*|\w*_error")
+LARGER_IS_BETTER = ("psnr", "ssim", "judge_probability", "judge_log_probability", "judge_correct")
+SMALLER_IS_BETTER = re.compile(
+    r"(lpips|loss|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_error"
+)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class MixtureDraws(EvaluationData):
         limit: how many problems.
         samples_per_image: K ≥ 1 samples of each problem's posterior.
         seed: of the draws.
+        label: the class of every problem's x_0 and the label that its samples are conditioned on, 0 or above; null
+            draws from the whole mixture, and has no labels.
         batch_size: problems a batch, at least 1; without influence on results.
 
     Raises:
@@ -32,12 +34,20 @@ class MixtureDraws(EvaluationData):
     """
 
     def __init__(
-        self, first: int = 0, limit: int = 20, samples_per_image: int = 1000, seed: int = 0, batch_size: int = 1
+        self,
+        first: int = 0,
+        limit: int = 20,
+        samples_per_image: int = 1000,
+        seed: int = 0,
+        batch_size: int = 1,
+        label: int | None = None,
     ) -> None:
         super().__init__(limit, samples_per_image, batch_size)
         if first < 0:
             raise UserError(f"data.first: must be at least 0, got {first}")
-        self.first, self.count, self.seed = first, limit, seed
+        if label is not None and label < 0:
+            raise UserError(f"data.label: must be at least 0, got {label}")
+        self.first, self.count, self.seed, self.label = first, limit, seed, label
         self._mixture: GaussianMixture | None = None
 
     def bind(self, score_model: ScoreModel) -> None:
@@ -46,11 +56,19 @@ class MixtureDraws(EvaluationData):
                 f"data: MixtureDraws draws from the score model, and {type(score_model).__name__} cannot be drawn from "
                 "exactly; set model.score_model to a GaussianMixture, or take other data"
             )
+        if self.label is not None and self.label >= (score_model.num_classes or 0):
+            raise UserError(
+                f"data.label: the model has {score_model.num_classes or 'no'} classes, got {self.label}; give the "
+                "mixture `classes`, or leave the label out"
+            )
         self._mixture = score_model
         self.image_shape = score_model.shape
 
     def image_ids(self) -> Sequence[str]:
         return [f"{self.first + i:04d}" for i in range(self.count)]
+
+    def largest_label(self) -> int | None:
+        return self.label
 
     def groups(self, todo: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:
         unfinished = {image_id for image_id, _ in todo}
@@ -60,4 +78,5 @@ class MixtureDraws(EvaluationData):
         assert self._mixture is not None, "bound before it is read"
         generator = SampleKey(self.seed, image_id).generator(Purpose.REFERENCE)
         normal = torch.from_numpy(generator.standard_normal((1, 1 + self._mixture.dimension)))
-        return self._mixture.transform(normal)[0].float(), None
+        condition = None if self.label is None else torch.tensor([self.label])
+        return self._mixture.transform(normal, condition)[0].float(), self.label

@@ -2,6 +2,7 @@
 
 from dsg.guidance.base import Guidance, LossGuidance, Unguided
 from dsg.guidance.bo_ddnm import BODDNM
+from dsg.guidance.classifier_gradient import ClassifierGradient
 from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
 from dsg.guidance.ddrm import DDRM
@@ -28,6 +29,7 @@ __all__ = [
     "MPGD",
     "TFG",
     "UGD",
+    "ClassifierGradient",
     "DiffPIR",
     "ExactSamples",
     "FreeDoM",

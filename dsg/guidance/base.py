@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
+
+from torch import nn
 
 from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
@@ -19,6 +22,12 @@ class Guidance(ABC):
 
     Subclasses write `step`; one that owns its trajectory overrides `sample`.
     """
+
+    needs_labels: ClassVar[bool] = False  # whether every image has to come with a class label
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Frozen modules besides the score model; they move to its device with it."""
+        return ()
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         """Raise UserError if the method cannot run with these. Called before the first sample."""

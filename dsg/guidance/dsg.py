@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from torch import nn
 
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
@@ -56,6 +57,13 @@ class DSG(LossGuidance):
         if self.interval < 1:
             raise UserError(f"interval: must be at least 1 (1 guides every step), got {self.interval}")
         check_window(self.start, self.stop)
+
+    @property
+    def needs_labels(self) -> bool:  # type: ignore[override]
+        return self.base.needs_labels
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return self.base.networks()
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         self.base.check(kernel, task, score_model)

@@ -132,17 +132,18 @@ class GaussianMixture(ScoreModel):
 
     def sample(self, n: int, generator: torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
         """n exact clean samples, (n, *shape) float64 on the CPU; `condition` is (n,) classes."""
-        parts = self._components.to(torch.device("cpu"))
-        log_weights = parts.log_weights.expand(n, -1)
-        if condition is not None:
-            log_weights = self._masked(log_weights, condition.cpu())
         normal = torch.randn(n, 1 + self.dimension, generator=generator, dtype=torch.float64)
-        return parts.draw(normal, log_weights).reshape(n, *self.shape)
+        return self.transform(normal, None if condition is None else condition.cpu())
 
-    def transform(self, normal: Tensor) -> State:
-        """Exact clean samples, (n, *shape) float64, from standard normals, (n, 1 + d); the first is the component's."""
+    def transform(self, normal: Tensor, condition: Tensor | None = None) -> State:
+        """Exact clean samples, (n, *shape) float64, from standard normals, (n, 1 + d); the first is the component's.
+
+        With classes, (n,), of the samples in `condition`, those of each sample's class.
+        """
         parts = self._components.to(normal.device)
-        return parts.draw(normal.double()).reshape(len(normal), *self.shape)
+        log_weights = parts.log_weights.expand(len(normal), -1)
+        own = log_weights if condition is None else self._masked(log_weights, condition)
+        return parts.draw(normal.double(), own).reshape(len(normal), *self.shape)
 
     def posterior(self, A: Tensor, y: Tensor, sigma: float) -> GaussianMixture:
         """p(x_0 | y = A x_0 + σ z), again a mixture, with the same schedule, shape and classes.

@@ -1,0 +1,81 @@
+"""The theorem's terms along the trajectory, as columns and curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from callbacks.base import EvaluationCallback, tensorboard
+from dsg.combiners import NoisyClassifier
+from dsg.errors import UserError
+from dsg.metrics.reciprocal_path import ReciprocalPath as Terms
+from dsg.module import BatchResult, GuidedDiffusion
+from dsg.noise import SampleKey
+from dsg.process import ReverseProcess
+from dsg.trace import StepRecord
+
+
+class ReciprocalPath(EvaluationCallback):
+    """Adds to every row, for h_t = 1/p_t(c | x_t) under a classifier of noisy states,
+
+        reciprocal_start     h_T of the initial noise
+        reciprocal_end       h_0 of the sample
+        reciprocal_decrease  ∫ h ⟨g, u⟩ dτ, what guidance takes off: ∫ w h |g|² dτ in classifier-free guidance
+        reciprocal_residual  start − end − decrease, whose mean is 0 for the reverse SDE (2505.01382)
+
+    and to TensorBoard, of the first batch, the means of h and of h ⟨g, u⟩ against the step. One more evaluation of the
+    score model a step, which is not counted.
+
+    Args:
+        classifier: p(c | x_t), as dsg.combiners.MixtureClassifier of a closed form. null measures nothing.
+
+    Raises:
+        UserError: before the first sample, if the classes are not the score model's or the data has no labels.
+    """
+
+    def __init__(self, classifier: NoisyClassifier | None = None) -> None:
+        self.classifier = classifier
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self.classifier is None:
+            return
+        if self.classifier.num_classes != pl_module.score_model.num_classes:
+            raise UserError(
+                f"reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score model "
+                f"{pl_module.score_model.num_classes or 0}; take a classifier with the same classes"
+            )
+        if trainer.datamodule.largest_label() is None:  # type: ignore[attr-defined]
+            raise UserError("reciprocal_path.classifier: the data has no labels; set data.labels")
+        self.classifier.to(pl_module.device)
+        self._terms, self._writer = Terms(self.classifier), tensorboard(trainer)
+        pl_module.observers.append(self)
+
+    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        self._terms.add(record, process)
+        if self._writer is not None:
+            for name, values in (("mean", self._terms.reciprocal), ("rate", self._terms.rate)):
+                self._writer.add_scalar(f"reciprocal_path/{name}", values.mean().item(), record.step.position)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        if self.classifier is None or not outputs.keys:
+            return
+        self._writer = None  # one batch makes one curve
+        terms = self._terms
+        columns = (terms.start, terms.end, terms.decrease, terms.residual)
+        for row, start, end, decrease, residual in zip(
+            outputs.rows, *(column.tolist() for column in columns), strict=True
+        ):
+            if row["status"] == "ok":
+                row["reciprocal_start"], row["reciprocal_end"] = start, end
+                row["reciprocal_decrease"], row["reciprocal_residual"] = decrease, residual
+
+    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self in pl_module.observers:
+            pl_module.observers.remove(self)
+
+    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+        self.on_predict_end(trainer, pl_module)

@@ -1,0 +1,61 @@
+"""The same samples from the same noise, without guidance: another run folder, paired sample by sample."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import yaml
+
+from dsg.errors import UserError
+from dsg.report.settings import at
+from dsg.results import SETTINGS, Row, RunFolder
+
+SAME = ("seed", "steps", "spacing", "kernel", "score_model", "clip_denoised")  # of `model`; they make the noise's path
+
+
+class Twin:
+    """A finished run folder to compare with.
+
+    Args:
+        path: of the run folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        if not (self.path / SETTINGS).is_file():
+            raise UserError(f"classification.twin: {path} is no run folder; run it without guidance first")
+
+    def check(self, folder: RunFolder) -> None:
+        """Raise UserError unless the twin's samples come from the same noise as those of `folder`."""
+        own, other = (yaml.safe_load((p / SETTINGS).read_text(encoding="utf-8")) for p in (folder.path, self.path))
+        for name in (*(f"model.{name}" for name in SAME), "data.class_path"):
+            if at(own, name) != at(other, name):
+                raise UserError(
+                    f"classification.twin: {self.path} has another {name}; run it again with that of this run, and "
+                    "no guidance"
+                )
+
+    def worse(self, rows: Sequence[Row]) -> list[float]:
+        """Of each image the share of its samples whose probability is lower than the twin's.
+
+        Raises:
+            UserError: if the twin lacks a sample, or its probabilities.
+        """
+        twins = {
+            (row["id"], row["sample"]): row["judge_log_probability"]
+            for row in RunFolder(self.path).rows()
+            if "judge_log_probability" in row
+        }
+        of_images: dict[str, list[float]] = defaultdict(list)
+        for row in rows:
+            key = (row["id"], row["sample"])
+            if key not in twins:
+                raise UserError(
+                    f"classification.twin: {self.path} has no judged sample {row['sample']} of {row['id']}; finish it "
+                    "with the same data and judge"
+                )
+            of_images[row["id"]].append(float(row["judge_log_probability"] < twins[key]))
+        return [fmean(shares) for shares in of_images.values()]

@@ -1,0 +1,72 @@
+"""Classifier guidance as a loss guidance, so that DSG's step goes over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from dsg.combiners.base import labels_of
+from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.errors import UserError
+from dsg.guidance.base import LossGuidance
+from dsg.kernels import ReverseKernel
+from dsg.models.base import ScoreModel
+from dsg.process import GuidedStep, LossGradient, ReverseProcess
+from dsg.schedule import Step
+from dsg.types import State
+from tasks.base import Task
+
+
+@dataclass(frozen=True)
+class ClassifierGradient(LossGuidance):
+    """Dhariwal & Nichol 2021 (2105.05233), algorithm 1: the mean moves along the classifier's gradient,
+
+        x_prev = μ + σ z + w σ² ∇_{x_t} log p(c | x_t)
+
+    on top of the score model under its combiner: the conditional score by default, so that w is classifier-free
+    guidance's γ − 1 as steps get fine. c is the batch's label and the gradient goes through the classifier alone. The
+    combiner `ClassifierGuidance` changes ε instead; this form has a gradient for DSG to take: `DSG` with this `base`.
+
+    Args:
+        classifier: p(c | x_t) of noisy states, at the score model's noise levels.
+        weight: w ≥ 0; 0 is the sampler alone.
+
+    Raises:
+        UserError: for a negative w, or a classifier that does not fit the score model.
+    """
+
+    classifier: NoisyClassifier
+    weight: float = 1.0
+
+    needs_labels: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.weight < float("inf"):
+            raise UserError(f"weight: w of classifier guidance must be at least 0 and finite, got {self.weight}")
+
+    def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        if score_model.num_classes != self.classifier.num_classes:
+            raise UserError(
+                f"guidance.classifier: it has {self.classifier.num_classes} classes and the score model "
+                f"{score_model.num_classes or 0}; take a classifier with the same classes"
+            )
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.classifier,)
+
+    def is_guided(self, step: Step) -> bool:
+        return self.weight > 0.0
+
+    def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+        labels = labels_of(process)
+        with torch.enable_grad():
+            x = x_t.detach().requires_grad_()
+            loss = -self.classifier.log_prob(x, step, labels)
+            (gradient,) = torch.autograd.grad(loss.sum(), x)
+        return LossGradient(process.predict(x_t, step), loss.detach(), gradient)
+
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        return guided.unguided - self.weight * guided.transition.std**2 * guided.gradient

@@ -1,0 +1,70 @@
+"""Where along the trajectory the mean of 1/p_t(c | x_t) falls, and whether its fall is what the theory says."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from dsg.combiners.base import labels_of
+from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.process import ReverseProcess
+from dsg.schedule import NoiseLevel
+from dsg.trace import StepRecord
+from dsg.types import PerSample, State, expand_to
+
+
+class ReciprocalPath:
+    """h_t = 1/p_t(c | x_t) of one batch, with g = ∇ log p_t(c | x_t) and the guided drift's excess over the conditional
+    score, u = (ε_c − ε)/√(1−ā), which is w g in classifier-free guidance.
+
+    h is a martingale of the conditional reverse SDE and ∇h = −h g, so Itô's formula gives, for any u (Li & Jiao 2025,
+    2505.01382, whose u is w g):
+
+        E[h_0] = E[h_T] − ∫ E[h ⟨g, u⟩] dτ,   ā = exp(−τ)
+
+    The integral is the trapezoidal rule over the steps. It holds for the SDE; of an ODE it is the drift's part alone.
+
+    Args:
+        classifier: p(c | x_t) of noisy states.
+    """
+
+    def __init__(self, classifier: NoisyClassifier) -> None:
+        self.classifier = classifier
+        self._before: tuple[PerSample, float] | None = None
+
+    def add(self, record: StepRecord, process: ReverseProcess) -> None:
+        """One step, in order from the noisiest."""
+        labels, step = labels_of(process), record.step
+        h, g = self._reciprocal(record.x_t, step, labels)
+        with torch.no_grad():
+            conditional = process.score_model(record.x_t, step, labels).epsilon
+        excess = (conditional - record.prediction.epsilon) / math.sqrt(1.0 - step.alpha_bar)
+        rate = h * (g.double() * excess.double()).flatten(1).sum(1)
+        if self._before is None:
+            self.start, self.decrease = h, torch.zeros_like(h)
+        else:
+            earlier, alpha_bar = self._before
+            self.decrease = self.decrease + math.log(step.alpha_bar / alpha_bar) * (earlier + rate) / 2
+        self.reciprocal, self.rate = h, rate
+        self._before = rate, step.alpha_bar
+        if step.index == 0:
+            self.decrease = self.decrease - math.log(step.alpha_bar) * rate
+            self.end, _ = self._reciprocal(record.x_prev, NoiseLevel(0.0, 1.0), labels)
+            self._before = None
+
+    @property
+    def residual(self) -> PerSample:
+        """h_T − h_0 − ∫ h ⟨g, u⟩ dτ of each sample, (B,): mean 0 where the identity holds."""
+        return self.start - self.end - self.decrease
+
+    def _reciprocal(self, x: State, level: NoiseLevel, labels: Tensor) -> tuple[PerSample, State]:
+        """1/p_t(c | x) and ∇ log p_t(c | x), float64."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            log_p = self.classifier.log_prob(x, level, labels.to(x.device))
+            (gradient,) = torch.autograd.grad(log_p.sum(), x)
+        h = (-log_p.detach().double()).exp()
+        # where h overflows a sample is lost to the mean, not to the others
+        return h, torch.where(expand_to(h.isfinite(), gradient), gradient, torch.nan)
