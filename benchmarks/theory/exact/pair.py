@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.integrate import solve_ivp
-from scipy.special import expit, log_expit, logsumexp, roots_hermitenorm
+from scipy.special import expit, log_expit, roots_hermitenorm
 
 
 class OdeMoments(NamedTuple):
@@ -45,7 +45,7 @@ def ode_map(w: float, mu: float, start: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.concatenate([1 + w * (1 - bend), -w * m * (1 - bend**2)])
 
     begin = np.concatenate([start, np.zeros_like(start)])
-    end = solve_ivp(velocity, (0.0, mu), begin, method="DOP853", rtol=1e-11, atol=1e-12).y[:, -1]
+    end = np.asarray(solve_ivp(velocity, (0.0, mu), begin, method="DOP853", rtol=1e-11, atol=1e-12).y)[:, -1]
     return end[: len(start)], end[len(start) :]
 
 
@@ -70,7 +70,7 @@ def tilt_reciprocal(w: float, mu: float, nodes: int = 200) -> float:
     """E[1/u] under the tilt, the density ∝ p_c^{1+w} p^{−w} ∝ N(x; μ, 1) u^w: ∫p_c u^{w−1} / ∫p_c u^w."""
     z, weights = normal_nodes(nodes)
     log_u = log_expit(2 * mu * (z + mu))
-    return float(np.exp(logsumexp((w - 1) * log_u, b=weights) - logsumexp(w * log_u, b=weights)))
+    return float(weights @ np.exp((w - 1) * log_u) / (weights @ np.exp(w * log_u)))
 
 
 def conserved(w: float) -> float:
