@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.tensorboard import SummaryWriter
@@ -30,7 +32,8 @@ class Diagnostics(EvaluationCallback):
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
         images: how many of the first ids are shown as pictures.
-        clean_estimates: at how many steps, evenly spread, x̂ of those ids is shown.
+        clean_estimates: at how many steps, evenly spread, x̂ of those ids is shown; TensorBoard keeps 10 of a picture
+            unless it is started with `--samples_per_plugin images=N`.
     """
 
     def __init__(self, traced_samples: int = 256, images: int = 4, clean_estimates: int = 8) -> None:
@@ -54,9 +57,10 @@ class Diagnostics(EvaluationCallback):
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         if self._bands is not None:
+            if record.loss is None:  # it needs no gradient, and is what unguided steps are compared by
+                record = replace(record, loss=process.loss(record.prediction.clean_estimate))
             self._bands.add(record)
-        stride = max(record.step.total // self.clean_estimates, 1)
-        if record.step.index == 0 or record.step.position % stride == 0:
+        if record.step.position in _spread(record.step.total, self.clean_estimates):
             self._show_clean_estimates(record, process, keys)
 
     def on_predict_batch_end(
@@ -102,3 +106,8 @@ class Diagnostics(EvaluationCallback):
                 self._writer.add_image(
                     f"clean_estimate/{key.image_id}", to_uint8(image.nan_to_num()), record.step.position
                 )
+
+
+def _spread(steps: int, count: int) -> set[int]:
+    """So many positions from the first step to the last; the last alone if it is one."""
+    return {round(position) for position in np.linspace(steps - 1, 0, count)}

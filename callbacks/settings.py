@@ -21,7 +21,7 @@ def columns(settings: Mapping[str, Any]) -> dict[str, Column]:
         "method": method(settings),
         "kernel": class_name(settings, "model.kernel"),
         "steps": int(steps) if steps.isdecimal() else steps,  # or ddimN
-        "seed": at(settings, "model.seed") or 0,
+        "seed": str(at(settings, "model.seed") or 0),  # a name: runs are chosen by it
     }
     for name, value in (at(settings, "model.guidance.init_args") or {}).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
