@@ -27,7 +27,8 @@ class Diagnostics(EvaluationCallback):
 
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
     `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error;
-    `clean_estimate/<id>`: x̂ along the way. A continued run shows the same ids, and traces only if it had not yet.
+    `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the trace. A continued
+    run shows the same ids, and traces only if it had not yet.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.

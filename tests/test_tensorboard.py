@@ -62,7 +62,8 @@ def test_hparams_offers_every_value_that_runs_can_be_chosen_by_and_the_metrics_t
     experiment = hparams.experiment_from_metadata(RequestContext(), "", True, read, [])
     offered = {info.name: set(info.domain_discrete) for info in experiment.hparam_infos}
     assert (offered["method"], offered["seed"]) == ({"DSG over DPS", "Unguided"}, {"0", "1"})
-    assert [info.name for info in experiment.hparam_infos if info.differs] == ["method", "seed", "strength_of"]
+    differing = [info.name for info in experiment.hparam_infos if info.differs]
+    assert differing == ["method", "seed", "strength", "strength_of"]
     # the first five are the columns that the table shows before anyone chooses
     assert [info.name.tag for info in experiment.metric_infos][:3] == ["metrics/loss", "metrics/psnr", "metrics/ssim"]
 
@@ -177,10 +178,10 @@ def test_network_time_counts_forward_and_backward_passes_and_nothing_else(monkey
     ("guidance", "expected"),
     [
         ({"class_path": "dsg.guidance.DPS", "init_args": {"step_size": 4.0}}, ("DPS", 4.0, "step_size")),
-        ({"class_path": "dsg.guidance.Unguided"}, ("Unguided", None, "none")),
+        ({"class_path": "dsg.guidance.Unguided"}, ("Unguided", 0.0, "none")),
     ],
 )
 def test_a_run_is_told_by_its_method_and_the_strength_of_it(guidance, expected):
     found = columns({"model": {"guidance": guidance, "steps": "ddim20", "seed": None}})
-    assert (found["method"], found.get("strength"), found["strength_of"]) == expected
+    assert (found["method"], found["strength"], found["strength_of"]) == expected
     assert (found["steps"], found["seed"]) == ("ddim20", "0")
