@@ -13,10 +13,10 @@ from dsg.trace import StepRecord
 from dsg.types import PerSample
 
 MEASURES = {
-    "loss": "L(x̂, y)",
-    "gradient_norm": "‖∇L‖₂",
-    "shell_ratio": "‖x_prev − μ‖ / (√n σ)",
-    "cosine": "cos(x_prev − μ, −∇L)",
+    "loss": "loss L(x̂, y)",
+    "gradient_norm": "gradient norm ‖∇L‖",
+    "shell_ratio": "shell ratio ‖x_prev − μ‖ / √n σ",
+    "cosine": "cosine of x_prev − μ and −∇L",
 }
 KINDS = ("mean", "p10", "p90")
 
@@ -66,7 +66,8 @@ class Bands:
                     for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
                         writer.add_scalar(f"trace/{name}/{kind}", value, position)
         charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in MEASURES.items()}
-        writer.add_custom_scalars({"trace (mean, 10-90 %) against the step": charts})
+        charts = dict(reversed(charts.items()))  # TensorBoard draws them from the last to the first
+        writer.add_custom_scalars({"trace against the step: mean, and band from 10 % to 90 % of the samples": charts})
 
 
 def has_trace(folder: Path) -> bool:

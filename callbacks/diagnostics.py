@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.tensorboard import SummaryWriter
@@ -25,12 +27,14 @@ class Diagnostics(EvaluationCallback):
 
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
     `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error;
-    `clean_estimate/<id>`: x̂ along the way. A continued run shows the same ids, and traces only if it had not yet.
+    `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the trace. A continued
+    run shows the same ids, and traces only if it had not yet.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
         images: how many of the first ids are shown as pictures.
-        clean_estimates: at how many steps, evenly spread, x̂ of those ids is shown.
+        clean_estimates: at how many steps, evenly spread, x̂ of those ids is shown; TensorBoard keeps 10 of a picture
+            unless it is started with `--samples_per_plugin images=N`.
     """
 
     def __init__(self, traced_samples: int = 256, images: int = 4, clean_estimates: int = 8) -> None:
@@ -54,9 +58,10 @@ class Diagnostics(EvaluationCallback):
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         if self._bands is not None:
+            if record.loss is None:  # it needs no gradient, and is what unguided steps are compared by
+                record = replace(record, loss=process.loss(record.prediction.clean_estimate))
             self._bands.add(record)
-        stride = max(record.step.total // self.clean_estimates, 1)
-        if record.step.index == 0 or record.step.position % stride == 0:
+        if record.step.position in _spread(record.step.total, self.clean_estimates):
             self._show_clean_estimates(record, process, keys)
 
     def on_predict_batch_end(
@@ -102,3 +107,8 @@ class Diagnostics(EvaluationCallback):
                 self._writer.add_image(
                     f"clean_estimate/{key.image_id}", to_uint8(image.nan_to_num()), record.step.position
                 )
+
+
+def _spread(steps: int, count: int) -> set[int]:
+    """So many positions from the first step to the last; the last alone if it is one."""
+    return {round(position) for position in np.linspace(steps - 1, 0, count)}

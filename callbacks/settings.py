@@ -13,7 +13,8 @@ Column = str | int | float
 def columns(settings: Mapping[str, Any]) -> dict[str, Column]:
     """task, method, kernel, steps, seed, and the method's main strength: its first number, `strength_of` says which.
 
-    DSG over DPS with guidance_rate 0.2 has the strength 0.2 of `guidance_rate`. A method without numbers has none.
+    DSG over DPS with guidance_rate 0.2 has the strength 0.2 of `guidance_rate`. A method without numbers has
+    the strength 0, of none: a run that lacks a column is not drawn in parallel coordinates.
     """
     steps = str(at(settings, "model.steps"))
     found: dict[str, Column] = {
@@ -21,9 +22,9 @@ def columns(settings: Mapping[str, Any]) -> dict[str, Column]:
         "method": method(settings),
         "kernel": class_name(settings, "model.kernel"),
         "steps": int(steps) if steps.isdecimal() else steps,  # or ddimN
-        "seed": at(settings, "model.seed") or 0,
+        "seed": str(at(settings, "model.seed") or 0),  # a name: runs are chosen by it
     }
     for name, value in (at(settings, "model.guidance.init_args") or {}).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             return found | {"strength": float(value), "strength_of": name}
-    return found | {"strength_of": "none"}
+    return found | {"strength": 0.0, "strength_of": "none"}

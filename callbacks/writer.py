@@ -52,7 +52,8 @@ class RunFolderWriter(EvaluationCallback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if writer := tensorboard(trainer):
-            self._board = Board(writer, RunFolder(trainer.default_root_dir), trainer.world_size)
+            samples = len(trainer.datamodule.keys())  # type: ignore[attr-defined]
+            self._board = Board(writer, RunFolder(trainer.default_root_dir), samples, trainer.world_size)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
