@@ -22,7 +22,8 @@ class ReciprocalPath(EvaluationCallback):
         reciprocal_start     h_T of the initial noise
         reciprocal_end       h_0 of the sample
         reciprocal_decrease  ∫ h ⟨g, u⟩ dτ, what guidance takes off: ∫ w h |g|² dτ in classifier-free guidance
-        reciprocal_residual  start − end − decrease, whose mean is 0 for the reverse SDE (2505.01382)
+        reciprocal_by_steps  Σ h ⟨g, x_prev − μ⟩, of mean 0 unless a guidance such as DSG chose the step
+        reciprocal_residual  start − end − decrease − by_steps, whose mean is 0 for the reverse SDE (2505.01382)
 
     and to TensorBoard, of the first batch, the means of h and of h ⟨g, u⟩ against the step. One more evaluation of the
     score model a step, which is not counted.
@@ -65,13 +66,10 @@ class ReciprocalPath(EvaluationCallback):
             return
         self._writer = None  # one batch makes one curve
         terms = self._terms
-        columns = (terms.start, terms.end, terms.decrease, terms.residual)
-        for row, start, end, decrease, residual in zip(
-            outputs.rows, *(column.tolist() for column in columns), strict=True
-        ):
-            if row["status"] == "ok":
-                row["reciprocal_start"], row["reciprocal_end"] = start, end
-                row["reciprocal_decrease"], row["reciprocal_residual"] = decrease, residual
+        for name in ("start", "end", "decrease", "by_steps", "residual"):
+            for row, value in zip(outputs.rows, getattr(terms, name).tolist(), strict=True):
+                if row["status"] == "ok":
+                    row[f"reciprocal_{name}"] = value
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self in pl_module.observers:

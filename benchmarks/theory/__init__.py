@@ -1,5 +1,9 @@
 """What guidance provably does: one file an experiment; `python -m benchmarks.theory` runs them."""
 
-from benchmarks.theory import pair
+from benchmarks.theory import identity, pair, sphere
 
-EXPERIMENTS = {"pair": pair.run}
+EXPERIMENTS = {
+    "pair": pair.run,
+    "identity": identity.run,
+    "sphere": sphere.run,
+}

@@ -22,6 +22,9 @@ from tasks import Generation
 WIDE = NoiseSchedule("linear", 1500, 1e-7, 2e-2)
 """ā from 1 − 1e-7 to e^−15: so near to clean and to pure noise that neither end shows in four digits."""
 
+OPEN = NoiseSchedule("linear", 1200, 1e-5, 2e-2)
+"""ā from 1 − 1e-5 to e^−12, for the SDE, whose samples see no more: shorter, so that the steps are finer."""
+
 Observer = Callable[[StepRecord, ReverseProcess], None]
 
 

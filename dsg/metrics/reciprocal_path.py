@@ -24,7 +24,12 @@ class ReciprocalPath:
 
         E[h_0] = E[h_T] − ∫ E[h ⟨g, u⟩] dτ,   ā = exp(−τ)
 
-    The integral is the trapezoidal rule over the steps. It holds for the SDE; of an ODE it is the drift's part alone.
+    Sample by sample, h_0 = h_T − `decrease` − `by_steps` − `residual` with
+
+        decrease = ∫ h ⟨g, u⟩ dτ               the trapezoidal rule over the steps
+        by_steps = Σ h ⟨g, x_prev − μ⟩         a martingale of mean 0, unless a guidance chose the step (DSG)
+
+    and a residual whose mean falls with the step. All of it is of the SDE; an ODE has another one (half the drift).
 
     Args:
         classifier: p(c | x_t) of noisy states.
@@ -43,10 +48,11 @@ class ReciprocalPath:
         excess = (conditional - record.prediction.epsilon) / math.sqrt(1.0 - step.alpha_bar)
         rate = h * (g.double() * excess.double()).flatten(1).sum(1)
         if self._before is None:
-            self.start, self.decrease = h, torch.zeros_like(h)
+            self.start, self.decrease, self.by_steps = h, torch.zeros_like(h), torch.zeros_like(h)
         else:
             earlier, alpha_bar = self._before
             self.decrease = self.decrease + math.log(step.alpha_bar / alpha_bar) * (earlier + rate) / 2
+        self.by_steps = self.by_steps + h * (g.double() * record.displacement.double()).flatten(1).sum(1)
         self.reciprocal, self.rate = h, rate
         self._before = rate, step.alpha_bar
         if step.index == 0:
@@ -56,8 +62,8 @@ class ReciprocalPath:
 
     @property
     def residual(self) -> PerSample:
-        """h_T − h_0 − ∫ h ⟨g, u⟩ dτ of each sample, (B,): mean 0 where the identity holds."""
-        return self.start - self.end - self.decrease
+        """h_T − h_0 − decrease − by_steps of each sample, (B,): mean 0 where the identity holds."""
+        return self.start - self.end - self.decrease - self.by_steps
 
     def _reciprocal(self, x: State, level: NoiseLevel, labels: Tensor) -> tuple[PerSample, State]:
         """1/p_t(c | x) and ∇ log p_t(c | x), float64."""
