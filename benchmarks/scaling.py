@@ -1,12 +1,13 @@
 """What a second process brings, and what a run does besides its network.
 
-python -m benchmarks.scaling [--model portraits] [--processes 1 2] [--images 96] [--steps 20] [--batch_size 8]
+python -m benchmarks.scaling [--model portraits] [--processes 1 2] [--images 32] [--steps 8] [--batch_size 4]
 
-The same evaluation (DSG, random inpainting) by one process and by several, on the CPU with one thread each. images/s
-are those of all processes after the first batch, the time for metrics and files included; the other columns are seconds
-per image of the first process. Two processes should reach 1.9 times one on a machine with nothing else to do, and only
-there. `--model ffhq256` is the network of the published size with random weights, `--model mixture` Gaussians over
-images of 16x16, on pictures made for the purpose.
+The same evaluation (DSG, random inpainting) by one process and by several, on the CPU with one thread each, in turn,
+because whatever slows the machine is to slow both; a line is the median of `--rounds`. images/s are those of all
+processes after the first batch, by the mean of `seconds` in per_image.csv; the other columns are seconds per image of
+the first process, and in them metrics and files count too. Two processes should reach 1.9 times one on a machine with
+nothing else to do, and only there. `--model ffhq256` is the network of the published size with random weights,
+`--model mixture` Gaussians over images of 16x16, both on pictures made for the purpose.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ SIZES = {"ffhq256": 256, "mixture": 16}  # pixels, where pictures have to be mad
 
 @dataclass(frozen=True)
 class Measured:
-    """One evaluation by some processes: seconds per image, in the network and elsewhere, of the first of them."""
+    """One evaluation by some processes: seconds per image of all, and of the first in the network and elsewhere."""
 
     processes: int
+    seconds: float
     network: float
     other: float
 
     @property
     def rate(self) -> float:
         """Images per second by all processes, which share the images evenly."""
-        return self.processes / (self.network + self.other)
+        return self.processes / self.seconds
 
     @property
     def share(self) -> float:
@@ -85,8 +87,10 @@ def measure(processes: int, options: argparse.Namespace) -> Measured:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
-        timing = json.loads((run / "metrics.json").read_text())["timing"]
-    return Measured(processes, timing["network_seconds"], timing["other_seconds"])
+        metrics = json.loads((run / "metrics.json").read_text())
+    timing = metrics["timing"]
+    seconds = metrics["metrics"]["seconds"]["mean"]
+    return Measured(processes, seconds, timing["network_seconds"], timing["other_seconds"])
 
 
 def markdown(measured: list[Measured]) -> str:
@@ -108,14 +112,16 @@ def main() -> None:
     parser.add_argument("--model", choices=["portraits", *SIZES], default="portraits")
     parser.add_argument("--components", type=int, default=64, help="Gaussians of the mixture")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--images", type=int, default=96, help="more than one batch for each process")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--images", type=int, default=32, help="more than one batch for each process")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="also write the table here, as Markdown")
     options = parser.parse_args()
     if options.images < 2 * options.batch_size * max(options.processes):
         parser.error("--images: the first batch of a process is not timed; give each process two at least")
-    measured = [measure(count, options) for count in options.processes]
+    rounds = [[measure(count, options) for count in options.processes] for _ in range(options.rounds)]
+    measured = [sorted(runs, key=lambda one: one.rate)[len(runs) // 2] for runs in zip(*rounds, strict=True)]
     table = markdown(measured)
     print(table, end="")
     if options.out:
