@@ -20,6 +20,7 @@ from rich.table import Table
 import tasks
 from benchmarks.plain_float32 import plain_float32
 from benchmarks.timing import median_seconds
+from benchmarks.untrained import FFHQ256
 from dsg.guidance import DPS, DSG, Guidance
 from dsg.kernels import DDIM
 from dsg.models.adm import ADM
@@ -28,10 +29,6 @@ from dsg.models.portraits.model import Portraits
 from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
 
-FFHQ256 = {
-    "image_size": 256, "num_channels": 128, "num_res_blocks": 1, "attention_resolutions": "16",
-    "num_head_channels": 64, "resblock_updown": True, "use_scale_shift_norm": True, "learn_sigma": True,
-}  # fmt: skip
 TASKS = {
     "random inpainting": tasks.RandomInpainting(),
     "super-resolution": tasks.SuperResolution(),

@@ -1,10 +1,13 @@
 """What a second process brings, and what a run does besides its network.
 
-python -m benchmarks.scaling [--processes 1 2] [--images 96] [--steps 20] [--out docs/tables/scaling.md]
+python -m benchmarks.scaling [--model portraits] [--processes 1 2] [--images 32] [--steps 8] [--batch_size 4]
 
-The same evaluation (DSG, random inpainting, portraits) by one process and by several, on the CPU with one thread each.
-images/s are those of all processes after the first batch, the time for metrics and files included; the other columns
-are seconds per image. Two processes should reach 1.9 times one on a machine with nothing else to do, and only there.
+The same evaluation (DSG, random inpainting) by one process and by several, on the CPU with one thread each, in turn,
+because whatever slows the machine is to slow both; a line is the median of `--rounds`. images/s are those of all
+processes after the first batch, by the mean of `seconds` in per_image.csv; the other columns are seconds per image of
+the first process, and in them metrics and files count too. Two processes should reach 1.9 times one on a machine with
+nothing else to do, and only there. `--model ffhq256` is the network of the published size with random weights,
+`--model mixture` Gaussians over images of 16x16, both on pictures made for the purpose.
 """
 
 from __future__ import annotations
@@ -18,22 +21,27 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 ROOT = Path(__file__).parent.parent
-CONFIG = ROOT / "configs" / "experiment" / "portraits_inpainting_dsg.yaml"
+EXPERIMENTS = ROOT / "configs" / "experiment"
+SIZES = {"ffhq256": 256, "mixture": 16}  # pixels, where pictures have to be made
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One evaluation by some processes: seconds per image, in the network and elsewhere, of the first of them."""
+    """One evaluation by some processes: seconds per image of all, and of the first in the network and elsewhere."""
 
     processes: int
+    seconds: float
     network: float
     other: float
 
     @property
     def rate(self) -> float:
         """Images per second by all processes, which share the images evenly."""
-        return self.processes / (self.network + self.other)
+        return self.processes / self.seconds
 
     @property
     def share(self) -> float:
@@ -41,21 +49,48 @@ class Measured:
         return self.other / (self.network + self.other)
 
 
-def measure(processes: int, images: int, steps: int, batch_size: int) -> Measured:
+def evaluation(options: argparse.Namespace, folder: Path) -> list[str]:
+    """The options of `predict` that say which model samples what; pictures are made in `folder`."""
+    if options.model == "portraits":
+        return ["--config", str(EXPERIMENTS / "portraits_inpainting_dsg.yaml")]
+    score_model = ["--model.score_model", "benchmarks.untrained.UntrainedFFHQ"]
+    if options.model == "mixture":
+        score_model = ["--model.score_model", "benchmarks.untrained.UntrainedMixture"]
+        score_model += ["--model.score_model.init_args.components", str(options.components)]
+    _make_pictures(folder, options.images, SIZES[options.model])
+    data = ["--data.root", str(folder), "--data.image_size", str(SIZES[options.model]), "--data.num_workers", "0"]
+    return ["--config", str(EXPERIMENTS / "ffhq_inpainting_dsg.yaml"), *score_model, *data]
+
+
+def _make_pictures(folder: Path, count: int, size: int) -> None:
+    """Smooth random pictures, as large as photographs of that size when compressed."""
+    generator = np.random.default_rng(0)
+    for i in range(count):
+        coarse = generator.integers(0, 256, (size // 4, size // 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(folder / f"{i:05d}.png")
+
+
+def measure(processes: int, options: argparse.Namespace) -> Measured:
     """Evaluate in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
+        run, pictures = Path(folder) / "run", Path(folder) / "pictures"
+        pictures.mkdir()
         command = [
-            sys.executable, str(ROOT / "train_free_eval.py"), "predict", "--config", str(CONFIG), "--run_dir", folder,
-            "--trainer.accelerator", "cpu", "--trainer.devices", str(processes), "--quality.lpips", "[]",
-            "--data.limit", str(images), "--data.batch_size", str(batch_size), "--model.steps", str(steps),
+            sys.executable, str(ROOT / "train_free_eval.py"), "predict", *evaluation(options, pictures),
+            "--run_dir", str(run), "--trainer.accelerator", "cpu", "--trainer.devices", str(processes),
+            "--quality.lpips", "[]", "--data.limit", str(options.images),
+            "--data.batch_size", str(options.batch_size), "--model.steps", str(options.steps),
         ]  # fmt: skip
         if processes > 1:
             command += ["--trainer.strategy", "ddp"]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
-        timing = json.loads((Path(folder) / "metrics.json").read_text())["timing"]
-    return Measured(processes, timing["network_seconds"], timing["other_seconds"])
+        metrics = json.loads((run / "metrics.json").read_text())
+    timing = metrics["timing"]
+    seconds = metrics["metrics"]["seconds"]["mean"]
+    return Measured(processes, seconds, timing["network_seconds"], timing["other_seconds"])
 
 
 def markdown(measured: list[Measured]) -> str:
@@ -66,7 +101,7 @@ def markdown(measured: list[Measured]) -> str:
     ]
     for one in measured:
         lines.append(
-            f"| {one.processes} | {one.rate:.2f} | {one.rate / measured[0].rate:.2f} | {one.network:.4f} "
+            f"| {one.processes} | {one.rate:.3g} | {one.rate / measured[0].rate:.2f} | {one.network:.4f} "
             f"| {one.other:.4f} | {one.share:.1%} |"
         )
     return "\n".join(lines) + "\n"
@@ -74,15 +109,19 @@ def markdown(measured: list[Measured]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=["portraits", *SIZES], default="portraits")
+    parser.add_argument("--components", type=int, default=64, help="Gaussians of the mixture")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--images", type=int, default=96, help="more than one batch for each process")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--images", type=int, default=32, help="more than one batch for each process")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="also write the table here, as Markdown")
     options = parser.parse_args()
     if options.images < 2 * options.batch_size * max(options.processes):
         parser.error("--images: the first batch of a process is not timed; give each process two at least")
-    measured = [measure(count, options.images, options.steps, options.batch_size) for count in options.processes]
+    rounds = [[measure(count, options) for count in options.processes] for _ in range(options.rounds)]
+    measured = [sorted(runs, key=lambda one: one.rate)[len(runs) // 2] for runs in zip(*rounds, strict=True)]
     table = markdown(measured)
     print(table, end="")
     if options.out:

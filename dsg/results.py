@@ -16,6 +16,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class RunFolder:
         """Where a picture of `kind` (`samples`, `measurements`) is, for any id that stays inside the run folder."""
         name = image_id if sample == 0 else f"{image_id}.{sample}"
         path = self.path / kind / f"{name}{suffix}"
-        if not path.resolve().is_relative_to(self.path.resolve() / kind):
+        if not _leads_into(path.parent, self.path / kind):
             raise UserError(f"data: the image id {image_id!r} leads out of the run folder; rename the image")
         return path
 
@@ -194,6 +195,11 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         return table.getvalue().encode()
+
+
+@lru_cache(1024)  # to ask the disk takes as long as to encode a small picture, and folders are few
+def _leads_into(folder: Path, outer: Path) -> bool:
+    return folder.resolve().is_relative_to(outer.parent.resolve() / outer.name)
 
 
 def _ends_with_newline(file: Path) -> bool:
