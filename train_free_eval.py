@@ -54,9 +54,11 @@ class EvaluationCLI(LightningCLI):
             folder.open(*run_settings(self.parser, self.config))
             datamodule.done = folder.ask_for(keys)
         if not keys <= datamodule.done or callbacks.others_are_there(self.trainer):
+            self._get(self.config_init, "watch").begin(self.trainer)
             self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
         if first and not folder.is_finished():
             self._get(self.config_init, "writer").finish(self.trainer)
+        folder.close()
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
