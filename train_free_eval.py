@@ -45,7 +45,9 @@ class EvaluationCLI(LightningCLI):
         try:
             return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
         except Exception as error:  # Lightning has no one kind for what this machine does not offer
-            raise UserError(f"trainer: {flat(error)}; accelerator auto and devices auto take what there is") from error
+            raise UserError(
+                f"trainer: {flat(error).rstrip('.')}; accelerator auto and devices auto take what there is"
+            ) from error
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)

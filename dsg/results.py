@@ -251,7 +251,9 @@ def _differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> I
     if key in ignored:
         return
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in dict.fromkeys([*old, *new]):
+        # another class has other parameters: that they differ tells nothing more
+        other_class = old.get("class_path") != new.get("class_path")
+        for name in ["class_path"] if other_class else dict.fromkeys([*old, *new]):
             yield from _differences(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
     elif old != new:
         yield f"{key} was {old!r}, now {new!r}"
