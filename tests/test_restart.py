@@ -94,8 +94,10 @@ def test_where_all_are_killed_at_once_the_next_start_continues(evaluate, setting
 
 @pytest.mark.parametrize("first_dies", [True, False])
 def test_a_process_that_is_killed_before_the_first_batch_takes_the_other_along(settings, tmp_path, first_dies):
-    process = begin(command(settings, tmp_path / "run", *SLOW, ranks=2))
-    while not (others := children(process.pid)):  # it has just begun to import
+    run = tmp_path / "run"
+    process = begin(command(settings, run, *SLOW, ranks=2))
+    # with the settings written, a child is the other process, and no git; it has just begun to import
+    while not ((run / "config.yaml").exists() and (others := children(process.pid))):
         time.sleep(0.02)
     os.kill(process.pid if first_dies else others[0], signal.SIGKILL)
     stderr = ended(process)
