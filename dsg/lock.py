@@ -24,7 +24,7 @@ class Lock:
     So a file system or platform that has no locks, or a folder that cannot be written, is no error here.
 
     Args:
-        file: made if it is not there, and left there; it says who had the lock last.
+        file: there while a run goes on, and after one that was killed; it says who has the lock, or had it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -35,24 +35,29 @@ class Lock:
         """Take the lock, or raise UserError if another process has it."""
         if fcntl is None or self._handle is not None:
             return
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = self.file.open("a+", encoding="utf-8")
-        except OSError:
-            return
-        try:
-            fcntl.lockf(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            self._handle.seek(0)
-            owner = self._handle.read().strip() or "unknown"
-            self.release()
-            raise UserError(
-                f"run_dir: {self.file.parent} is in use by another run (process {owner}); "
-                "wait until it has ended, or choose another run_dir"
-            ) from error
-        except OSError:
-            return
-        self._sign()
+        while True:
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                handle = self.file.open("a+", encoding="utf-8")
+            except OSError:
+                return
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                with handle:
+                    handle.seek(0)
+                    owner = handle.read().strip() or "unknown"
+                raise UserError(
+                    f"run_dir: {self.file.parent} is in use by another run (process {owner}); "
+                    "wait until it has ended, or choose another run_dir"
+                ) from error
+            except OSError:
+                handle.close()
+                return
+            if _is_still(handle, self.file):
+                self._handle = handle
+                return self._sign()
+            handle.close()  # its owner took it away in between
 
     def _sign(self) -> None:
         assert self._handle is not None
@@ -64,8 +69,18 @@ class Lock:
             return
 
     def release(self) -> None:
-        """Give the lock back; also of a lock that was never taken."""
+        """Give the lock back, and take the file away; nothing of a lock that was not taken."""
         if self._handle is not None:
             with contextlib.suppress(OSError):  # what could not be flushed before
+                if _is_still(self._handle, self.file):
+                    self.file.unlink()
                 self._handle.close()
             self._handle = None
+
+
+def _is_still(handle: IO[str], file: Path) -> bool:
+    """Whether the open file is the one that the path leads to."""
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), file.stat())
+    except FileNotFoundError:
+        return False

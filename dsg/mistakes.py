@@ -104,5 +104,5 @@ def _is_lost(error: BaseException) -> bool:
 
 
 def flat(error: BaseException) -> str:
-    """The error's message in one line."""
-    return " ".join(str(error).split())
+    """The error's message in one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".")

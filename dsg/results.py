@@ -7,7 +7,7 @@ rows/rank<r>.jsonl       the journal: a line per sample, appended after its pict
 rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
 per_image.csv            the journal's rows, sorted; made when a run ends
 metrics.json             their means with intervals; made when a run ends
-.lock                    held by the run that is going on; says which was the last
+.lock                    held by the run that is going on; left behind by one that was killed
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ class RunFolder:
             number += 1
         try:
             self.path.rename(aside)
+            (aside / LOCK).unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
                 f"--fresh: cannot rename {self.path} to {aside}: {error.strerror}; choose another run_dir"

@@ -58,3 +58,10 @@ def test_runs_after_each_other_in_one_process_do_not_meet(tmp_path):
         folder = RunFolder(tmp_path / "run")
         folder.open({"steps": 5})
         folder.close()
+
+
+@pytest.mark.parametrize("options", [(), ("--model.seed", 1), ("--model.seed", 1, "--fresh")])
+def test_a_run_that_ends_by_itself_leaves_no_lock(evaluate, tmp_path, options):
+    assert evaluate("--data.limit", 1) == 0
+    assert evaluate("--data.limit", 1, *options) == (2 if options == ("--model.seed", 1) else 0)
+    assert not list(tmp_path.glob("run*/.lock"))
