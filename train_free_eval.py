@@ -7,6 +7,7 @@ For a page about runs: python train_free_eval.py report RUN_DIR...
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import Any
 
 from dsg.quick_import import without_torchvision
@@ -49,14 +50,16 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        folder, keys = RunFolder(self.config.predict.run_dir), set(datamodule.keys())
-        if first := self.trainer.is_global_zero:
-            folder.open(*run_settings(self.parser, self.config))
-            datamodule.done = folder.ask_for(keys)
-        if not keys <= datamodule.done or callbacks.others_are_there(self.trainer):
-            self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
-        if first and not folder.is_finished():
-            self._get(self.config_init, "writer").finish(self.trainer)
+        keys = set(datamodule.keys())
+        with closing(RunFolder(self.config.predict.run_dir)) as folder:
+            if first := self.trainer.is_global_zero:
+                folder.open(*run_settings(self.parser, self.config))
+                datamodule.done = folder.ask_for(keys)
+            if not keys <= datamodule.done or callbacks.others_are_there(self.trainer):
+                self._get(self.config_init, "watch").begin(self.trainer)
+                self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
+            if first and not folder.is_finished():
+                self._get(self.config_init, "writer").finish(self.trainer)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
@@ -82,11 +85,9 @@ def main(args: list[str] | None = None) -> int:
     try:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
-
             return compare(args[1:], main, lambda run: start(run, CheckCLI).datamodule.keys())
         if args[:1] == ["report"]:
             from dsg.report.command import report
-
             return report(args[1:])
         return FAILED if start(args).failed else OK
     except BaseException as error:

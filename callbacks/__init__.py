@@ -7,11 +7,12 @@ from callbacks.diversity import Diversity
 from callbacks.logger import RunFolderLogger
 from callbacks.manifold import Manifold
 from callbacks.posterior import Posterior
+from callbacks.processes import others_are_there
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
 from callbacks.timing import Timing
-from callbacks.watch import Watch, others_are_there
+from callbacks.watch import Watch
 from callbacks.writer import RunFolderWriter
 
 __all__ = [

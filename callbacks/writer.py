@@ -18,7 +18,7 @@ from torch import Tensor
 from callbacks.background import InBackground
 from callbacks.base import EvaluationCallback, tensorboard
 from callbacks.board import Board
-from callbacks.watch import wait_for_others
+from callbacks.processes import wait_for_others
 from dsg.atomic import write_atomically
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.errors import UserError

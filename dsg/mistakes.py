@@ -8,6 +8,7 @@ import threading
 import warnings
 
 import torch
+import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
@@ -24,6 +25,7 @@ HARMLESS = (
     ".*'pretrained' is deprecated.*|.*weight enum.*",  # of lpips's use of torchvision
 )
 
+LOST = ("connection closed by peer", "connection reset by peer", "remote process exited")  # gloo's words, and NCCL's
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -55,6 +57,11 @@ def explain(error: BaseException) -> tuple[int, str]:
         return (
             MISTAKE,
             "error: out of memory; finished images are kept: lower data.batch_size and run again",
+        )
+    if _is_lost(error):
+        return (
+            MISTAKE,
+            "error: another process of this run is gone; finished images are kept, and the same command continues",
         )
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
@@ -89,6 +96,13 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
+def _is_lost(error: BaseException) -> bool:
+    """Whether a collective failed, or the meeting before it, because another process had ended."""
+    if isinstance(error, dist.DistNetworkError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in LOST)
+
+
 def flat(error: BaseException) -> str:
-    """The error's message in one line."""
-    return " ".join(str(error).split())
+    """The error's message in one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -34,6 +34,7 @@ NOISE = (
     (r"<class '(\w+)'>", r"\1"),
     (r"\bpredict\.", ""),
     (r": - ", ": "),
+    (r"Subcommand 'predict' does not accept option '([^']*)'", r"predict has no option \1"),
     (r"No module named 'deepinv'", "deepinv is not installed: pip install --editable '.[deepinv]'"),
 )
 
@@ -70,10 +71,10 @@ class EvaluationParser(LightningArgumentParser):
         return super().add_class_arguments(class_type, *args, **kwargs)
 
     def _suggestion(self, message: str) -> str:
-        unknown = re.search(r"unrecognized arguments: (--[\w.]+)", message)
+        unknown = re.search(r"(?:unrecognized arguments: --|does not accept option ')([\w.]+)", message)
         if not unknown:
             return choices(one_line(message))
-        similar = get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=0.8)
+        similar = get_close_matches(f"--{unknown[1]}", self._option_string_actions, n=1, cutoff=0.8)
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
 
 
@@ -98,7 +99,7 @@ BEHAVIOUR: dict[str, Any] = {
 
 def one_line(message: str) -> str:
     """jsonargparse's message without its frame and line breaks."""
-    message = " ".join(message.split())
+    shorter = " ".join(message.split())
     for pattern, replacement in NOISE:
-        message = " ".join(re.sub(pattern, replacement, message).split())
-    return message
+        shorter = " ".join(re.sub(pattern, replacement, shorter).split())
+    return shorter if shorter == message else one_line(shorter)  # a choice within a choice has a frame of its own

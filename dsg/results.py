@@ -7,6 +7,7 @@ rows/rank<r>.jsonl       the journal: a line per sample, appended after its pict
 rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
 per_image.csv            the journal's rows, sorted; made when a run ends
 metrics.json             their means with intervals; made when a run ends
+.lock                    held by the run that is going on; left behind by one that was killed
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import yaml
 
 from dsg.atomic import cannot_write, is_temporary, write_atomically
 from dsg.errors import UserError
+from dsg.lock import Lock
 
 Row = dict[str, Any]
 SETTINGS = "config.yaml"
@@ -31,6 +33,7 @@ JOURNAL = "rows"
 LEFT_OUT = "rows/left_out.json"
 TABLE = "per_image.csv"
 METRICS = "metrics.json"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -42,6 +45,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._lock = Lock(self.path / LOCK)
 
     def open(
         self,
@@ -51,7 +55,8 @@ class RunFolder:
         noted: Sequence[str] = (),
         fresh: bool = False,
     ) -> None:
-        """Begin, or continue what an earlier run of the same settings left; one rank does, before any samples.
+        """Begin, or continue what an earlier run of the same settings left; one rank does, before any samples. Until
+        `close` or the process's end no other run can.
 
         Args:
             settings: the resolved configuration, plain YAML types.
@@ -61,11 +66,16 @@ class RunFolder:
             fresh: begin anew; what an earlier run left is kept, as <path>.1 or the next number that is free.
 
         Raises:
-            UserError: if the folder holds results of other settings, naming each difference, or cannot be written.
+            UserError: if the folder holds results of other settings, naming each difference, cannot be written, or is
+                in use.
         """
         file = self.path / SETTINGS
         if fresh and file.exists():
+            self._lock.take()
             self._set_aside()
+            self.close()
+        self._settings()  # a folder of other things is left alone
+        self._lock.take()
         settings = yaml.safe_load(yaml.safe_dump(settings))
         if (old := self._settings()) is not None:
             if not any(_differences(old, settings, ignored)):
@@ -78,12 +88,17 @@ class RunFolder:
                 )
         write_atomically(file, (head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
 
+    def close(self) -> None:
+        """Let other runs have the folder."""
+        self._lock.release()
+
     def _set_aside(self) -> None:
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1
         try:
             self.path.rename(aside)
+            (aside / LOCK).unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
                 f"--fresh: cannot rename {self.path} to {aside}: {error.strerror}; choose another run_dir"
@@ -92,24 +107,41 @@ class RunFolder:
     def ask_for(self, keys: Iterable[tuple[str, int]]) -> frozenset[tuple[str, int]]:
         """Say what is evaluated from now on, and learn what is done: `rows` leaves out images that an earlier start
         did and this one does not ask for. Their journal and pictures stay; asked for again, they count again.
+
+        What has a row and no picture, since somebody took that away, is not done.
         """
         left_out = sorted({row["id"] for row in self._journal()}.difference(image_id for image_id, _ in keys))
         if left_out != self._left_out():
             write_atomically(self.path / LEFT_OUT, json.dumps(left_out).encode())
-        return self.done()
+        there = {kind: self._names(kind) for kind in ("samples", "measurements")}
+        return frozenset(key for key in self.done() if _is_whole(key, there))
+
+    def _names(self, kind: str) -> set[str]:
+        """The files of a kind, as paths below its folder; it is looked through once, not once a sample."""
+        top = self.path / kind
+        return {
+            (Path(folder) / name).relative_to(top).as_posix() for folder, _, names in os.walk(top) for name in names
+        }
 
     def _left_out(self) -> list[str]:
         file = self.path / LEFT_OUT
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        try:
+            return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        except ValueError as error:
+            raise UserError(f"run_dir: {file} is damaged; delete it, and continue the run") from error
 
     def _settings(self) -> dict[str, Any] | None:
         """What config.yaml says; None in a folder that is new or empty."""
         file = self.path / SETTINGS
         try:
             if file.exists():
-                return yaml.safe_load(file.read_text(encoding="utf-8"))
+                if isinstance(settings := yaml.safe_load(file.read_text(encoding="utf-8")), dict):
+                    return settings
+                raise yaml.YAMLError("no settings")
             # another rank may be writing config.yaml at this moment
-            foreign = self.path.exists() and any(not is_temporary(path) for path in self.path.iterdir())
+            foreign = self.path.exists() and any(
+                not is_temporary(path) and path.name != LOCK for path in self.path.iterdir()
+            )
         except NotADirectoryError as error:
             raise UserError(f"run_dir: {self.path} is a file; choose another run_dir") from error
         except OSError as error:
@@ -157,6 +189,10 @@ class RunFolder:
                     row = json.loads(line)
                 except json.JSONDecodeError:
                     continue
+                if not (isinstance(row, dict) and {"id", "sample", "status"} <= row.keys()):
+                    raise UserError(
+                        f"run_dir: {file} holds a line that is no row of a run; take it away, and continue the run"
+                    )
                 key = (row["id"], row["sample"])
                 if key not in found or found[key]["status"] != "ok":
                     found[key] = row
@@ -183,9 +219,10 @@ class RunFolder:
         if not (table.is_file() and metrics.is_file()) or table.read_bytes() != self._table():
             return False
         try:
-            return not json.loads(metrics.read_text(encoding="utf-8")).get("interrupted", False)
+            found = json.loads(metrics.read_text(encoding="utf-8"))
         except ValueError:
             return False
+        return isinstance(found, dict) and not found.get("interrupted", False)
 
     def _table(self) -> bytes:
         rows = self.rows()
@@ -202,6 +239,15 @@ def _leads_into(folder: Path, outer: Path) -> bool:
     return folder.resolve().is_relative_to(outer.parent.resolve() / outer.name)
 
 
+def _is_whole(key: tuple[str, int], there: dict[str, set[str]]) -> bool:
+    """Whether a sample's picture is there, and its image's measurement; or the file with all samples of a problem."""
+    image_id, sample = key
+    if f"{image_id}.safetensors" in there["samples"]:
+        return True
+    name = image_id if sample == 0 else f"{image_id}.{sample}"
+    return f"{name}.png" in there["samples"] and (sample > 0 or f"{name}.png" in there["measurements"])
+
+
 def _ends_with_newline(file: Path) -> bool:
     with file.open("rb") as handle:
         handle.seek(-1, os.SEEK_END)
@@ -212,7 +258,9 @@ def _differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> I
     if key in ignored:
         return
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in dict.fromkeys([*old, *new]):
+        # another class has other parameters: that they differ tells nothing more
+        other_class = old.get("class_path") != new.get("class_path")
+        for name in ["class_path"] if other_class else dict.fromkeys([*old, *new]):
             yield from _differences(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
     elif old != new:
         yield f"{key} was {old!r}, now {new!r}"

@@ -2,100 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-ADM = ["--model.score_model", "dsg.models.adm.ADM", "--model.score_model.checkpoint"]
-NOISE = "--model.task.init_args.noise"
+from tests.mistakes import MISTAKES
 
-# arguments, and the words that the line has to have; {} is the test's folder
-MISTAKES = {
-    "unknown option": (["--model.nonsense", "1"], ["--model.nonsense", "lists the options"]),
-    "misspelt option": (["--model.step", "1"], ["--model.step", "did you mean --model.steps?"]),
-    "unknown parameter": (["--model.guidance.guidance_ratee", "1"], ["model.guidance", "'guidance_ratee'"]),
-    "unknown module": (["--model.score_model", "nope.Model"], ["model.score_model", "No module named 'nope'"]),
-    "unknown class": (
-        ["--model.guidance", "dsg.guidance.Nope"],
-        ["model.guidance", "no attribute 'Nope'", "it has BODDNM"],
-    ),
-    "unknown parameter of a class": (
-        ["--model.guidance.guidance_rat", "0.3"],
-        ["'guidance_rat' is not accepted", "it has base, guidance_rate"],
-    ),
-    "class of another kind": (["--model.score_model", "tasks.Denoising"], ["model.score_model", "ScoreModel"]),
-    "no number": (["--model.guidance.guidance_rate", "much"], ["guidance_rate", "float", "much"]),
-    "no such choice": (["--model.spacing", "odd"], ["model.spacing", "'even', 'leading', 'trailing'", "odd"]),
-    "no such network": (["--quality.lpips", "[resnet]"], ["quality.lpips", "'vgg', 'alex', 'squeeze'", "resnet"]),
-    "no data": (["--data", "null"], ["data"]),
-    "rate above 1": (["--model.guidance.guidance_rate", "1.5"], ["guidance_rate", "[0, 1]", "1.5"]),
-    "rate below 0": (["--model.guidance.guidance_rate", "-0.1"], ["guidance_rate", "[0, 1]", "-0.1"]),
-    "interval 0": (["--model.guidance.interval", "0"], ["interval", "at least 1", "0"]),
-    "DSG without noise": (["--model.kernel.init_args.eta", "0"], ["DSG", "eta 0", "model.kernel.eta above 0"]),
-    "eta above 1": (["--model.kernel.init_args.eta", "2"], ["eta", "[0, 1]", "2"]),
-    "drop_min 0": (["--model.task.init_args.drop_min", "0"], ["drop_min", "0 < drop_min <= drop_max < 1"]),
-    "drop_max 1": (["--model.task.init_args.drop_max", "1"], ["drop_max", "0 < drop_min <= drop_max < 1"]),
-    "negative noise": (
-        [NOISE, "tasks.GaussianNoise", f"{NOISE}.init_args.noise_sigma", "-1"],
-        ["noise_sigma", "at least 0", "-1"],
-    ),
-    "factor that does not divide": (
-        ["--model.task", "tasks.SuperResolution", "--model.task.factor", "8", "--model.score_model.size", "20",
-         "--data.image_size", "20"],
-        ["factor 8", "20x20"],
-    ),
-    "square that does not fit": (["--model.task", "tasks.BoxInpainting"], ["BoxInpainting", "16x16"]),
-    "no steps": (["--model.steps", "0"], ["steps", "1 to 1000", "0"]),
-    "steps in words": (["--model.steps", "many"], ["steps", "ddimN", "many"]),
-    "variance that is not learned": (
-        ["--model.kernel", "dsg.kernels.DDPM", "--model.kernel.variance", "learned_range"],
-        ["learned_range", "fixed_small"],
-    ),
-    "images of another size": (["--data.image_size", "32"], ["3x32x32", "3x16x16", "data.image_size"]),
-    "no image folder": (["--data.root", "{}/nowhere"], ["data.root", "no folder at", "nowhere"]),
-    "image folder without images": (["--data.root", "{}/empty"], ["data.root", "no image", "empty"]),
-    "limit 0": (["--data.limit", "0"], ["data.limit", "at least 1"]),
-    "no samples": (["--data.samples_per_image", "0"], ["data.samples_per_image", "at least 1"]),
-    "negative workers": (["--data.num_workers", "-1"], ["data.num_workers", "at least 0"]),
-    "labels for an unconditional model": (["--data.labels", "{}/labels.csv"], ["data.labels", "unconditional"]),
-    "labels of flat images": (["--data.labels", "folders"], ["data.labels", "folder a class"]),
-    "no labels for a conditional model": (
-        ["--model.score_model.class_path", "tests.toy_faults.Conditional"], ["needs labels", "data.labels"],
-    ),
-    "labels out of range": (
-        ["--model.score_model.class_path", "tests.toy_faults.Conditional", "--data.labels", "{}/labels.csv"],
-        ["data.labels", "0 to 2", "got 5"],
-    ),
-    "no checkpoint": ([*ADM, "{}/none.pt"], ["none.pt", "no such file"]),
-    "truncated checkpoint": ([*ADM, "{}/truncated.pt"], ["truncated.pt", "truncated or no checkpoint"]),
-    "truncated safetensors": ([*ADM, "{}/truncated.safetensors"], ["truncated or no checkpoint"]),
-    "foreign checkpoint": ([*ADM, "{}/foreign.pt"], ["foreign.pt", "does not fit", "missing"]),
-    "training checkpoint": ([*ADM, "{}/training.pt"], ["training.pt", "not a flat state dict", "epoch"]),
-    "checkpoint with code": ([*ADM, "{}/code.pt"], ["code.pt", "refused", "run code"]),
-    "no configuration": (["--config", "{}/none.yaml"], ["--config", "no file at", "none.yaml"]),
-    "configuration without a name": (["--config"], ["--config", "names no file"]),
-    "configuration that is not YAML": (["--config", "{}/broken.yaml"], ["broken.yaml", "not YAML", "line 2"]),
-    "configuration that is a sentence": (["--config", "{}/sentence.yaml"], ["sentence.yaml", "no settings"]),
-    "misspelt line": (["--config", "{}/misspelt.yaml"], ["model.guidance", "'guidance_ratee'"]),
-    "unknown line": (["--config", "{}/unknown.yaml"], ["modell"]),
-    "include of nothing": (["--config", "{}/dangling.yaml"], ["gone.yaml", "included by", "dangling.yaml"]),
-    "circle of includes": (["--config", "{}/circle.yaml"], ["circle.yaml includes itself"]),
-    "include that is no list": (["--config", "{}/text.yaml"], ["include", "list of files", "'circle.yaml'"]),
-    "foreign run folder": (["--run_dir", "{}/images"], ["run_dir", "not empty and no run folder"]),
-    "run folder that is a file": (["--run_dir", "{}/broken.yaml"], ["run_dir", "is a file"]),
-    "run folder that cannot be made": (["--run_dir", "/proc/nothing/run"], ["run_dir", "cannot write"]),
-    "no such strategy": (["--trainer.strategy", "magic"], ["trainer", "magic"]),
-    "no such precision": (["--trainer.precision", "13"], ["trainer.precision", "'bf16-mixed'"]),
-    "no such device": (["--trainer.devices", "0"], ["trainer", "devices", "0"]),
-    "inference mode": (["--trainer.inference_mode", "true"], ["trainer.inference_mode to false"]),
-    "negative interval of the progress": (["--progress.interval", "-1"], ["progress.interval", "at least 0"]),
-    "no steps to show": (["--diagnostics.clean_estimates", "0"], ["Diagnostics", "clean_estimates", "at least 1"]),
-}  # fmt: skip
+
+def _png(size: int) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(noise).save(content, format="PNG")
+    return content.getvalue()
 
 
 class Code:
@@ -111,6 +36,19 @@ class Code:
 @pytest.fixture
 def bad_files(tmp_path: Path) -> Path:
     (tmp_path / "empty").mkdir()
+    for folder, name, content in (
+        ("documents", "x.pdf", b"%PDF"), ("text", "x.png", b"no picture"), ("nothing", "x.png", b""),
+        ("small", "x.png", _png(8)), ("torn", "x.png", _png(16)[:-40]), ("twins", "x.png", _png(16)),
+        ("twins", "x.jpg", _png(16)), ("latent", "model_index.json", b'{"vae": ["diffusers", "AutoencoderKL"]}'),
+    ):  # fmt: skip
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_bytes(content)
+    (tmp_path / "names.csv").write_text("a,0\nb,cat\n")
+    (tmp_path / "others.csv").write_text("z,0\n")
+    (tmp_path / "zero.pt").write_bytes(b"")
+    (tmp_path / "page.pt").write_text("<!DOCTYPE html><html>sign in to download</html>")
+    np.savez(tmp_path / "keys.npz", mean=np.zeros(3))
+    np.savez(tmp_path / "code.npz", mu=np.array([Code(tmp_path / "executed")], dtype=object), sigma=np.zeros((1, 1)))
     (tmp_path / "labels.csv").write_text("a,0\nb,1\nc,2\nd,3\nmore/e,4\nmore/f,5\n")
     torch.save({"weight": torch.zeros(1000)}, tmp_path / "foreign.pt")
     (tmp_path / "truncated.pt").write_bytes((tmp_path / "foreign.pt").read_bytes()[:1000])
@@ -129,17 +67,30 @@ def bad_files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("arguments", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line(arguments, words, evaluate: Callable[..., int], bad_files, capsys):
-    assert evaluate(*(argument.replace("{}", str(bad_files)) for argument in arguments)) == 2
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(mistake, evaluate: Callable[..., int], bad_files, capsys):
+    if mistake.spoil is not None:
+        assert evaluate("--data.limit", "1") == 0
+        capsys.readouterr()
+        mistake.spoil(bad_files / "run")
+    before = sorted(bad_files.rglob("*.png"))
+    code = evaluate(*(option.replace("{}", str(bad_files)) for option in mistake.options))
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("unavailable: ")]
+    assert code == mistake.code, lines
+    if code == 1:
+        assert lines.pop() == f"1 of 1 samples failed; {bad_files}/run/per_image.csv says why"
     assert len(lines) == 1
-    assert lines[0].startswith("error: ")
+    assert lines[0].startswith("failed: " if code == 1 else "error: ")
     assert len(lines[0]) < 500
-    for word in words:
+    for word in mistake.words:
         assert word in lines[0]
-    assert not list((bad_files / "run").rglob("*.png"))
+    assert sorted(bad_files.rglob("*.png")) == before
     assert not (bad_files / "executed").exists()
+
+
+def test_there_are_mistakes_of_every_area_and_no_two_are_the_same():
+    assert len(MISTAKES) >= 60
+    assert len({(mistake.options, mistake.spoil and name) for name, mistake in MISTAKES.items()}) == len(MISTAKES)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

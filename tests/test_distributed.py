@@ -7,9 +7,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from torch.distributed import DistNetworkError
 
 from dsg.data.base import Share
 from dsg.data.mixture_draws import MixtureDraws
+from dsg.mistakes import MISTAKE, explain
 from tests.launch import BOUND, begin, command, complete, journal, results
 
 SMALL = ("--data.batch_size", 1, "--data.limit", 5)
@@ -61,6 +63,20 @@ def test_a_process_without_an_image_does_no_harm(evaluate, settings, tmp_path):
     complete(command(settings, tmp_path / "run", *few, ranks=3))
     assert results(tmp_path / "run") == results(tmp_path / "alone")
     assert len(journal(tmp_path / "run")) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[gloo/transport/tcp/pair.cc:545] Read error [127.0.0.1]:36997: Connection reset by peer. GLHF!"),
+        DistNetworkError("The client socket has failed to connect to any network address of (node, 1)."),
+    ],
+)
+def test_a_collective_that_fails_since_another_process_is_gone_is_one_line(error):
+    code, line = explain(error)
+    assert code == MISTAKE
+    assert line.startswith("error: another process of this run is gone; finished images are kept")
+    assert "\n" not in line
 
 
 @pytest.mark.slow

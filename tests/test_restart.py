@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from dsg.data.folder import ImageFolder
 from tests.launch import BOUND, ROOT, begin, children, command, complete, journal, results, wait_for_rows
 
 SLOW = ("--model.score_model.class_path", "tests.toy_faults.Slow", "--data.batch_size", 1)
@@ -89,6 +90,46 @@ def test_where_all_are_killed_at_once_the_next_start_continues(evaluate, setting
     ended(process)
     assert evaluate(*SLOW) == 0
     assert results(run) == undisturbed
+
+
+@pytest.mark.parametrize("first_dies", [True, False])
+def test_a_process_that_is_killed_before_the_first_batch_takes_the_other_along(settings, tmp_path, first_dies):
+    run = tmp_path / "run"
+    process = begin(command(settings, run, *SLOW, ranks=2))
+    # with the settings written, a child is the other process, and no git; it has just begun to import
+    while not ((run / "config.yaml").exists() and (others := children(process.pid))):
+        time.sleep(0.02)
+    os.kill(process.pid if first_dies else others[0], signal.SIGKILL)
+    stderr = ended(process)
+    if first_dies:
+        assert stderr.startswith("error: the first process of this run is gone; finished images are kept, and the same")
+        assert len(stderr.splitlines()) == 1
+    else:
+        assert process.returncode == 2
+        assert f"error: process {others[0]}, local rank 1 of this run, was killed by SIGKILL; finished" in stderr
+
+
+@pytest.mark.parametrize("kind", ["samples", "measurements"])
+def test_a_picture_that_was_taken_away_is_made_again_and_no_other(evaluate, tmp_path, kind):
+    assert evaluate() == 0
+    before = results(run := tmp_path / "run")
+    (run / kind / "more" / "e.png").unlink()
+    others = {path: path.stat().st_mtime_ns for path in run.rglob("*.png") if path.stem != "e"}
+    assert evaluate() == 0
+    assert results(run) == before
+    assert {path: path.stat().st_mtime_ns for path in others} == others
+
+
+def test_sigterm_while_the_data_is_looked_through_is_not_lost(evaluate, monkeypatch, capsys):
+    looked_through = ImageFolder.predict_dataloader
+
+    def interrupted(self):
+        signal.raise_signal(signal.SIGTERM)
+        return looked_through(self)
+
+    monkeypatch.setattr(ImageFolder, "predict_dataloader", interrupted)
+    assert evaluate() == 130
+    assert "interrupted; finished images are kept" in capsys.readouterr().err
 
 
 def test_fresh_begins_anew_and_keeps_the_old_folders_under_the_next_names(evaluate, tmp_path, capsys):

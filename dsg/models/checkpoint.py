@@ -93,6 +93,8 @@ def _read_torch(file: Path) -> object:
 
 def _unreadable(file: Path, error: Exception) -> UserError:
     reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+    if reason.startswith("Weights only load failed"):  # what follows is advice to load it all the same
+        reason = "no weights as torch.save writes them"
     size = file.stat().st_size
     return UserError(
         f"checkpoint {file}: truncated or no checkpoint ({size} bytes; {reason}); download it again, compare the size"
