@@ -55,7 +55,8 @@ class PiecewiseLinear(ScaleSchedule):
         return s0 + (s1 - s0) * (level.t - t0) / (t1 - t0)
 
 
-GuidanceScale = float | ScaleSchedule
+# the schedule first: of several reasons why a configuration fits none, the first one is told
+GuidanceScale = ScaleSchedule | float
 
 
 def check_scale(scale: GuidanceScale) -> None:
