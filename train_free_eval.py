@@ -85,9 +85,11 @@ def main(args: list[str] | None = None) -> int:
     try:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
+
             return compare(args[1:], main, lambda run: start(run, CheckCLI).datamodule.keys())
         if args[:1] == ["report"]:
             from dsg.report.command import report
+
             return report(args[1:])
         return FAILED if start(args).failed else OK
     except BaseException as error:
