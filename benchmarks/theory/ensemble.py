@@ -27,6 +27,9 @@ OPEN = NoiseSchedule("linear", 1200, 1e-5, 2e-2)
 
 Observer = Callable[[StepRecord, ReverseProcess], None]
 
+DEEP = NoiseSchedule("linear", 2500, 1e-7, 2e-2)
+"""ā to e^−25, for checks to 1e-4: a start that ignores the mean √ā μ is off by γ√ā μ, which WIDE shows at 5e-4."""
+
 
 def sample(
     model: ScoreModel,
