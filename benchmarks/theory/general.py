@@ -133,7 +133,7 @@ def run(reduced: bool, runs: Path) -> Findings:
         tables[f"general_{name}"] = table(HEADER, rows, 3)
 
     def draw() -> Figure:
-        figure, axes = plt.subplots(2, 4, figsize=(12, 5.8), layout="constrained")
+        figure, axes = plt.subplots(2, 4, figsize=(11, 5.4), layout="constrained")
         for line, (name, model) in zip(axes, models.items(), strict=True):
             for solver, color in (("SDE", "tab:blue"), ("ODE", "tab:orange")):
                 points = curves[name, solver]
@@ -143,10 +143,10 @@ def run(reduced: bool, runs: Path) -> Findings:
             line[0].axhline(exacts[name].reciprocal, color="0.6", ls="--", label="1/p(c)")
             line[0].set(xlabel="w", ylabel="E[1/p(c | x)]", title=f"{name}, 95 % interval")
             line[1].set(xlabel="w", ylabel="tr Cov", ylim=(0, None), title="diversity")
-            everything = model.sample(1_000, torch.Generator().manual_seed(1))
+            everything = model.sample(700, torch.Generator().manual_seed(1))
             for ax, place in zip(line[2:], (0, -1), strict=True):
                 ax.scatter(*everything.T, s=2, color="0.8")
-                ax.scatter(*curves[name, "SDE"][place].x[:500].T, s=2, color="tab:blue")
+                ax.scatter(*curves[name, "SDE"][place].x[:350].T, s=2, color="tab:blue")
                 ax.set(title=f"SDE, w = {WEIGHTS[place]:g}", aspect="equal", xticks=[], yticks=[])
             line[0].legend()
         return figure

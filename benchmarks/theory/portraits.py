@@ -25,9 +25,10 @@ COMPARISON = Path(__file__).parents[2] / "configs" / "comparison" / "theory_port
 REDUCED = {
     "include": [str(COMPARISON)],
     "model": {"steps": 2},
-    "data": {"init_args": {"limit": 4, "batch_size": 4}},
+    "data": {"init_args": {"limit": 2, "batch_size": 2}},
     "comparison": {"methods": {"w0.5": None, "w1": None, "w4": None}},
 }
+CLASSES = 8  # E[1/p(c | x)] at w = 0 by exact score and judge, where the classes come from p(c)
 SHOWN = 8  # portraits in the strip
 HEADER = ["w", "E[1/p]", "95 %", "s.e.", "E[min(1/p, 100)]", "effective samples", "tail index", "E[p]", "E[log p]",
           "accuracy", "worse than w = 0", "95 %", "fd_portraits", "diversity_pixel"]  # fmt: skip
@@ -93,7 +94,7 @@ def run(reduced: bool, runs: Path) -> Findings:
 
 
 def _findings(found: list[Run], intervals: bool) -> Findings:
-    """Eight samples have no interval to speak of; with `intervals` those at both ends have to be apart."""
+    """Four samples have no interval to speak of; with `intervals` those at both ends have to be apart."""
     first, last = found[0], found[-1]
     checks = [
         Check(f"portraits, w = {run.w:g}, samples that failed", len(run.summary["failures"]), 0, 0) for run in found
@@ -122,6 +123,7 @@ def _curves(found: list[Run]) -> Figure:
     axes[0].fill_between(w, low, high, alpha=0.2, lw=0, label="95 % interval")
     axes[0].plot(w, mean, "o-", label="mean")
     axes[0].plot(w, cut, "s--", color="0.4", mfc="none", label="of min(1/p, 100)")
+    axes[0].axhline(CLASSES, color="0.6", ls=":", label="exact, w = 0")
     axes[0].set(ylabel="E[1/p(c | x)]", yscale="log")
     axes[0].legend()
     for ax, metric in zip(axes[1:], ("fd_portraits", "diversity_pixel"), strict=True):

@@ -40,6 +40,7 @@ def test_the_portraits_comparison_becomes_a_table_a_curve_and_a_strip(tmp_path):
     lines = findings.tables["portraits"].splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "2"]
     assert "nan" not in lines[2].split("|")[2]
+    assert findings.draw is not None
     for draw in (findings.draw, *findings.further.values()):
         draw().savefig(tmp_path / "figure.png", dpi=90)
     assert not list(tmp_path.glob("portraits"))
