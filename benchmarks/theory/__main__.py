@@ -45,9 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         for missing in put_tables(page, findings.tables):
             print(f"warning: {page} has no place for the table {missing}", file=sys.stderr)
-        if findings.draw is not None:
-            (options.docs / "images").mkdir(exist_ok=True)
-            findings.draw().savefig(options.docs / "images" / f"theory_{name}.png", dpi=90)
+        (options.docs / "images").mkdir(exist_ok=True)
+        for figure, draw in {name: findings.draw, **findings.further}.items():
+            if draw is not None:
+                draw().savefig(options.docs / "images" / f"theory_{figure}.png", dpi=90)
         print(f"{name}: {time.perf_counter() - started:.0f} s")
         for check in findings.checks:
             print(f"  {check}")

@@ -49,12 +49,14 @@ class Findings:
     Args:
         tables: name: Markdown; each goes to the page, where `<!-- table: name -->` stands.
         checks: what has to come out.
-        draw: the figure, if there is one.
+        draw: the figure, if there is one; it is theory_<experiment>.png.
+        further: name: another figure, theory_<name>.png.
     """
 
     tables: dict[str, str]
     checks: list[Check] = field(default_factory=list)
     draw: Callable[[], Figure] | None = None
+    further: dict[str, Callable[[], Figure]] = field(default_factory=dict)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str | float | int]], digits: int = 4) -> str:

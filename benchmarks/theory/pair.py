@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.theory.ensemble import OPEN, WIDE, sample
+from benchmarks.theory.ensemble import DEEP, OPEN, WIDE, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments, tilt_reciprocal
 from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
@@ -38,7 +38,7 @@ def log_probability(model: GaussianMixture, x: Tensor, label: int = 1) -> Tensor
 def ode(w: float, mu: float, steps: int) -> tuple[float, float, float, float]:
     """E[1/u], E[u], mean and variance by Heun, from Gauss-Hermite nodes instead of samples."""
     nodes, weights = normal_nodes(NODES)
-    model = pair(mu)
+    model = pair(mu, DEEP)
     x = sample(model, 1, NODES, Heun(), steps, w, x_T=torch.from_numpy(nodes)[:, None])
     log_u, flat = log_probability(model, x).numpy(), x[:, 0].numpy()
     mean = float(weights @ flat)
