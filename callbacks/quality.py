@@ -13,7 +13,7 @@ from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr, ssim
 from dsg.metrics.perceptual import Net, load_lpips
-from dsg.module import BatchResult
+from dsg.module import BatchResult, GuidedDiffusion
 
 
 class Quality(EvaluationCallback):
@@ -52,7 +52,7 @@ class Quality(EvaluationCallback):
                 self._unavailable[name] = str(reason)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys or outputs.picture is None or not pl_module.sampler.task.reconstructs:

@@ -14,6 +14,7 @@ from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments
 from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
+from benchmarks.theory.pair import pair
 from dsg.kernels import EulerMaruyama, Heun
 from dsg.models.mixture import GaussianMixture
 from dsg.schedule import NoiseSchedule
@@ -25,14 +26,9 @@ COARSE = ((20.0, 50), (50.0, 50), (85.0, 50), (100.0, 50), (100.0, 100), (100.0,
 COARSE_REDUCED = ((85.0, 50), (100.0, 50), (100.0, 400))
 
 
-def pair() -> GaussianMixture:
-    """½N(−1, 1) + ½N(1, 1), to noise that shows in no digit."""
-    return GaussianMixture([1.0, 1.0], [[-1.0], [1.0]], 1.0, [0, 1], schedule=DEEP)
-
-
 def confidence(x: Tensor) -> Tensor:
     """p(c|x) of clean samples, (n,) float64."""
-    return pair().classifier_log_prob(x, torch.ones(len(x), dtype=torch.long)).exp()
+    return pair(schedule=DEEP).classifier_log_prob(x, torch.ones(len(x), dtype=torch.long)).exp()
 
 
 def ode(w: float, steps: int) -> tuple[float, float]:
@@ -42,7 +38,7 @@ def ode(w: float, steps: int) -> tuple[float, float]:
     """
     nodes, weights = normal_nodes(NODES)
     starts = torch.from_numpy(np.concatenate([nodes + k * APART for k in (0, -2, -1, 1, 2)]))
-    x = sample(pair(), 1, len(starts), Heun(), steps, w, x_T=starts[:, None])
+    x = sample(pair(schedule=DEEP), 1, len(starts), Heun(), steps, w, x_T=starts[:, None])
     centre, *around = x.reshape(5, NODES).numpy()
     slope = np.array([1, -8, 8, -1]) @ np.stack(around) / (12 * APART)
     probability = confidence(torch.from_numpy(centre)[:, None]).numpy()
@@ -51,7 +47,7 @@ def ode(w: float, steps: int) -> tuple[float, float]:
 
 def sde(w: float, count: int, steps: int) -> tuple[float, float]:
     """E[p(c|x)] and its standard error."""
-    u = confidence(sample(pair(), 1, count, EulerMaruyama(), steps, w))
+    u = confidence(sample(pair(schedule=DEEP), 1, count, EulerMaruyama(), steps, w))
     return u.mean().item(), (u.std() / count**0.5).item()
 
 

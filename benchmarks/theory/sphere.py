@@ -98,22 +98,18 @@ def run(reduced: bool, runs: Path) -> Findings:
 
     def draw() -> Figure:
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-        for start, label, colour in (
-            ("CFG", "CFG, w = 1, 4", "tab:orange"),
-            ("DSG", "DSG, rates 0.02–0.5", "tab:blue"),
-        ):
-            points = [rows[0], *(r for r in rows if r[0].startswith(start))]
-            left.plot([r[2] for r in points], [r[8] for r in points], "o-", color=colour, label=label)
-        left.set(
-            xlabel="E[1/p(c | x)]", ylabel="variance across (data: 1)", title="what a lower E[1/p] costs, 64 dimensions"
-        )
-        left.legend()
+        for start, colour in (("none", "0.3"), ("CFG", "tab:orange"), ("DSG", "tab:blue")):
+            for r in (r for r in rows if r[0].startswith(start)):
+                left.plot(r[6], r[7], "o", color=colour)
+                left.annotate(r[0], (r[6], r[7]), (5, 5), textcoords="offset points", fontsize=8)
+        left.axhline(1.0, color="0.7", lw=0.8, zorder=0)
+        left.axvline(1.0, color="0.7", lw=0.8, zorder=0)
+        left.set(xscale="log", xlabel="mean on the classes' axis", ylabel="variance on it", xlim=(0.8, 60))
+        left.set_title("64 dimensions; the class itself is where the lines cross")
         numbers = [int(r[0]) for r in finer]
         right.plot(numbers, [r[1] for r in finer], "o-", label="rate 0.1")
         right.plot(numbers, [r[4] for r in finer], "s--", label=f"rate 0.1 √({all_steps[0]}/steps)")
-        right.set(
-            xscale="log", xlabel="steps", ylabel="mean along the classes' axis", title="DSG has no limit of fine steps"
-        )
+        right.set(xlabel="steps", ylabel="mean on the classes' axis", title="DSG has no limit of fine steps")
         right.legend()
         return figure
 

@@ -1,0 +1,47 @@
+"""The theorem on the pair, its terms along the path and DSG's sphere come out, with fewer samples and steps."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.theory import EXPERIMENTS
+from benchmarks.theory.__main__ import main
+from benchmarks.theory.findings import Check, put_tables
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", ["pair", "identity", "sphere"])
+def test_every_number_comes_out_and_every_table_has_its_place_on_the_page(name, tmp_path):
+    findings = EXPERIMENTS[name](True, tmp_path)
+    assert [str(check) for check in findings.checks if not check.holds] == []
+    page = tmp_path / "theory.md"
+    page.write_text((DOCS / "theory.md").read_text())
+    assert put_tables(page, findings.tables) == []
+    assert findings.draw is not None
+    findings.draw().savefig(tmp_path / "figure.png")
+
+
+def test_a_table_replaces_the_one_before_and_nothing_else(tmp_path):
+    page = tmp_path / "theory.md"
+    page.write_text("before\n<!-- table: a -->\nold\n<!-- end -->\nafter\n")
+    assert put_tables(page, {"a": "new\n", "b": "lost\n"}) == ["b"]
+    assert page.read_text() == "before\n<!-- table: a -->\nnew\n<!-- end -->\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("measured", "below", "holds"),
+    [(1.05, False, True), (0.85, False, False), (0.2, True, True), (1.2, True, False), (float("nan"), True, False)],
+)
+def test_a_number_holds_within_its_tolerance_and_never_if_it_is_none(measured, below, holds):
+    assert Check("x", measured, 1.0, 0.1, below).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["nothing"], "no experiment nothing"), (["--docs", "x"], "no theory.md")]
+)
+def test_what_the_command_does_not_have_is_refused(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
