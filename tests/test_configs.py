@@ -14,7 +14,7 @@ EXPERIMENTS = sorted((Path(__file__).parent.parent / "configs" / "experiment").g
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
 def test_an_experiment_composes_into_settings_that_the_command_line_accepts(path, capsys):
-    given = [] if path.stem.startswith(("portraits", "posterior")) else ["--data.root", "images"]
+    given = [] if path.stem.startswith(("portraits", "posterior", "theory")) else ["--data.root", "images"]
     with pytest.raises(SystemExit) as end:
         main(["predict", "--config", str(path), "--run_dir", "unused", *given, "--print_config"])
     assert end.value.code == 0
