@@ -363,10 +363,10 @@ def test_samples_that_failed_are_left_out_and_counted(evaluate, tmp_path, image_
     assert [failure["id"] for failure in found["failures"]] == ["b"]
 
 
-def test_a_picture_that_is_gone_costs_the_metric_and_not_the_run(evaluate, tmp_path, image_folder):
+def test_a_picture_that_is_damaged_costs_the_metric_and_not_the_run(evaluate, tmp_path, image_folder):
     toy = (*TOY, "--distribution.reference", image_folder)
     assert evaluate(*toy) == 0
-    (tmp_path / "run" / "samples" / "a.png").unlink()
+    (tmp_path / "run" / "samples" / "a.png").write_bytes(b"no picture")  # one that is gone is made again
     (tmp_path / "run" / "metrics.json").unlink()
     assert evaluate(*toy) == 0
     assert "cannot read " in metrics(tmp_path / "run")["unavailable"]["fd_toy"]

@@ -101,7 +101,9 @@ def run(reduced: bool, runs: Path) -> Findings:
         for start, colour in (("none", "0.3"), ("CFG", "tab:orange"), ("DSG", "tab:blue")):
             for r in (r for r in rows if r[0].startswith(start)):
                 left.plot(r[6], r[7], "o", color=colour)
-                left.annotate(r[0].replace("DSG, rate", "DSG"), (r[6], r[7]), (5, 5), textcoords="offset points", fontsize=8)
+                left.annotate(
+                    r[0].replace("DSG, rate", "DSG"), (r[6], r[7]), (5, 5), textcoords="offset points", fontsize=8
+                )
         left.axhline(1.0, color="0.7", lw=0.8, zorder=0)
         left.axvline(1.0, color="0.7", lw=0.8, zorder=0)
         left.set(xscale="log", xlabel="mean on the classes' axis", ylabel="variance on it", xlim=(0.8, 60))

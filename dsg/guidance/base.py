@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
 
 from torch import nn
 
@@ -23,7 +22,7 @@ class Guidance(ABC):
     Subclasses write `step`; one that owns its trajectory overrides `sample`.
     """
 
-    needs_labels: ClassVar[bool] = False  # whether every image has to come with a class label
+    needs_labels = False  # whether every image has to come with a class label
 
     def networks(self) -> tuple[nn.Module, ...]:
         """Frozen modules besides the score model; they move to its device with it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -41,7 +40,7 @@ class ClassifierGradient(LossGuidance):
     classifier: NoisyClassifier
     weight: float = 1.0
 
-    needs_labels: ClassVar[bool] = True
+    needs_labels = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.weight < float("inf"):
