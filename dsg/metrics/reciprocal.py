@@ -11,7 +11,7 @@ CAP = 100.0
 """Where the truncated mean cuts 1/p off."""
 
 HEAVY = 2.0
-"""Below this tail index the variance is infinite."""
+"""Below this tail index the variance of a power law is infinite."""
 
 LARGE = 0.1
 """Share of the sum that a single sample may have before the mean is about that sample."""
@@ -28,7 +28,8 @@ class Reciprocal:
         effective_samples: (Σ 1/p)²/Σ (1/p)², n where all are equal.
         largest_share: of the sum, what its largest term has.
         tail_index: α of P(1/p > t) ~ t^−α by Hill's estimator over the largest 5 %, NaN below 200 samples or where
-            those are all equal. The mean is finite for α > 1, the variance for α > 2.
+            those are all equal. A power law's mean is finite for α > 1, its variance for α > 2; a lognormal tail seems
+            heavier here than it is.
     """
 
     mean: float
@@ -67,8 +68,8 @@ class Reciprocal:
         found = []
         if self.tail_index < HEAVY:
             found.append(
-                f"1/p has a heavy tail (index {self.tail_index:.2f} < 2): its variance is infinite and the interval of "
-                "its mean too narrow; read the truncated mean beside it"
+                f"1/p has a heavy tail (index {self.tail_index:.2f} < 2): its variance may be infinite and the "
+                "interval of its mean too narrow; read the truncated mean beside it"
             )
         if self.largest_share > LARGE:
             found.append(f"one sample has {self.largest_share:.0%} of the sum of 1/p; take more samples")
