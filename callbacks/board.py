@@ -14,8 +14,10 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from callbacks.settings import columns
+from dsg.journal import Row
 from dsg.metrics.summary import DESCRIPTIVE
-from dsg.results import SETTINGS, Row, RunFolder
+from dsg.results import RunFolder
+from dsg.settings_file import SETTINGS
 
 COSTS = frozenset({"nfe_forward", "nfe_backward", "seconds"})  # their curves are under timing/
 BINS = 30  # as many as TensorBoard draws

@@ -14,10 +14,11 @@ from callbacks.judge import check_judge
 from callbacks.twin import Twin
 from dsg.data.base import ImageBatch
 from dsg.data.image_file import to_uint8
+from dsg.journal import Row
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.metrics.summary import bootstrap_mean
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.results import Row, RunFolder
+from dsg.results import RunFolder
 from tasks import ClassLabel
 from tasks.classifier import log_probabilities
 

@@ -12,11 +12,11 @@ from callbacks.base import EvaluationCallback
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.errors import UserError
 from dsg.guidance.exact import posteriors
+from dsg.journal import Row
 from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.noise import Purpose, SampleKey
-from dsg.results import Row
 from tasks.base import InverseProblem
 from tasks.matrix import Matrix
 

@@ -10,8 +10,10 @@ from statistics import fmean
 import yaml
 
 from dsg.errors import UserError
+from dsg.journal import Row
 from dsg.report.settings import at
-from dsg.results import SETTINGS, Row, RunFolder
+from dsg.results import RunFolder
+from dsg.settings_file import SETTINGS
 
 SAME = ("seed", "steps", "spacing", "kernel", "score_model", "clip_denoised")  # of `model`; they make the noise's path
 

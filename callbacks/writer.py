@@ -22,9 +22,10 @@ from callbacks.processes import wait_for_others
 from dsg.atomic import write_atomically
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.errors import UserError
+from dsg.journal import Row
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
-from dsg.results import Row, RunFolder
+from dsg.results import RunFolder
 
 TOLD = ("psnr", "ssim", "lpips", "sliced_wasserstein", "fid", "kid", "fd", "kd")  # in the line that ends a run
 AT_ONCE = 8  # files of a batch

@@ -13,12 +13,12 @@ from dsg.combiners import Conditional, PredictionCombiner
 from dsg.data.base import EvaluationData, Failure, ImageBatch
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
+from dsg.journal import Row
 from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.noise import NoiseStreams, SampleKey
 from dsg.process import ReverseProcess
 from dsg.quick_import import without_torchvision
-from dsg.results import Row
 from dsg.sampling import Sampler
 from dsg.schedule import Spacing
 from dsg.trace import StepRecord

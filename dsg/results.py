@@ -16,21 +16,19 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dsg.atomic import cannot_write, is_temporary, write_atomically
+from dsg.atomic import write_atomically
 from dsg.errors import UserError
+from dsg.journal import Journal, Row
 from dsg.lock import Lock
+from dsg.settings_file import SettingsFile, differences
 
-Row = dict[str, Any]
-SETTINGS = "config.yaml"
-JOURNAL = "rows"
-LEFT_OUT = "rows/left_out.json"
 TABLE = "per_image.csv"
 METRICS = "metrics.json"
 LOCK = ".lock"
@@ -45,6 +43,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.journal = Journal(self.path / "rows")
+        self._settings = SettingsFile(self.path, unremarked=LOCK)
         self._lock = Lock(self.path / LOCK)
 
     def open(
@@ -69,24 +69,23 @@ class RunFolder:
             UserError: if the folder holds results of other settings, naming each difference, cannot be written, or is
                 in use.
         """
-        file = self.path / SETTINGS
-        if fresh and file.exists():
+        if fresh and self._settings.path.exists():
             self._lock.take()
             self._set_aside()
             self.close()
-        self._settings()  # a folder of other things is left alone
+        self._settings.read()  # a folder of other things is left alone
         self._lock.take()
         settings = yaml.safe_load(yaml.safe_dump(settings))
-        if (old := self._settings()) is not None:
-            if not any(_differences(old, settings, ignored)):
+        if (old := self._settings.read()) is not None:
+            if not any(differences(old, settings, ignored)):
                 return
-            differences = list(_differences(old, settings, [*ignored, *noted]))
-            if differences and self._journal():
+            other = list(differences(old, settings, [*ignored, *noted]))
+            if other and self.journal.rows():
                 raise UserError(
-                    f"run_dir: {self.path} holds results of other settings: {'; '.join(differences)}; "
+                    f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "
                     "use those settings or another run_dir, or begin anew with --fresh"
                 )
-        write_atomically(file, (head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
+        self._settings.write(settings, head)
 
     def close(self) -> None:
         """Let other runs have the folder."""
@@ -110,9 +109,7 @@ class RunFolder:
 
         What has a row and no picture, since somebody took that away, is not done.
         """
-        left_out = sorted({row["id"] for row in self._journal()}.difference(image_id for image_id, _ in keys))
-        if left_out != self._left_out():
-            write_atomically(self.path / LEFT_OUT, json.dumps(left_out).encode())
+        self.journal.leave_out_all_but(image_id for image_id, _ in keys)
         there = {kind: self._names(kind) for kind in ("samples", "measurements")}
         return frozenset(key for key in self.done() if _is_whole(key, there))
 
@@ -122,35 +119,6 @@ class RunFolder:
         return {
             (Path(folder) / name).relative_to(top).as_posix() for folder, _, names in os.walk(top) for name in names
         }
-
-    def _left_out(self) -> list[str]:
-        file = self.path / LEFT_OUT
-        try:
-            return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        except ValueError as error:
-            raise UserError(f"run_dir: {file} is damaged; delete it, and continue the run") from error
-
-    def _settings(self) -> dict[str, Any] | None:
-        """What config.yaml says; None in a folder that is new or empty."""
-        file = self.path / SETTINGS
-        try:
-            if file.exists():
-                if isinstance(settings := yaml.safe_load(file.read_text(encoding="utf-8")), dict):
-                    return settings
-                raise yaml.YAMLError("no settings")
-            # another rank may be writing config.yaml at this moment
-            foreign = self.path.exists() and any(
-                not is_temporary(path) and path.name != LOCK for path in self.path.iterdir()
-            )
-        except NotADirectoryError as error:
-            raise UserError(f"run_dir: {self.path} is a file; choose another run_dir") from error
-        except OSError as error:
-            raise UserError(f"run_dir: cannot read {error.filename}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"run_dir: {file} is damaged; restore it or choose another run_dir") from error
-        if foreign:
-            raise UserError(f"run_dir: {self.path} is not empty and no run folder; choose another run_dir")
-        return None
 
     def picture_path(self, kind: str, image_id: str, sample: int, suffix: str = ".png") -> Path:
         """Where a picture of `kind` (`samples`, `measurements`) is, for any id that stays inside the run folder."""
@@ -162,41 +130,11 @@ class RunFolder:
 
     def append(self, rows: Sequence[Row], rank: int = 0) -> None:
         """Append rows to a rank's journal, and wait until they are on the disk."""
-        file = self.path / JOURNAL / f"rank{rank}.jsonl"
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # one write, after a newline of its own if a killed run left half a line
-            with file.open("ab") as handle:
-                torn = handle.tell() > 0 and not _ends_with_newline(file)
-                handle.write(b"\n" * torn + text.encode())
-                handle.flush()
-                os.fsync(handle.fileno())
-        except OSError as error:
-            raise cannot_write(file, error) from error
+        self.journal.append(rows, rank)
 
     def rows(self) -> list[Row]:
         """Every finished row of the images asked for, sorted by id and sample number."""
-        left_out = set(self._left_out())
-        return [row for row in self._journal() if row["id"] not in left_out]
-
-    def _journal(self) -> list[Row]:
-        """The rows of all ranks, sorted; half-written lines are as if never begun."""
-        found: dict[tuple[str, int], Row] = {}
-        for file in sorted((self.path / JOURNAL).glob("rank*.jsonl")):
-            for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                if not (isinstance(row, dict) and {"id", "sample", "status"} <= row.keys()):
-                    raise UserError(
-                        f"run_dir: {file} holds a line that is no row of a run; take it away, and continue the run"
-                    )
-                key = (row["id"], row["sample"])
-                if key not in found or found[key]["status"] != "ok":
-                    found[key] = row
-        return [found[key] for key in sorted(found)]
+        return self.journal.rows_asked_for()
 
     def done(self) -> frozenset[tuple[str, int]]:
         """(id, sample number) of what need not be sampled again. Images that failed are tried again."""
@@ -246,21 +184,3 @@ def _is_whole(key: tuple[str, int], there: dict[str, set[str]]) -> bool:
         return True
     name = image_id if sample == 0 else f"{image_id}.{sample}"
     return f"{name}.png" in there["samples"] and (sample > 0 or f"{name}.png" in there["measurements"])
-
-
-def _ends_with_newline(file: Path) -> bool:
-    with file.open("rb") as handle:
-        handle.seek(-1, os.SEEK_END)
-        return handle.read(1) == b"\n"
-
-
-def _differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> Iterator[str]:
-    if key in ignored:
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        # another class has other parameters: that they differ tells nothing more
-        other_class = old.get("class_path") != new.get("class_path")
-        for name in ["class_path"] if other_class else dict.fromkeys([*old, *new]):
-            yield from _differences(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
-    elif old != new:
-        yield f"{key} was {old!r}, now {new!r}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.results import Row
+from dsg.journal import Row
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up"})
 QUALITY = ("psnr", "ssim", "lpips")
