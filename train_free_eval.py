@@ -10,20 +10,20 @@ import sys
 from contextlib import closing
 from typing import Any
 
-from dsg.quick_import import without_torchvision
+from dsg.quick_import import at_start
 
-with without_torchvision():
+with at_start():
     from lightning.pytorch import Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-import callbacks
-from dsg.config import expand_includes, run_settings
-from dsg.data.base import EvaluationData
-from dsg.errors import UserError
-from dsg.mistakes import FAILED, OK, explain, flat, quieten
-from dsg.module import GuidedDiffusion
-from dsg.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
-from dsg.results import RunFolder
+    import callbacks
+    from dsg.config import expand_includes, run_settings
+    from dsg.data.base import EvaluationData
+    from dsg.errors import UserError
+    from dsg.mistakes import FAILED, OK, explain, flat, quieten
+    from dsg.module import GuidedDiffusion
+    from dsg.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
+    from dsg.results import RunFolder
 
 
 class EvaluationCLI(LightningCLI):

@@ -21,6 +21,7 @@ HARMLESS = (
     ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
     ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
     ".*across ranks is zero.*",  # a process may have nothing to do
+    ".*AMP with fp16 is not supported on CPU.*",  # an error here
     ".*LeafSpec.*",  # of Lightning's own use of torch
     ".*'pretrained' is deprecated.*|.*weight enum.*",  # of lpips's use of torchvision
 )

@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from dsg.choices import choices
+from dsg.errors import UserError
 
 # the Trainer's options that act on training alone, or that the command line sets itself
 HIDDEN = (
@@ -41,6 +42,11 @@ NOISE = (
 
 class Evaluator(Trainer):
     """Devices, precision and the other options of Lightning's Trainer that matter here"""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if kwargs.get("precision") in (16, "16", "16-mixed") and self.precision != "16-mixed":
+            raise UserError(f"precision 16-mixed needs a GPU; set trainer.precision to {self.precision} without one")
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Sample every image under guidance, into a run folder that continues where it stopped"""

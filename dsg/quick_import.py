@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from unittest.mock import patch
-
-from lightning_utilities.core import imports
 
 
 @contextmanager
@@ -21,6 +21,8 @@ def without_torchvision() -> Iterator[None]:
     if "torchvision" in sys.modules:
         yield
         return
+    from lightning_utilities.core import imports  # takes a while too
+
     version = imports._version  # type: ignore[attr-defined]
 
     def version_or_none(name: str) -> str:
@@ -34,3 +36,17 @@ def without_torchvision() -> Iterator[None]:
             yield
     finally:
         del sys.modules["torchvision"]
+
+
+@contextmanager
+def at_start() -> Iterator[None]:
+    """The same for a command's own imports, which take seconds: Ctrl-C meanwhile ends the process without a word.
+
+    Nothing has begun that could be lost; and as an exception it would be swallowed by modules that try their imports.
+    """
+    earlier = signal.getsignal(signal.SIGINT)
+    if earlier is signal.default_int_handler:  # a job in the background ignores it
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    with without_torchvision():
+        yield
+    signal.signal(signal.SIGINT, earlier)

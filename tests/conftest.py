@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,6 +20,7 @@ from dsg.guidance import Unguided
 from tests.contract.run import references, sample
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, children ignore it too
 
 
 @pytest.fixture

@@ -239,6 +239,7 @@ WEIGHTS = {
 
 DEVICES = {
     "no such strategy": _("--trainer.strategy", "magic", says=("trainer", "magic")),
+    "a precision that the device lacks": _("--trainer.precision", "16-mixed", says=("trainer: precision 16-mixed",)),
     "no such precision": _("--trainer.precision", "13", says=("trainer.precision", "'bf16-mixed'")),
     "no such accelerator": _("--trainer.accelerator", "abacus", says=("trainer", "abacus")),
     "accelerator that is not there": _("--trainer.accelerator", "tpu", says=("trainer", "devices auto")),

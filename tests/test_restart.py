@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,17 @@ def test_a_process_that_is_killed_before_the_first_batch_takes_the_other_along(s
     else:
         assert process.returncode == 2
         assert f"error: process {others[0]}, local rank 1 of this run, was killed by SIGKILL; finished" in stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is imported is read from /proc")
+def test_ctrl_c_while_lightning_is_imported_ends_without_a_traceback(settings, tmp_path):
+    process = begin(command(settings, tmp_path / "run", *SLOW))
+    while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == ""
+    assert process.returncode == 130
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("kind", ["samples", "measurements"])
