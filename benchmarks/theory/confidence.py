@@ -62,7 +62,7 @@ def coarse(w: float, steps: int, count: int) -> tuple[float, Tensor]:
 
 def run(reduced: bool, runs: Path) -> Findings:
     ode_steps, count, steps, torn = (200, 2_000, 120, 100) if reduced else (2500, 40_000, 1500, 4_000)
-    fine, part = (1e-2, 0.05) if reduced else (1e-4, 0.005)
+    fine, of_steps = (1e-2, 0.01) if reduced else (1e-4, 0.001)
     rows, checks = [], []
     weights = WEIGHTS[::2] if reduced else WEIGHTS
     for w in weights:
@@ -72,7 +72,7 @@ def run(reduced: bool, runs: Path) -> Findings:
         checks += [
             Check(f"confidence, ODE, w = {w:g}, E[p]", u_ode, exact.probability, fine * exact.probability),
             Check(f"confidence, ODE, w = {w:g}, entropy", entropy, exact.entropy, fine * exact.entropy),
-            Check(f"confidence, SDE, w = {w:g}, E[p], 3 s.e. and the steps", u_sde, exact_sde, 3 * error + part / 5),
+            Check(f"confidence, SDE, w = {w:g}, E[p], 3 s.e. and the steps", u_sde, exact_sde, 3 * error + of_steps),
         ]
     torn_rows, ends = [], {}
     for w, n in COARSE_REDUCED if reduced else COARSE:

@@ -83,7 +83,7 @@ def run(reduced: bool, runs: Path) -> Findings:
         left.set(xlabel="quantile of x_T", ylabel="x", title="U[1, 2] against U[−2, −1]; lines are exact")
         left.legend()
         for on, style in (("both", "--"), ("conditional", "-")):
-            for size, colour in ((0.5, "tab:blue"), (2.0, "tab:orange")):
+            for size, colour in ((2.0, "tab:blue"), (4.0, "tab:orange")):
                 shown = [
                     (w, distances[on, w, size, "ODE"]) for o, w in cases if o == on and (o, w, size, "ODE") in distances
                 ]
