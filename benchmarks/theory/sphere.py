@@ -104,6 +104,7 @@ def run(reduced: bool, runs: Path) -> Findings:
                 left.annotate(
                     r[0].replace("DSG, rate", "DSG"), (r[6], r[7]), (5, 5), textcoords="offset points", fontsize=8
                 )
+        left.margins(y=0.1)
         left.axhline(1.0, color="0.7", lw=0.8, zorder=0)
         left.axvline(1.0, color="0.7", lw=0.8, zorder=0)
         left.set(xscale="log", xlabel="mean on the classes' axis", ylabel="variance on it", xlim=(0.8, 60))

@@ -10,10 +10,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from benchmarks.theory.confidence import pair
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.support import guided_intervals, pair_edge, pair_endpoint
 from benchmarks.theory.findings import Check, Findings, table
+from benchmarks.theory.pair import pair
 from dsg.kernels import EulerMaruyama, Heun, ReverseKernel
 from dsg.models.intervals import UniformIntervals
 from dsg.models.score_error import ScoreError
@@ -44,7 +44,7 @@ def run(reduced: bool, runs: Path) -> Findings:
     fine = 0.02 if reduced else 1e-3
     checks, pair_rows, interval_rows, ends, exact_ends = [], [], [], {}, {}
     for w, pair_steps in PAIR[:1] if reduced else PAIR:
-        x = sample(pair(), 1, 1, Heun(), pair_steps, w, x_T=torch.zeros(1, 1, dtype=torch.float64)).item()
+        x = sample(pair(schedule=DEEP), 1, 1, Heun(), pair_steps, w, x_T=torch.zeros(1, 1, dtype=torch.float64)).item()
         exact = pair_endpoint(w)
         pair_rows.append([f"{w:g}", x, exact, pair_edge() * w**0.5 + 1, x / w**0.5])
         checks.append(Check(f"support, pair, w = {w:g}", x, exact, 1e-3 * exact))
