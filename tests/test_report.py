@@ -187,11 +187,28 @@ def test_runs_of_vectors_have_no_pictures(make_run):
     assert 'id="pictures"' not in html
 
 
-def test_runs_of_other_tasks_are_told_apart_where_they_are_paired(make_run):
+def change_settings(run: Path, old: str, new: str) -> None:
+    file = run / "config.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_runs_are_paired_with_the_first_of_their_own_task(make_run):
+    runs = [make_run(name) for name in ("inpainted", "denoised", "lonely", "inpainted_too", "denoised_too")]
+    for run, task in {1: "tasks.Denoising", 2: "tasks.Colourisation", 4: "tasks.Denoising"}.items():
+        change_settings(runs[run], "tasks.RandomInpainting", task)
+    html, markdown = pages(*runs)
+    assert re.findall("## Difference to (.*)", markdown) == ["inpainted", "denoised"]
+    for first in ("inpainted", "denoised"):
+        assert line(markdown, f"Difference to {first}", f"{first}_too")["images"] == "6"
+        assert f"Difference to {first}<" in html
+
+
+def test_runs_of_other_measurements_are_told_apart_where_they_are_paired(make_run):
     first, second = make_run("first"), make_run("second")
-    file = second / "config.yaml"
-    file.write_text(file.read_text().replace("tasks.RandomInpainting", "tasks.Denoising"))
-    assert "second: its task differs from first's" in pages(first, second)[1]
+    change_settings(second, "seed: 0", "seed: 1")
+    assert "second: its seed differs from first's" in pages(first, second)[1]
 
 
 def test_what_stands_in_a_run_folder_is_text_and_nothing_else(make_run):

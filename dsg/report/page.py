@@ -36,7 +36,7 @@ def html(runs: Sequence[Run]) -> str:
     metrics = tables.all_metrics(runs)
     plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
     parts = {
-        "numbers": [tables.overview(runs), *_shown([tables.paired(runs) if len(runs) > 1 else None])],
+        "numbers": [tables.overview(runs), *_shown(tables.paired(runs))],
         "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
         "cost": [
             (m, Markup(figures.cost(runs, m)))
@@ -63,8 +63,7 @@ def html(runs: Sequence[Run]) -> str:
 
 def markdown(runs: Sequence[Run]) -> str:
     """report.md: every table of the page."""
-    paired = tables.paired(runs) if len(runs) > 1 else None
-    shown = _shown([tables.overview(runs), paired, tables.quartiles(runs), *_appendix(runs)])
+    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.quartiles(runs), *_appendix(runs)])
     return document(_title(runs), shown)
 
 

@@ -14,7 +14,7 @@ from dsg.report.run import Run
 from dsg.report.settings import at, method, task
 from dsg.report.table import NONE, Cell, Table, decimals, number, with_interval
 
-SAME_PROBLEM = ("model.task", "data.class_path", "data.init_args", "model.seed")  # what makes a measurement
+SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
 UNIMPORTANT = ("batch_size", "num_workers", "limit")
 
 
@@ -70,31 +70,39 @@ def overview(runs: Sequence[Run]) -> Table:
     return Table("Results", names, rows, [about, *_notes(runs)])
 
 
-def paired(runs: Sequence[Run]) -> Table | None:
-    """Each run minus the first on the images that both have; None if there is nothing to pair."""
-    first, *others = runs
-    metrics = [m for m in all_metrics(runs) if m in first.results.images]
+def paired(runs: Sequence[Run]) -> list[Table]:
+    """For every task that several runs have, each of them minus the first, on the images that both have."""
+    tasks = [at(run.settings, "model.task") for run in runs]
+    of_a_task = [[i for i, other in enumerate(tasks) if other == one] for one in tasks]
+    groups = [group for i, group in enumerate(of_a_task) if group[0] == i and len(group) > 1]
+    return [table for group in groups if (table := _differences(runs, *group))]
+
+
+def _differences(runs: Sequence[Run], base: int, *others: int) -> Table | None:
+    """None if there is nothing to pair."""
+    first, rest = runs[base], [runs[i] for i in others]
+    metrics = [m for m in all_metrics([first, *rest]) if m in first.results.images]
     gaps = {(run.name, m): interval(run.results.differences(first.results, m), "bootstrap")
-            for run in others for m in metrics}  # fmt: skip
-    paired_metrics = [m for m in metrics if any(gaps[run.name, m].n for run in others)]
-    if not paired_metrics:
+            for run in rest for m in metrics}  # fmt: skip
+    shared = [m for m in metrics if any(gaps[run.name, m].n for run in rest)]
+    if not shared:
         return None
-    digits = {m: decimals((gaps[run.name, m].low, gaps[run.name, m].high) for run in others) for m in paired_metrics}
+    digits = {m: decimals((gaps[run.name, m].low, gaps[run.name, m].high) for run in rest) for m in shared}
     rows = []
-    for i, run in enumerate(others, start=1):
-        own = [gaps[run.name, metric] for metric in paired_metrics]
+    for i in others:
+        own = [gaps[runs[i].name, metric] for metric in shared]
         cells = [
             with_interval(gap.mean, gap.low, gap.high, digits[m], "+", _verdict(gap, m))
-            for gap, m in zip(own, paired_metrics, strict=True)
+            for gap, m in zip(own, shared, strict=True)
         ]
-        rows.append([Cell(run.name, run=i), *cells, number(max(gap.n for gap in own))])
+        rows.append([Cell(runs[i].name, run=i), *cells, number(max(gap.n for gap in own))])
     about = (
         f"Mean of the differences to {first.name}, image by image, with its 95 % bootstrap interval. ▲ better, ▼ "
         "worse: the interval leaves out 0. It is no correction for many comparisons."
     )
     notes = [f"{run.name}: its {what} differs from {first.name}'s, so that the measurements of an image do too."
-             for run in others if (what := _another_problem(first, run))]  # fmt: skip
-    return Table(f"Difference to {first.name}", ["run", *map(heading, paired_metrics), "images"], rows, [about, *notes])
+             for run in rest if (what := _another_problem(first, run))]  # fmt: skip
+    return Table(f"Difference to {first.name}", ["run", *map(heading, shared), "images"], rows, [about, *notes])
 
 
 def quartiles(runs: Sequence[Run]) -> Table:
