@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from dsg.errors import UserError
 from dsg.guidance import Guidance
-from dsg.kernels import DDIM, DDPM, ReverseKernel
+from dsg.kernels import DDIM, DDPM, Prediction, ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.noise import NoiseStreams, SampleKey
 from dsg.process import ReverseProcess
 from dsg.sampling import Sampler
+from dsg.schedule import Step
 from dsg.trace import StepRecord
+from dsg.types import State
 from tasks import Task
 
 STEPS = 10
@@ -54,7 +57,9 @@ def begin(
     except UserError as refusal:
         pytest.skip(str(refusal))
     sampler = Sampler(model, task, guidance, kernel, STEPS)
-    return sampler, sampler.begin(reference, streams)
+    process = sampler.begin(reference, streams)
+    process.predict = Remembering(process.predict)
+    return sampler, process
 
 
 def keys(names: str | list[str], seed: int = 0) -> list[SampleKey]:
@@ -71,11 +76,27 @@ def sample(
     return records[-1].x_prev, records, process
 
 
-def agree(samples: Tensor, others: Tensor) -> bool:
-    """Whether samples, at least three, that were computed in two ways are equal to 1e-4; one of them may not be.
+class Remembering:
+    """A process's `predict` that keeps every x̂ in `estimates`, also of evaluations that no record tells of."""
 
-    The gradient jumps where a pixel of x̂ reaches the clamp at ±1. Rounding puts a pixel on the other side of it once in
-    some hundred samples, by another pixel on every processor; what is wrong in a method changes more than one.
+    def __init__(self, predict: Callable[[State, Step], Prediction]) -> None:
+        self.predict, self.estimates = predict, []
+
+    def __call__(self, x_t: State, step: Step) -> Prediction:
+        prediction = self.predict(x_t, step)
+        self.estimates.append(prediction.clean_estimate.detach())
+        return prediction
+
+
+def agree(samples: Tensor, others: Tensor, estimates: list[Tensor], other_estimates: list[Tensor]) -> bool:
+    """Whether samples are equal to 1e-4 when computed in two ways, by the x̂ on each way, that differ by rounding.
+
+    The gradient jumps where a pixel of x̂ reaches the clamp at ±1. A sample may differ from the evaluation on at which
+    rounding alone put a pixel on the other side of it: once in some hundred cases, others on every processor.
     """
+    one, other = torch.stack(estimates), torch.stack(other_estimates)
+    crossed = ((one.abs() >= 1) != (other.abs() >= 1)).flatten(2).any(dim=2)
+    by_rounding = torch.isclose(one, other, atol=1e-5, rtol=0).flatten(2).all(dim=2).int().cumprod(dim=0).bool()
+    excused = (crossed & by_rounding).any(dim=0)
     equal = torch.isclose(samples, others, atol=1e-4).flatten(1).all(dim=1)
-    return int(equal.sum()) >= len(equal) - 1
+    return bool((equal | excused).all())
