@@ -7,12 +7,13 @@ For a page about runs: python train_free_eval.py report RUN_DIR...
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
-from dsg.quick_import import at_start
+from dsg.quick_import import ctrl_c_ends, without_torchvision
 
-with at_start():
+# not in a notebook or a test that imports this: Ctrl-C is theirs
+with ctrl_c_ends() if __name__ == "__main__" else nullcontext(), without_torchvision():
     from lightning.pytorch import Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 

@@ -16,6 +16,10 @@ except ImportError:  # not on every platform
     fcntl = None
 
 
+LOCK = ".lock"
+"""The lock's file in a run folder."""
+
+
 class Lock:
     """A lock on a file that the system takes back when its process ends, however that ends.
 

@@ -26,12 +26,11 @@ import yaml
 from dsg.atomic import write_atomically
 from dsg.errors import UserError
 from dsg.journal import Journal, Row
-from dsg.lock import Lock
+from dsg.lock import LOCK, Lock
 from dsg.settings_file import SettingsFile, differences
 
 TABLE = "per_image.csv"
 METRICS = "metrics.json"
-LOCK = ".lock"
 
 
 class RunFolder:
@@ -44,7 +43,7 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.journal = Journal(self.path / "rows")
-        self._settings = SettingsFile(self.path, unremarked=LOCK)
+        self._settings = SettingsFile(self.path)
         self._lock = Lock(self.path / LOCK)
 
     def open(

@@ -10,6 +10,7 @@ import yaml
 
 from dsg.atomic import is_temporary, write_atomically
 from dsg.errors import UserError
+from dsg.lock import LOCK
 
 SETTINGS = "config.yaml"
 
@@ -19,13 +20,11 @@ class SettingsFile:
 
     Args:
         folder: the run folder; made when it is first written to.
-        unremarked: a file that may be there before the settings are.
     """
 
-    def __init__(self, folder: Path, unremarked: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / SETTINGS
-        self.unremarked = unremarked
 
     def read(self) -> dict[str, Any] | None:
         """What it says; None in a folder that is new or empty.
@@ -38,9 +37,9 @@ class SettingsFile:
                 if isinstance(settings := yaml.safe_load(self.path.read_text(encoding="utf-8")), dict):
                     return settings
                 raise yaml.YAMLError("no settings")
-            # another rank may be writing config.yaml at this moment
+            # another run may have the lock, and be writing config.yaml at this moment
             foreign = self.folder.exists() and any(
-                not is_temporary(path) and path.name != self.unremarked for path in self.folder.iterdir()
+                not is_temporary(path) and path.name != LOCK for path in self.folder.iterdir()
             )
         except NotADirectoryError as error:
             raise UserError(f"run_dir: {self.folder} is a file; choose another run_dir") from error

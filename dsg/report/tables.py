@@ -73,9 +73,9 @@ def overview(runs: Sequence[Run]) -> Table:
 def paired(runs: Sequence[Run]) -> list[Table]:
     """For every task that several runs have, each of them minus the first, on the images that both have."""
     tasks = [at(run.settings, "model.task") for run in runs]
-    of_a_task = [[i for i, other in enumerate(tasks) if other == one] for one in tasks]
-    groups = [group for i, group in enumerate(of_a_task) if group[0] == i and len(group) > 1]
-    return [table for group in groups if (table := _differences(runs, *group))]
+    firsts = [tasks.index(task) for task in tasks]
+    tables = [_differences(runs, *(i for i, of in enumerate(firsts) if of == first)) for first in dict.fromkeys(firsts)]
+    return [table for table in tables if table]
 
 
 def _differences(runs: Sequence[Run], base: int, *others: int) -> Table | None:
