@@ -10,7 +10,7 @@ import sys
 from contextlib import closing, nullcontext
 from typing import Any
 
-from dsg.quick_import import ctrl_c_ends, without_torchvision
+from dsg.command.quick_import import ctrl_c_ends, without_torchvision
 
 # not in a notebook or a test that imports this: Ctrl-C is theirs
 with ctrl_c_ends() if __name__ == "__main__" else nullcontext(), without_torchvision():
@@ -18,13 +18,13 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext(), without_torchvi
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
     import callbacks
-    from dsg.config import expand_includes, run_settings
+    from dsg.command.config import expand_includes, run_settings
+    from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
+    from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
-    from dsg.mistakes import FAILED, OK, explain, flat, quieten
     from dsg.module import GuidedDiffusion
-    from dsg.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
-    from dsg.results import RunFolder
+    from dsg.run_folder.folder import RunFolder
 
 
 class EvaluationCLI(LightningCLI):

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 
 import tasks
-from dsg.atomic import write_atomically
 from dsg.data.image_file import to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DPS, DSG, Guidance
 from dsg.metrics.image import psnr
 from dsg.metrics.summary import bootstrap_mean
 from dsg.models.portraits.model import Portraits
-from dsg.noise import NoiseStreams, SampleKey
+from dsg.run_folder.atomic import write_atomically
 from dsg.sampling import Sampler
 
 TASKS = {

@@ -21,12 +21,12 @@ import tasks
 from benchmarks.plain_float32 import plain_float32
 from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DPS, DSG, Guidance
-from dsg.kernels import DDIM
 from dsg.models.adm import ADM
 from dsg.models.base import ScoreModel
 from dsg.models.portraits.model import Portraits
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
 
 TASKS = {

@@ -23,10 +23,9 @@ from safetensors.torch import load_file
 
 import train_free_eval
 from dsg.data.mixture_draws import MixtureDraws
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance.exact import posteriors
-from dsg.models.benchmark_mixture import TwentyFiveGaussians
-from dsg.models.mixture import GaussianMixture
-from dsg.noise import NoiseStreams, SampleKey
+from dsg.models.mixture import GaussianMixture, TwentyFiveGaussians
 from tasks import RandomProjection
 
 matplotlib.use("Agg")

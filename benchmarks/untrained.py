@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dsg.models.adm import ADM
-from dsg.models.adm_network import ADMOptions, build_adm_network
+from dsg.models.adm.network import ADMOptions, build_adm_network
 from dsg.models.mixture import GaussianMixture
 
 FFHQ256 = {

@@ -4,15 +4,15 @@ from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
 from callbacks.diversity import Diversity
-from callbacks.logger import RunFolderLogger
 from callbacks.manifold import Manifold
 from callbacks.posterior import Posterior
-from callbacks.processes import others_are_there
+from callbacks.processes.store import others_are_there
+from callbacks.processes.watch import Watch
 from callbacks.progress import SamplingProgress
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
+from callbacks.tensorboard.logger import RunFolderLogger
 from callbacks.timing import Timing
-from callbacks.watch import Watch
 from callbacks.writer import RunFolderWriter
 
 __all__ = [

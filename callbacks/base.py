@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
-from dsg.results import RunFolder
+from dsg.run_folder.folder import RunFolder
 
 
 class EvaluationCallback(Callback):

@@ -14,13 +14,13 @@ from callbacks.judge import check_judge
 from callbacks.twin import Twin
 from dsg.data.base import ImageBatch
 from dsg.data.image_file import to_uint8
-from dsg.journal import Row
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.metrics.summary import bootstrap_mean
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.results import RunFolder
+from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.journal import Row
 from tasks import ClassLabel
-from tasks.classifier import log_probabilities
+from tasks.networks.classifier import log_probabilities
 
 
 class Classification(EvaluationCallback):
@@ -39,7 +39,7 @@ class Classification(EvaluationCallback):
     Args:
         judge: states (B, *shape), images in [−1, 1] → logits (B,K), frozen here; one that the sampler does not follow,
             as dsg.models.portraits.classifier.PortraitsClassifier with the role judge, or
-            dsg.models.mixture_judge.MixtureJudge of a closed form. null adds no columns.
+            dsg.models.mixture.MixtureJudge of a closed form. null adds no columns.
         twin: finished run folder of the same samples from the same noise without guidance (w = 0). metrics.json then
             has `worse_than_twin`, the share of samples whose p(c | x) is lower than their twin's.
 

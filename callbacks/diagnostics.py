@@ -12,14 +12,14 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
-from callbacks.bands import Bands, has_trace
 from callbacks.base import EvaluationCallback, samples_done, tensorboard
+from callbacks.tensorboard.bands import Bands, has_trace
 from dsg.data.image_file import to_uint8
+from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 
 
 class Diagnostics(EvaluationCallback):

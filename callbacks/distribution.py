@@ -19,7 +19,7 @@ from dsg.metrics.inception import Inception
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.metrics.reference import check_reference, pictures_below, read_reference
 from dsg.module import GuidedDiffusion
-from dsg.results import RunFolder
+from dsg.run_folder.folder import RunFolder
 
 Known = Literal["inception", "portraits"]
 KNOWN: dict[str, type[FeatureNetwork]] = {"inception": Inception, "portraits": PortraitFeatures}

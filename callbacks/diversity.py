@@ -15,7 +15,7 @@ from dsg.errors import UserError
 from dsg.metrics.diversity import mean_pairwise, pixel_deviation
 from dsg.metrics.features import read_rgb
 from dsg.metrics.summary import bootstrap_mean
-from dsg.results import RunFolder
+from dsg.run_folder.folder import RunFolder
 
 
 class Diversity(EvaluationCallback):

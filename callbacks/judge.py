@@ -9,7 +9,7 @@ from dsg.data.base import EvaluationData
 from dsg.errors import UserError
 from dsg.module import GuidedDiffusion
 from tasks import ClassLabel
-from tasks.classifier import count_classes
+from tasks.networks.classifier import count_classes
 
 OPTION = "classification.judge"
 

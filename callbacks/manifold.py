@@ -11,15 +11,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from callbacks.base import EvaluationCallback
-from dsg.atomic import write_atomically
+from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.manifold import TypicalSet
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
-from dsg.results import RunFolder
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
+from dsg.run_folder.atomic import write_atomically
+from dsg.run_folder.folder import RunFolder
 
 
 class Manifold(EvaluationCallback):

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from callbacks.base import EvaluationCallback
 from dsg.data.mixture_draws import MixtureDraws
+from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
 from dsg.guidance.exact import posteriors
-from dsg.journal import Row
 from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.noise import Purpose, SampleKey
+from dsg.run_folder.journal import Row
 from tasks.base import InverseProblem
-from tasks.matrix import Matrix
+from tasks.operators.matrix import Matrix
 
 
 class Posterior(EvaluationCallback):

@@ -11,11 +11,11 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 
 
 class SamplingProgress(ProgressBar):

@@ -8,12 +8,12 @@ from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback, tensorboard
 from dsg.combiners import NoisyClassifier
+from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.reciprocal_path import ReciprocalPath as Terms
 from dsg.module import BatchResult, GuidedDiffusion
-from dsg.noise import SampleKey
 from dsg.process import ReverseProcess
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 
 
 class ReciprocalPath(EvaluationCallback):

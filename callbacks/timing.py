@@ -10,8 +10,8 @@ from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback, samples_done, tensorboard
 from callbacks.network_time import NetworkTime
-from dsg.journal import Row
 from dsg.module import BatchResult, GuidedDiffusion
+from dsg.run_folder.journal import Row
 
 
 class Timing(EvaluationCallback):

@@ -10,10 +10,10 @@ from statistics import fmean
 import yaml
 
 from dsg.errors import UserError
-from dsg.journal import Row
 from dsg.report.settings import at
-from dsg.results import RunFolder
-from dsg.settings_file import SETTINGS
+from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.journal import Row
+from dsg.run_folder.settings import SETTINGS
 
 SAME = ("seed", "steps", "spacing", "kernel", "score_model", "clip_denoised")  # of `model`; they make the noise's path
 

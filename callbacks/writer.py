@@ -15,17 +15,17 @@ from lightning.pytorch import LightningModule, Trainer
 from safetensors.torch import save
 from torch import Tensor
 
-from callbacks.background import InBackground
 from callbacks.base import EvaluationCallback, tensorboard
-from callbacks.board import Board
-from callbacks.processes import wait_for_others
-from dsg.atomic import write_atomically
+from callbacks.processes.background import InBackground
+from callbacks.processes.store import wait_for_others
+from callbacks.tensorboard.board import Board
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.errors import UserError
-from dsg.journal import Row
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult
-from dsg.results import RunFolder
+from dsg.run_folder.atomic import write_atomically
+from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.journal import Row
 
 TOLD = ("psnr", "ssim", "lpips", "sliced_wasserstein", "fid", "kid", "fd", "kd")  # in the line that ends a run
 AT_ONCE = 8  # files of a batch

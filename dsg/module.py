@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.command.quick_import import without_torchvision
 from dsg.data.base import EvaluationData, Failure, ImageBatch
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.schedule import Spacing
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
-from dsg.journal import Row
-from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.process import ReverseProcess
-from dsg.quick_import import without_torchvision
+from dsg.process.trace import StepRecord
+from dsg.run_folder.journal import Row
 from dsg.sampling import Sampler
-from dsg.schedule import Spacing
-from dsg.trace import StepRecord
 from tasks.base import Measurement, Task
 
 with without_torchvision():
@@ -61,7 +61,7 @@ class GuidedDiffusion(LightningModule):
     """Samples from a frozen diffusion model under guidance.
 
     Args:
-        score_model: the frozen model: dsg.models.adm.ADM, dsg.models.hub.DiffusersModel,
+        score_model: the frozen model: dsg.models.adm.ADM, dsg.models.diffusers.DiffusersModel,
             dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture, dsg.models.portraits.model.Portraits,
             or a class of your own.
         task: what is measured on each image, and the loss against it.

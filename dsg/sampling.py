@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.diffusion.kernels import DDIM, ReverseKernel
+from dsg.diffusion.noise import NoiseStreams, Purpose
+from dsg.diffusion.schedule import Spacing
 from dsg.errors import DoesNotFit, UserError
 from dsg.guidance.base import Guidance
-from dsg.kernels import DDIM, ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.noise import NoiseStreams, Purpose
 from dsg.process import ReverseProcess
-from dsg.schedule import Spacing
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import Image, State
 from tasks.base import Task
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.types import Image, PerSample, per_sample_norm
 from tasks.noise import GaussianNoise, MeasurementNoise
 from tasks.operators import Operator

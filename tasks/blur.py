@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, Purpose
 from tasks.base import InverseProblem
-from tasks.borders import mirrored_matrix
-from tasks.camera_shake import draw_path, rasterise
-from tasks.convolution import CircularConvolution, ReflectedConvolution
 from tasks.noise import MeasurementNoise
-from tasks.separable import Separable
+from tasks.operators.borders import mirrored_matrix
+from tasks.operators.camera_shake import draw_path, rasterise
+from tasks.operators.convolution import CircularConvolution, ReflectedConvolution
+from tasks.operators.separable import Separable
 from tasks.shape import height_and_width
 
 

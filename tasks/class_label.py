@@ -12,11 +12,11 @@ from PIL import ImageDraw
 from torch import Tensor, nn
 
 from dsg.data.image_file import from_uint8
+from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, Purpose
 from dsg.types import Image, PerSample
 from tasks.base import Measurement, Task
-from tasks.classifier import count_classes, log_probabilities
+from tasks.networks.classifier import count_classes, log_probabilities
 from tasks.operators import Operator
 
 

@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem
-from tasks.constant import Constant
 from tasks.noise import MeasurementNoise
+from tasks.operators.constant import Constant
+from tasks.operators.spectral import SpectralOperator
 from tasks.shape import height_and_width
-from tasks.spectral import SpectralOperator
 
 LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue give to the brightness of a picture (ITU-R BT.601)."""

@@ -9,13 +9,13 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor, nn
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem, Measurement
-from tasks.deepinv_operators import operator_of, probe
 from tasks.noise import MeasurementNoise
 from tasks.operators import Operator
+from tasks.operators.deepinv_operators import operator_of, probe
 
 
 class DeepinvPhysics(InverseProblem):

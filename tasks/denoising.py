@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dsg.noise import NoiseStreams
+from dsg.diffusion.noise import NoiseStreams
 from tasks.base import InverseProblem
-from tasks.mask import Identity
 from tasks.noise import MeasurementNoise
+from tasks.operators.mask import Identity
 
 
 class Denoising(InverseProblem):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from dsg.noise import NoiseStreams
+from dsg.diffusion.noise import NoiseStreams
 from dsg.types import Image, PerSample
 from tasks.base import Measurement, Task
 from tasks.operators import Operator

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem
 from tasks.noise import MeasurementNoise

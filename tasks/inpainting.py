@@ -7,12 +7,12 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
+from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, Purpose
 from dsg.types import Image
 from tasks.base import InverseProblem, Measurement
-from tasks.mask import Mask
 from tasks.noise import MeasurementNoise
+from tasks.operators.mask import Mask
 from tasks.shape import height_and_width
 
 

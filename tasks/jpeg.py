@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem
-from tasks.jpeg_codec import JPEGCodec
 from tasks.noise import GaussianNoise, MeasurementNoise
 from tasks.operators import Operator
+from tasks.operators.jpeg_codec import JPEGCodec
 from tasks.shape import height_and_width
 
 

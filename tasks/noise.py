@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, Purpose
 
 
 class MeasurementNoise(ABC):

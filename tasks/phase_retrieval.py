@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem, Measurement
 from tasks.noise import MeasurementNoise

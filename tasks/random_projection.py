@@ -7,11 +7,11 @@ import math
 import numpy as np
 import torch
 
+from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, Purpose, SampleKey
 from tasks.base import InverseProblem
-from tasks.matrix import Matrix
 from tasks.noise import GaussianNoise
+from tasks.operators.matrix import Matrix
 
 
 class RandomProjection(InverseProblem):

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams
 from dsg.types import Image
 from tasks.base import InverseProblem, Measurement
-from tasks.borders import mirrored_matrix
 from tasks.noise import MeasurementNoise
-from tasks.separable import Separable
+from tasks.operators.borders import mirrored_matrix
+from tasks.operators.separable import Separable
 from tasks.shape import height_and_width
 
 

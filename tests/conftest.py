@@ -42,7 +42,7 @@ def settings(tmp_path: Path, image_folder: Path) -> Path:
         "score_model": {"class_path": "tests.toy.Toy", "init_args": {"size": 16}},
         "task": {"class_path": "tasks.RandomInpainting"},
         "guidance": {"class_path": "dsg.guidance.DSG", "init_args": {"guidance_rate": 0.2}},
-        "kernel": {"class_path": "dsg.kernels.DDIM", "init_args": {"eta": 1.0}},
+        "kernel": {"class_path": "dsg.diffusion.kernels.DDIM", "init_args": {"eta": 1.0}},
         "steps": 5,
     }
     images = {"root": str(image_folder), "image_size": 16, "batch_size": 2, "num_workers": 0}

@@ -38,5 +38,11 @@ def test_the_pages_method_passes_the_contract_by_the_pages_command(pytester, pag
         r"python -m pytest (.*--guidance my_method\.Nor.*)", (ROOT / "docs/extending.md").read_text()
     )
     for options in (command.split(), command.replace("my_method.NormalisedDPS", "my_method.yaml").split()):
-        selection = [str(ROOT / "tests/test_contract.py"), "-k", "toy-super-resolution", "-p", "no:cacheprovider"]
+        selection = [
+            str(ROOT / "tests/contract/test_contract.py"),
+            "-k",
+            "toy-super-resolution",
+            "-p",
+            "no:cacheprovider",
+        ]
         pytester.runpytest_inprocess(*selection, *options).assert_outcomes(passed=5)

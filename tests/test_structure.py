@@ -1,37 +1,54 @@
 """What the house promises of its own files."""
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
-GUIDANCE = Path(__file__).parent.parent / "dsg" / "guidance"
+ROOT = Path(__file__).parents[1]
 SHARED = {"base", "linear", "data_term", "window", "chain"}  # no methods: what methods have in common
 BASES = {"dsg": {"dps"}, "daps": {"langevin"}}  # a plug-in knows the one that it goes over by default
-METHODS = sorted(path.stem for path in GUIDANCE.glob("*.py") if path.stem not in SHARED | {"__init__"})
+METHODS = sorted(path.stem for path in (ROOT / "dsg/guidance").glob("*.py") if path.stem not in SHARED | {"__init__"})
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+FLOORS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
+
+
+def test_no_import_runs_up_or_in_a_circle_and_nothing_below_the_module_knows_lightning(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(cache_dir=None) == 0, "run lint-imports to see which"
+
+
+def test_every_room_has_its_floor_and_there_are_at_most_twelve():
+    files = [path.relative_to(ROOT / "dsg").parts for path in (ROOT / "dsg").rglob("*.py")]
+    rooms = {f"dsg.{parts[0].removesuffix('.py')}" for parts in files} - {"dsg.__init__"} | {"tasks", "callbacks"}
+    assert {room for floor in FLOORS for room in re.split(r" [:|] ", floor)} == rooms
+    assert len(FLOORS) + len(["benchmarks", "train_free_eval.py"]) <= 12
+
+
+def test_no_library_code_imports_the_command_line_or_the_benchmarks():
+    for path in [p for room in ("dsg", "tasks", "callbacks") for p in (ROOT / room).rglob("*.py")]:
+        assert not {"train_free_eval", "benchmarks", "tests"} & {name.split(".")[0] for name in _imports(path)}, path
+
+
+def test_at_most_four_files_lie_loose_in_the_library():
+    assert {p.name for p in (ROOT / "dsg").glob("*.py")} == {
+        "__init__.py", "errors.py", "module.py", "sampling.py", "types.py",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_is_a_page_and_knows_no_other_method(method):
-    source = (GUIDANCE / f"{method}.py").read_text()
-    assert len(source.splitlines()) <= 150
-    imported = {
-        node.module.removeprefix("dsg.guidance.")
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dsg.guidance")
-    }
+    path = ROOT / "dsg/guidance" / f"{method}.py"
+    assert len(path.read_text().splitlines()) <= 150
+    imported = {n.removeprefix("dsg.guidance.") for n in _imports(path) if n.startswith("dsg.guidance")}
     assert imported <= SHARED | BASES.get(method, set())
 
 
-@pytest.mark.parametrize(
-    "package", ["dsg/schedule.py", "dsg/noise.py", "dsg/models", "dsg/guidance", "dsg/sampling.py", "tasks"]
-)
-def test_the_sampling_side_does_not_import_lightning(package):
-    root = GUIDANCE.parent.parent / package
-    for path in root.rglob("*.py") if root.is_dir() else [root]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = (
-                [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "") or ""]
-            )
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                assert not any(name.split(".")[0] == "lightning" for name in names), path
+def _imports(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.models.base import ScoreModel
 from dsg.types import State
 
 

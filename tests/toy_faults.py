@@ -7,9 +7,9 @@ import time
 import torch
 from torch import Tensor
 
-from dsg.models.base import ModelOutput
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.models.labels import labels_for
-from dsg.schedule import NoiseLevel
 from dsg.types import State
 from tests.toy import Toy
 

@@ -17,11 +17,12 @@ from torch import Tensor
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.bias import ddim_variance, ddpm_variance, equal_variances, tilt_variance
 from benchmarks.theory.findings import Check, Findings, table
-from dsg.kernels import EulerMaruyama, Heun
-from dsg.models.base import ModelOutput, ScoreModel
+from dsg.diffusion.kernels import EulerMaruyama, Heun
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel
+from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.schedule import NoiseLevel
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 
 SCALES = (1.5, 2.0, 3.0, 5.0)

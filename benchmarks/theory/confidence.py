@@ -15,9 +15,9 @@ from benchmarks.theory.exact.pair import normal_nodes, ode_moments
 from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import pair
-from dsg.kernels import EulerMaruyama, Heun
+from dsg.diffusion.kernels import EulerMaruyama, Heun
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseSchedule
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 NODES, APART = 40, 0.1  # of x_T, and the distance of the differences' points

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from dsg.combiners import ClassifierFree, PredictionCombiner, ScaleSchedule
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.noise import EnsembleStreams, SampleKey
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
 from dsg.guidance import Guidance, Unguided
-from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.noise import EnsembleStreams, SampleKey
 from dsg.process import ReverseProcess
+from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
-from dsg.schedule import NoiseSchedule
-from dsg.trace import StepRecord
 from tasks import Generation
 
 WIDE = NoiseSchedule("linear", 1500, 1e-7, 2e-2)

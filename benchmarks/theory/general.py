@@ -14,11 +14,10 @@ from torch import Tensor
 
 from benchmarks.theory.ensemble import sample
 from benchmarks.theory.findings import Check, Findings, table
-from dsg.kernels import EulerMaruyama, Heun, ReverseKernel
+from dsg.diffusion.kernels import EulerMaruyama, Heun, ReverseKernel
 from dsg.metrics.posterior import sliced_wasserstein
 from dsg.metrics.reciprocal import CAP, Reciprocal
-from dsg.models.mixture import GaussianMixture
-from dsg.models.swiss_roll import SwissRoll
+from dsg.models.mixture import GaussianMixture, SwissRoll
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 ANGLES = torch.arange(50, dtype=torch.float64) * math.pi / 50

@@ -16,11 +16,11 @@ from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import log_probability, pair
 from dsg.combiners import MixtureClassifier, PiecewiseLinear, ScaleSchedule
-from dsg.kernels import EulerMaruyama, Heun
+from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.metrics.reciprocal_path import ReciprocalPath
 from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 
 # of OPEN's 1200 timesteps, 220 has ā = .66 and 450 has .19: between them the class is decided
 SCHEDULES: dict[str, float | ScaleSchedule] = {

@@ -14,10 +14,10 @@ from benchmarks.theory.ensemble import DEEP, OPEN, WIDE, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments, tilt_reciprocal
 from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
-from dsg.kernels import EulerMaruyama, Heun
+from dsg.diffusion.kernels import EulerMaruyama, Heun
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseSchedule
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 NODES = 120

@@ -18,8 +18,8 @@ from dsg.errors import UserError
 from dsg.metrics.features import read_rgb
 from dsg.metrics.summary import bootstrap_mean
 from dsg.report.settings import at
-from dsg.results import METRICS, RunFolder
-from dsg.settings_file import SETTINGS
+from dsg.run_folder.folder import METRICS, RunFolder
+from dsg.run_folder.settings import SETTINGS
 from train_free_eval import main
 
 COMPARISON = Path(__file__).parents[2] / "configs" / "comparison" / "theory_portraits.yaml"

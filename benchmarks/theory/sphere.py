@@ -15,11 +15,11 @@ from benchmarks.theory.ensemble import OPEN, sample
 from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import log_probability, pair
 from dsg.combiners import Conditional, MixtureClassifier
+from dsg.diffusion.kernels import DDIM, EulerMaruyama
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.guidance import DSG, ClassifierGradient, Guidance
-from dsg.kernels import DDIM, EulerMaruyama
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseSchedule
 
 DIMENSION = 64
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)

@@ -14,10 +14,10 @@ from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.support import guided_intervals, pair_edge, pair_endpoint
 from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import pair
-from dsg.kernels import EulerMaruyama, Heun, ReverseKernel
+from dsg.diffusion.kernels import EulerMaruyama, Heun, ReverseKernel
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.intervals import UniformIntervals
 from dsg.models.score_error import ScoreError
-from dsg.schedule import NoiseSchedule
 
 PAIR = ((10.0, 1000), (100.0, 4000), (1000.0, 16000))  # w and steps: an explicit solver needs w h < 2 about halfway
 WEIGHTS = (1.0, 3.0, 10.0)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.schedule import Step
 from dsg.types import State, direction, expand_to, per_sample_norm
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class APG(Extrapolation):
         if not 0.0 <= self.parallel <= 1.0:
             raise UserError(f"parallel: APG's η must be in [0, 1], got {self.parallel}")
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
         signal, noise = math.sqrt(step.alpha_bar), math.sqrt(1.0 - step.alpha_bar)
         conditional = (x_t - noise * strong) / signal
         delta = self._capped(self._with_momentum(noise / signal * (weak - strong), step, process))
@@ -62,7 +59,7 @@ class APG(Extrapolation):
         kept = delta - (1.0 - self.parallel) * along
         return strong - signal / noise * (self.scale(step) - 1.0) * kept  # x̂ = x̂_c + (γ − 1) kept
 
-    def _with_momentum(self, delta: State, step: Step, process: ReverseProcess) -> State:
+    def _with_momentum(self, delta: State, step: Step, process: Evaluations) -> State:
         if self.momentum == 0.0:
             return delta
         index, before, latest = process.memory.get(self, (None, 0.0, 0.0))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
 
+from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import ReverseKernel
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import Step
+from dsg.models.base import ScoreModel
 from dsg.types import State
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,12 @@ class Autoguidance(Extrapolation):
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.guide,)
 
-    def condition(self, process: ReverseProcess) -> Tensor | None:
+    def condition(self, process: Evaluations) -> Tensor | None:
         return process.condition
 
-    def weak(self, x_t: State, step: Step, process: ReverseProcess) -> ModelOutput:
+    def weak(self, x_t: State, step: Step, process: Evaluations) -> ModelOutput:
         heard = None if self.guide.num_classes is None else process.condition
         return process.evaluate(x_t, step, heard, self.guide)
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
         return weak + self.scale(step) * (strong - weak)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import Prediction, ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.schedule import Step
 from dsg.types import State
 
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
+
+class Evaluations(Protocol):
+    """What a combiner may ask of the batch: network evaluations, each of which is counted.
+
+    `condition` is the batch's own, `memory` what a combiner keeps from step to step under a key of its own.
+    """
+
+    score_model: ScoreModel
+    condition: Tensor | None
+    clip_denoised: bool
+    memory: dict[Any, Any]
+
+    def evaluate(
+        self, x_t: State, step: Step, condition: Tensor | None, score_model: ScoreModel | None = None
+    ) -> ModelOutput:
+        """One evaluation of the network (or of another one) under `condition`, float32."""
+        ...
 
 
 class PredictionCombiner(ABC):
@@ -37,28 +53,26 @@ class PredictionCombiner(ABC):
         return ()
 
     @abstractmethod
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         """The prediction at `x_t`, (B, *shape), from as many `process.evaluate` as needed. Differentiable in `x_t`."""
 
 
 class Conditional(PredictionCombiner):
     """One evaluation under the batch's own condition: ε_θ(x_t, t, c), or ε_θ(x_t, t) where there is none."""
 
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         output = process.evaluate(x_t, step, process.condition)
         return Prediction.from_output(output, x_t, step, process.clip_denoised)
 
 
-def labels_of(process: ReverseProcess) -> Tensor:
+def labels_of(process: Evaluations) -> Tensor:
     """The batch's class labels, (B,).
 
     Raises:
         UserError: if it has none.
     """
     if process.condition is None:
-        raise UserError(
-            f"combiner: {type(process.combiner).__name__} guides by class and this batch has no labels; set data.labels"
-        )
+        raise UserError("combiner: it guides by class and this batch has no labels; set data.labels")
     return process.condition
 
 

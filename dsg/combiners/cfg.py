@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
+from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
 from dsg.combiners.velocity import from_velocity, to_velocity
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.schedule import Step
 from dsg.types import PerSample, State, expand_to
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class ClassifierFree(Extrapolation):
         if not 0.0 <= self.rescale <= 1.0:
             raise UserError(f"rescale: φ must be in [0, 1], got {self.rescale}")
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
         epsilon = weak + self.scale(step) * (strong - weak)
         if self.rescale == 0.0:
             return epsilon

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, labels_of
+from dsg.diffusion.kernels import DDIM, ReverseKernel
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import DDIM, Prediction, ReverseKernel
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import Step
+from dsg.models.base import ScoreModel
 from dsg.types import State
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,9 @@ class CFGPlusPlus(PredictionCombiner):
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
         if not isinstance(kernel, DDIM):
-            raise UserError("CFG++ changes how DDIM puts noise back; set model.kernel to dsg.kernels.DDIM")
+            raise UserError("CFG++ changes how DDIM puts noise back; set model.kernel to dsg.diffusion.kernels.DDIM")
 
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         conditional = process.evaluate(x_t, step, labels_of(process))
         unconditional = process.evaluate(x_t, step, None)
         epsilon = unconditional.epsilon + self.guidance_scale * (conditional.epsilon - unconditional.epsilon)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
-from dsg.combiners.base import labels_of
+from dsg.combiners.base import Evaluations, labels_of
 from dsg.combiners.extrapolation import Extrapolation
 from dsg.combiners.velocity import from_velocity, to_velocity
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import Prediction
-from dsg.models.base import ModelOutput
-from dsg.schedule import Step
 from dsg.types import State, expand_to
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class CFGZeroStar(Extrapolation):
         if self.zero_steps < 0:
             raise UserError(f"zero_steps: must be at least 0, got {self.zero_steps}")
 
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         if step.position >= self.zero_steps or not self.is_guided(step):
             return super().predict(x_t, step, process)
         labels_of(process)
@@ -57,7 +52,7 @@ class CFGZeroStar(Extrapolation):
         output = ModelOutput(from_velocity(torch.zeros_like(x_t), x_t, step), smallest_variance)
         return Prediction.from_output(output, x_t, step, process.clip_denoised)
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
         conditional, unconditional = (to_velocity(epsilon, x_t, step) for epsilon in (strong, weak))
         if self.optimized_scale:
             unconditional = _projection(conditional, unconditional)

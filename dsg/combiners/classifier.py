@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, labels_of
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import Prediction, ReverseKernel
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import Step
+from dsg.models.base import ScoreModel
 from dsg.types import State
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class ClassifierGuidance(PredictionCombiner):
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.classifier,)
 
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         labels = labels_of(process)
         hears = self.conditional and process.score_model.num_classes is not None
         output = process.evaluate(x_t, step, labels if hears else None)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
-from dsg.combiners.base import PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, labels_of
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.kernels import Prediction, ReverseKernel
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import Step
+from dsg.models.base import ScoreModel
 from dsg.types import State
-
-if TYPE_CHECKING:
-    from dsg.process import ReverseProcess
 
 
 @dataclass(frozen=True)
@@ -60,19 +58,19 @@ class Extrapolation(PredictionCombiner):
         """γ at this step."""
         return scale_at(self.guidance_scale, step)
 
-    def condition(self, process: ReverseProcess) -> Tensor | None:
+    def condition(self, process: Evaluations) -> Tensor | None:
         """What the strong prediction is conditioned on."""
         return labels_of(process)
 
-    def weak(self, x_t: State, step: Step, process: ReverseProcess) -> ModelOutput:
+    def weak(self, x_t: State, step: Step, process: Evaluations) -> ModelOutput:
         """The prediction to move away from."""
         return process.evaluate(x_t, step, None)
 
     @abstractmethod
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: ReverseProcess) -> State:
+    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
         """ε from the strong and the weak one, each (B, *shape)."""
 
-    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+    def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         output = process.evaluate(x_t, step, self.condition(process))
         if self.is_guided(step):
             weak = self.weak(x_t, step, process)

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseLevel
 from dsg.types import PerSample, State
 
 

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
-from dsg.schedule import NoiseLevel
 
 
 class ScaleSchedule(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dsg.schedule import NoiseLevel
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.types import State
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
+from dsg.command.exit_codes import explain
 from dsg.comparison.grid import Cell, Grid, Run
 from dsg.errors import DoesNotFit, UserError
-from dsg.mistakes import explain
 
 Check = Callable[[list[str]], Sequence[tuple[str, int]]]
 """Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample."""

@@ -14,12 +14,12 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from dsg.command.exit_codes import FAILED, MISTAKE, OK
 from dsg.comparison.check import Check, Checked, check_all
 from dsg.comparison.grid import Grid, Run
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.run import Predict, default_workers, run_all
 from dsg.errors import UserError
-from dsg.mistakes import FAILED, MISTAKE, OK
 
 WIDTH = 200  # of the table where there is no terminal
 

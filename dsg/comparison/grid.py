@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from dsg.atomic import write_atomically
 from dsg.comparison.plan import Comparison
 from dsg.comparison.settings import Settings, merge, nested
+from dsg.run_folder.atomic import write_atomically
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from dsg.atomic import write_atomically
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plot import quality_against
@@ -14,6 +13,7 @@ from dsg.comparison.render import latex, markdown, show
 from dsg.comparison.results import Results
 from dsg.comparison.table import Row, as_csv, make_table
 from dsg.comparison.tuning import Choice
+from dsg.run_folder.atomic import write_atomically
 
 
 def report(

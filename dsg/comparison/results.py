@@ -16,7 +16,7 @@ import numpy as np
 
 from dsg.errors import UserError
 from dsg.metrics.summary import DESCRIPTIVE
-from dsg.results import METRICS, TABLE
+from dsg.run_folder.folder import METRICS, TABLE
 
 
 @dataclass(frozen=True)

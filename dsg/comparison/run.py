@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
+from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
 from dsg.comparison.check import last_error
 from dsg.comparison.grid import Run
 from dsg.errors import UserError
-from dsg.mistakes import FAILED, INTERRUPTED, OK
 
 PATIENCE = 20.0
 """Seconds that a worker has to write what is finished."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dsg.config import with_includes
+from dsg.command.config import with_includes
 from dsg.errors import UserError
 
 Settings = dict[str, Any]

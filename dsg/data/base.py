@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from dsg.command.quick_import import without_torchvision
 from dsg.errors import UnreadableImage, UserError
-from dsg.models.base import ScoreModel
-from dsg.quick_import import without_torchvision
 
 with without_torchvision():
     from lightning.pytorch import LightningDataModule
@@ -102,7 +101,7 @@ class EvaluationData(LightningDataModule):
         """The largest class label of the images that are evaluated; None without labels."""
         return None
 
-    def bind(self, score_model: ScoreModel) -> None:
+    def bind(self, score_model: object) -> None:
         """Learn which model is evaluated; called before anything is read, for data that is drawn from the model."""
 
     def groups(self, todo: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:

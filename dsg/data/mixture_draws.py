@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
+from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
-from dsg.models.base import ScoreModel
-from dsg.models.mixture import GaussianMixture
-from dsg.noise import Purpose, SampleKey
+
+
+@runtime_checkable
+class DrawnExactly(Protocol):
+    """A score model whose clean states can be drawn exactly, as dsg.models.mixture.GaussianMixture."""
+
+    shape: tuple[int, ...]
+    num_classes: int | None
+
+    @property
+    def dimension(self) -> int: ...
+
+    def transform(self, normal: Tensor, condition: Tensor | None = None) -> Tensor: ...
 
 
 class MixtureDraws(EvaluationData):
@@ -48,10 +60,10 @@ class MixtureDraws(EvaluationData):
         if label is not None and label < 0:
             raise UserError(f"data.label: must be at least 0, got {label}")
         self.first, self.count, self.seed, self.label = first, limit, seed, label
-        self._mixture: GaussianMixture | None = None
+        self._mixture: DrawnExactly | None = None
 
-    def bind(self, score_model: ScoreModel) -> None:
-        if not isinstance(score_model, GaussianMixture):
+    def bind(self, score_model: object) -> None:
+        if not isinstance(score_model, DrawnExactly):
             raise UserError(
                 f"data: MixtureDraws draws from the score model, and {type(score_model).__name__} cannot be drawn from "
                 "exactly; set model.score_model to a GaussianMixture, or take other data"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from dsg.kernels import ReverseKernel
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.schedule import Step
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
 

@@ -9,12 +9,12 @@ from torch import nn
 
 from dsg.combiners.base import labels_of
 from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
-from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import State
 from tasks.base import Task
 

@@ -6,15 +6,16 @@ import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from dsg.diffusion.kernels import DDIM, ReverseKernel, Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule, Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.chain import Chain
 from dsg.guidance.langevin import Langevin
-from dsg.kernels import DDIM, Prediction, ReverseKernel, Transition
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.schedule import NoiseSchedule, Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import InverseProblem, Task
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
+from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
-from dsg.kernels import Prediction, ReverseKernel, Transition
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.schedule import Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
 

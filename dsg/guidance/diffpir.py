@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
-from dsg.kernels import Prediction, ReverseKernel, Transition
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.schedule import Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
 

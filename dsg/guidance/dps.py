@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.process import GuidedStep, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import State
 
 

@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 from torch import nn
 
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
 from dsg.guidance.window import check_window, in_window
-from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import State, direction, expand_to, per_sample_norm
 from tasks.base import Task
 

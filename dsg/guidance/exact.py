@@ -8,19 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.noise import Purpose
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear
-from dsg.kernels import Prediction, ReverseKernel
-from dsg.models.base import ModelOutput, ScoreModel
+from dsg.models.base import ScoreModel
 from dsg.models.mixture import GaussianMixture
-from dsg.noise import Purpose
 from dsg.process import ReverseProcess
-from dsg.schedule import Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import InverseProblem, Measurement, Task
-from tasks.matrix import Matrix
+from tasks.operators.matrix import Matrix
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
 from dsg.guidance.chain import Chain
 from dsg.guidance.data_term import data_term
-from dsg.noise import Purpose
 from dsg.process import ReverseProcess
 from dsg.types import State
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from dsg.diffusion.schedule import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import State
 
 

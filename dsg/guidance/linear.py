@@ -7,7 +7,7 @@ from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from tasks.base import InverseProblem, Task
 from tasks.operators import LinearOperator
-from tasks.spectral import SpectralOperator
+from tasks.operators.spectral import SpectralOperator
 
 LINEAR = (
     "Denoising, RandomInpainting, BoxInpainting, Colourisation, SuperResolution, GaussianDeblurring or MotionDeblurring"

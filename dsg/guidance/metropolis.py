@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
 from dsg.guidance.chain import Chain
-from dsg.noise import Purpose
 from dsg.process import ReverseProcess
 from dsg.types import State, expand_to
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
-from dsg.kernels import Prediction
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import State
 
 

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
-from dsg.kernels import ReverseKernel
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import PerSample, State
 from tasks.base import Task
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import torch
 
+from dsg.diffusion.kernels import Transition
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.data_term import data_term
-from dsg.kernels import Transition
 from dsg.process import ReverseProcess
-from dsg.schedule import Step
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import State
 
 BETAS = (0.9, 0.99)

@@ -9,10 +9,10 @@ from typing import Literal
 
 import torch
 
+from dsg.diffusion.schedule import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.schedule import Step
 from dsg.types import PerSample, State
 
 Curve = Literal["constant", "increase", "decrease"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.schedule import Step
 
 
 def in_window(step: Step, start: int, stop: int | None) -> bool:

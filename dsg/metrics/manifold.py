@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseLevel
 from dsg.types import PerSample, State
 
 DRAWS = 2000

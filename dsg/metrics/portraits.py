@@ -21,7 +21,7 @@ class PortraitFeatures(FeatureNetwork):
     """The 64 numbers that the last layer of the portraits' judge sees, of 64x64 pictures.
 
     Its reference, unless a folder is given, are 2000 portraits that no training saw and that no evaluation with fewer
-    than 700 000 images reaches: `python -m dsg.models.portraits.statistics` makes it.
+    than 700 000 images reaches: `python -m benchmarks.portraits.statistics` makes it.
     """
 
     name, dimension = "portraits", classifier.FEATURES

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dsg.combiners.base import labels_of
 from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.process import ReverseProcess
-from dsg.schedule import NoiseLevel
-from dsg.trace import StepRecord
+from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State, expand_to
 
 

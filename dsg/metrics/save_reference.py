@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dsg.atomic import write_atomically
 from dsg.errors import UserError
 from dsg.metrics.feature_set import collect
 from dsg.metrics.features import FeatureNetwork, extract
 from dsg.metrics.inception import Inception
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.metrics.reference import pictures_below
+from dsg.run_folder.atomic import write_atomically
 
 
 def save_reference(

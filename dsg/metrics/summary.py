@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.journal import Row
+from dsg.run_folder.journal import Row
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up"})
 QUALITY = ("psnr", "ssim", "lpips")

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
 from dsg.types import Image, State
-
-
-class ModelOutput(NamedTuple):
-    """What every score model returns, float32.
-
-    epsilon: ε_θ(x_t, t), (B, *shape). variance_range: v in about [−1, 1], (B, *shape), from models that learn the
-    reverse variance (Nichol & Dhariwal 2021, eq. 15); None from the others.
-    """
-
-    epsilon: State
-    variance_range: State | None = None
 
 
 class ScoreModel(nn.Module, ABC):

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
 from dsg.errors import UserError
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.models.base import ScoreModel
 from dsg.types import PerSample, State
 
 

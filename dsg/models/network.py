@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
 from dsg.errors import UserError
-from dsg.models.base import ModelOutput, ScoreModel
+from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import load_exactly
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import Prediction, as_model_output
-from dsg.schedule import NoiseLevel, NoiseSchedule
 from dsg.types import State
 
 

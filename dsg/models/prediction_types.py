@@ -9,8 +9,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from dsg.diffusion.prediction import ModelOutput
 from dsg.errors import UserError
-from dsg.models.base import ModelOutput
 from dsg.types import State
 
 Prediction = Literal["epsilon", "v", "sample"]

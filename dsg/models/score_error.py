@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.schedule import NoiseLevel
+from dsg.models.base import ScoreModel
 from dsg.types import Image, State
 
 RANK = 64  # directions at most, so that an image does not need a square matrix of its size

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.process import ReverseProcess
 from dsg.replay.record import RecordedNoise, Trajectory, load_network, read_record
-from dsg.schedule import NoiseLevel
 
 
 def network_deviations(folder: Path) -> list[tuple[int, float]]:

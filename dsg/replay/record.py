@@ -11,16 +11,16 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from dsg.diffusion.kernels import DDIM, DDPM, ReverseKernel
+from dsg.diffusion.noise import NoiseStreams, Purpose
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG, Guidance
-from dsg.kernels import DDIM, DDPM, ReverseKernel
 from dsg.models.adm import ADM
-from dsg.noise import NoiseStreams, Purpose
 from dsg.sampling import Sampler
-from dsg.schedule import NoiseSchedule
 from tasks import GaussianDeblurring, RandomInpainting, SuperResolution
 from tasks.base import InverseProblem, Measurement
-from tasks.mask import Mask
+from tasks.operators.mask import Mask
 
 Tensors = dict[str, Tensor]
 Metadata = dict[str, str]

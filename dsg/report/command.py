@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dsg.atomic import write_atomically
-from dsg.mistakes import MISTAKE, OK
+from dsg.command.exit_codes import MISTAKE, OK
+from dsg.run_folder.atomic import write_atomically
 
 ABOUT = """\
 One page about one or more run folders: a table with intervals and paired differences, distributions, quality against

@@ -15,8 +15,8 @@ from dsg.comparison.results import Results, by_image
 from dsg.errors import UserError
 from dsg.report.run import Run
 from dsg.report.truth import open_data
-from dsg.results import METRICS, RunFolder
-from dsg.settings_file import SETTINGS
+from dsg.run_folder.folder import METRICS, RunFolder
+from dsg.run_folder.settings import SETTINGS
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
 COSTS = ("seconds", "nfe_forward", "nfe_backward")

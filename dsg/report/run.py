@@ -7,7 +7,7 @@ from typing import Any
 
 from dsg.comparison.results import Results
 from dsg.data.base import EvaluationData
-from dsg.results import RunFolder
+from dsg.run_folder.folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
+from dsg.command.exit_codes import flat
 from dsg.data.base import EvaluationData
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
-from dsg.mistakes import flat
 from dsg.report.settings import at
 
 TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more

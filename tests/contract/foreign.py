@@ -14,10 +14,10 @@ import pytest
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from dsg.config import expand_includes
+from dsg.command.config import expand_includes
+from dsg.command.parser import one_line
 from dsg.errors import UserError
 from dsg.guidance import Guidance
-from dsg.parser import one_line
 from tests.contract.run import STEPS, Method
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dsg.models.base import ModelOutput, ScoreModel
-from dsg.noise import NoiseStreams, Purpose
-from dsg.schedule import NoiseLevel
+from dsg.diffusion.noise import NoiseStreams, Purpose
+from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.schedule import NoiseLevel
+from dsg.models.base import ScoreModel
 from dsg.types import Image, PerSample, State
 from tasks.base import Measurement, Task
 from tasks.operators import LinearOperator, Operator
-from tasks.spectral import SpectralOperator
+from tasks.operators.spectral import SpectralOperator
 
 
 def flip(x: Tensor) -> Tensor:

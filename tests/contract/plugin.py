@@ -52,7 +52,7 @@ FOREIGN = pytest.StashKey()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("contract") is None:
         return
-    from tests import test_contract as lists
+    from tests.contract import test_contract as lists
 
     methods = metafunc.config.stash.get(FOREIGN, lists.METHODS)
     for name, cases in {"model": lists.MODELS, "task": lists.TASKS, "method": methods}.items():

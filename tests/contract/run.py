@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from dsg.diffusion.kernels import DDIM, DDPM, ReverseKernel
+from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance import Guidance
-from dsg.kernels import DDIM, DDPM, Prediction, ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.process import ReverseProcess
+from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
-from dsg.schedule import Step
-from dsg.trace import StepRecord
 from dsg.types import State
 from tasks import Task
 

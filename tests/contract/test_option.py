@@ -10,6 +10,7 @@ from dsg.guidance import DSG, Guidance
 from tests.contract.foreign import foreign_method
 
 TESTS = Path(__file__).parent.parent
+CONTRACT = TESTS / "contract" / "test_contract.py"
 METHODS = """
 from dsg.guidance import Guidance, LossGuidance, Unguided
 
@@ -117,7 +118,14 @@ def test_evaluations_in_another_spelling_are_refused_with_an_example():
 def contract(pytester, folder, monkeypatch):
     """Run the contract tests of one task and model from the current folder: `contract(*options)`."""
     monkeypatch.chdir(folder)
-    selection = [str(TESTS / "test_contract.py"), "-k", "toy-super-resolution", "-rfs", "-p", "no:cacheprovider"]
+    selection = [
+        str(TESTS / "contract" / "test_contract.py"),
+        "-k",
+        "toy-super-resolution",
+        "-rfs",
+        "-p",
+        "no:cacheprovider",
+    ]
     return lambda *options: pytester.runpytest_inprocess(*selection, *options)
 
 

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
+from dsg.diffusion.noise import NoiseStreams
 from dsg.guidance import LossGuidance, Unguided
 from dsg.models.mixture import GaussianMixture
-from dsg.noise import NoiseStreams
 from tasks import Denoising, GaussianNoise, InverseProblem, Measurement, Task
-from tasks.mask import Identity
+from tasks.operators.mask import Identity
 from tests.contract.run import begin, keys, references, sample
 from tests.toy import Toy
 

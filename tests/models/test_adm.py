@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
 from dsg.errors import UserError
 from dsg.models.adm import ADM
-from dsg.models.adm_network import ADMOptions, build_adm_network
-from dsg.schedule import NoiseLevel, NoiseSchedule
+from dsg.models.adm.network import ADMOptions, build_adm_network
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 TINY = {

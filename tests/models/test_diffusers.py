@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
-from dsg.models.hub import DiffusersModel
-from dsg.schedule import NoiseLevel
+from dsg.models.diffusers import DiffusersModel
 
 diffusers = pytest.importorskip("diffusers")
 

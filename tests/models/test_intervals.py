@@ -6,9 +6,9 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.intervals import UniformIntervals
-from dsg.schedule import NoiseLevel
 
 ALPHA_BARS = [0.002, 0.3, 0.9, 0.999]
 INTERVALS, WEIGHTS = [(-2.0, -1.0), (0.5, 0.8), (1.0, 2.0)], [0.2, 0.5, 0.3]

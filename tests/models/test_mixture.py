@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
-from dsg.schedule import NoiseLevel
 
 levels = st.floats(1e-4, 0.9999).map(lambda alpha_bar: NoiseLevel(500.0, alpha_bar))
 kinds = st.sampled_from(["shared", "isotropic", "diagonal", "full"])

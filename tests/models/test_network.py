@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.network import NetworkModel
 from dsg.models.prediction_types import to_epsilon, training_target
-from dsg.schedule import NoiseLevel
 
 LEVEL = NoiseLevel(t=300.0, alpha_bar=0.4)
 

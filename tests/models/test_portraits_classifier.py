@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.portraits import train_classifier
+from benchmarks.portraits.augment import SHIFT, augment
+from benchmarks.portraits.calibration import best_temperature, expected_calibration_error
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.errors import UserError
-from dsg.models.portraits import train_classifier
-from dsg.models.portraits.augment import SHIFT, augment
-from dsg.models.portraits.calibration import best_temperature, expected_calibration_error
 from dsg.models.portraits.classifier import FEATURES, PortraitsClassifier, weights
 
 ROLES = ("guide", "judge")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
-from dsg.schedule import NoiseLevel
 
 LEVEL = NoiseLevel(300.0, 0.4)
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
 from dsg.models.score_error import ScoreError
-from dsg.schedule import NoiseLevel
 
 LEVEL = NoiseLevel(500.0, 0.6)
 LABELS = torch.tensor([0, 1, 1, 0])

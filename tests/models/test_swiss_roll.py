@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
-from dsg.models.swiss_roll import SwissRoll
-from dsg.schedule import NoiseLevel
+from dsg.models.mixture import SwissRoll
 
 LEVEL = NoiseLevel(500.0, 0.7)
 

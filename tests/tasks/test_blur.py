@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from tasks import GaussianDeblurring, MotionDeblurring
 from tasks.blur import gaussian_weights
-from tasks.camera_shake import draw_path, rasterise
-from tasks.convolution import CircularConvolution, ReflectedConvolution
+from tasks.operators.camera_shake import draw_path, rasterise
+from tasks.operators.convolution import CircularConvolution, ReflectedConvolution
 
 
 def streams(count: int = 1) -> NoiseStreams:

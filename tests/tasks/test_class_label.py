@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DPS, Unguided
-from dsg.kernels import DDIM
 from dsg.module import GuidedDiffusion
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
 from tasks import ClassLabel
 from tests.toy import Toy, ToyClassifier

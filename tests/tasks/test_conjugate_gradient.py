@@ -1,6 +1,6 @@
 import torch
 
-from tasks.conjugate_gradient import MatrixFree, least_squares
+from tasks.operators.conjugate_gradient import MatrixFree, least_squares
 
 
 class Dense(MatrixFree):

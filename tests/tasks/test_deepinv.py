@@ -3,14 +3,14 @@
 import pytest
 import torch
 
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DDNM, DPS, DiffPIR, PiGDM
-from dsg.kernels import DDIM
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
-from tasks.convolution import CircularConvolution
-from tasks.deepinv_operators import LinearPhysicsOperator, SpectralPhysicsOperator
 from tasks.deepinv_physics import DeepinvPhysics
+from tasks.operators.convolution import CircularConvolution
+from tasks.operators.deepinv_operators import LinearPhysicsOperator, SpectralPhysicsOperator
 from tests.toy import Toy
 
 deepinv = pytest.importorskip("deepinv")

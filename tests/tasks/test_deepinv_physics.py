@@ -9,16 +9,16 @@ import torch
 import yaml
 from torch import nn
 
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DPS, DiffPIR, PiGDM
-from dsg.kernels import DDIM
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
-from tasks.conjugate_gradient import MatrixFree
-from tasks.deepinv_operators import PhysicsOperator, SpectralPhysicsOperator
 from tasks.deepinv_physics import DeepinvPhysics, build
 from tasks.noise import GaussianNoise
 from tasks.operators import LinearOperator
+from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators.deepinv_operators import PhysicsOperator, SpectralPhysicsOperator
 from tests.toy import Toy
 
 SHAPE = (3, 16, 16)

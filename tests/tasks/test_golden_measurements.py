@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dsg.noise import NoiseStreams, SampleKey
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from tasks import GaussianDeblurring, SuperResolution
-from tasks.mask import Mask
+from tasks.operators.mask import Mask
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 

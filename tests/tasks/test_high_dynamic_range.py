@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from tasks import GaussianNoise, HighDynamicRange
 
 STREAMS = NoiseStreams([SampleKey(0, "a")])

@@ -7,13 +7,13 @@ from PIL import Image
 
 from dsg.data.image_file import from_uint8, to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DAPS, DDNM, DPS, DSG, LGDMC, MPGD, TFG, UGD, FreeDoM, Guidance, PiGDM, REDDiff, Unguided
-from dsg.kernels import DDIM
-from dsg.noise import NoiseStreams, SampleKey
 from dsg.sampling import Sampler
 from tasks import JPEG
-from tasks.jpeg_codec import CHROMINANCE, LUMINANCE, JPEGCodec, scaled_table
+from tasks.operators.jpeg_codec import CHROMINANCE, LUMINANCE, JPEGCodec, scaled_table
 from tests.toy import Toy
 
 STREAMS = NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")])

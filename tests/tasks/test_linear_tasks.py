@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from tasks import (
     BoxInpainting,
     Colourisation,
@@ -15,8 +15,8 @@ from tasks import (
     RandomInpainting,
     SuperResolution,
 )
-from tasks.conjugate_gradient import MatrixFree
-from tasks.spectral import CUTOFF, SpectralOperator
+from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators.spectral import CUTOFF, SpectralOperator
 
 TASKS = {
     "denoising": Denoising(),

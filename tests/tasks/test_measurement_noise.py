@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from tasks import Denoising, GaussianNoise, MotionDeblurring, PoissonNoise, RandomInpainting
 
 

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.noise import NoiseStreams, SampleKey
 from tasks import GaussianNoise, SuperResolution
 from tasks.super_resolution import bicubic_matrix
 

@@ -13,9 +13,10 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from dsg.data.portraits import CLASSES
-from dsg.kernels import DDIM, Prediction
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.prediction_types import as_model_output
-from dsg.schedule import NoiseSchedule
 
 PREDICTION = "v"
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional

@@ -1,0 +1,1 @@
+"""How the networks that ship with the library were trained and evaluated."""

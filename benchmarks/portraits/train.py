@@ -1,0 +1,147 @@
+"""Train the portrait score model on freshly rendered pictures.
+
+    python -m benchmarks.portraits.train --out runs/portraits --time_limit 900
+
+The learning rate falls as the time runs out, so the training ends by itself with finished weights. Started again with
+the same folder, it goes on from `checkpoint.pt` with the next pictures of the world.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from dsg.models.portraits.network import ALPHA_BAR, NULL_CLASS, NUM_TIMESTEPS, build_network, save_weights
+
+from .learning import Batches, denoising_loss
+from .pictures import Pictures
+
+LOG_EVERY = 50
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and train_log.csv"
+    )
+    parser.add_argument("--time_limit", type=float, default=900.0, help="seconds of training, all starts together")
+    parser.add_argument(
+        "--stop_after", type=float, default=math.inf, help="end this start after so many seconds in all, to go on later"
+    )
+    parser.add_argument("--steps", type=int, default=10**9, help="end after so many steps, all starts together")
+    parser.add_argument("--pictures", type=int, default=200_000, help="training pictures rendered at each start")
+    parser.add_argument("--batch_size", type=int, default=256)
+    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--warm_up", type=int, default=300, help="steps of rising learning rate after each start")
+    parser.add_argument("--ema", type=float, default=0.9995, help="decay of the averaged weights")
+    parser.add_argument("--label_dropout", type=float, default=0.12)
+    parser.add_argument("--compile", action="store_true", help="torch.compile; falls back to eager when it fails")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+def compiled(network, batch_size, device):
+    """The network compiled and tried once; itself when compiling fails."""
+    try:
+        fast = torch.compile(network)
+        x = torch.zeros(batch_size, 3, 64, 64, device=device).to(memory_format=torch.channels_last)
+        # Two tensors, not one twice: the compiled code would be bound to their being the same.
+        labels, times = (torch.zeros(batch_size, dtype=torch.long, device=device) for _ in range(2))
+        denoising_loss(fast, x, labels, times, ALPHA_BAR.float().to(device)).backward()
+        network.zero_grad(set_to_none=True)
+        return fast
+    except Exception as error:  # no failure of a mere speed-up may end the training
+        print(f"compiling failed, going on without: {error!r}"[:500])
+        return network
+
+
+def train(options: argparse.Namespace) -> None:
+    started = time.monotonic()
+    out, device = options.out, torch.device(options.device)
+    out.mkdir(parents=True, exist_ok=True)
+    step, spent, first = 0, 0.0, 0
+    saved = None
+    if (out / "checkpoint.pt").exists():
+        saved = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
+        step, spent, first = saved["step"], saved["seconds"], saved["next_picture"]
+    pictures = Pictures(first, options.pictures)
+
+    torch.manual_seed(step)
+    network = build_network()
+    if saved:
+        network.load_state_dict(saved["network"])
+    network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.train()
+    young = saved["average"] if saved else network.state_dict()
+    average = {k: v.to(device, copy=True) for k, v in young.items()}
+    live = list(network.state_dict().values())
+    torch.backends.cudnn.benchmark = True
+    forward = compiled(network, options.batch_size, device) if options.compile else network
+    # The moments of the optimizer are not kept: a short warm-up finds them again, and the checkpoint stays small.
+    optimizer = torch.optim.AdamW(
+        network.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
+    )
+    alpha_bar = ALPHA_BAR.float().to(device)
+    batches = Batches(*pictures.collect(), options.batch_size, device)
+    print(f"{time.monotonic() - started:.0f} s to render {options.pictures} pictures and get ready", flush=True)
+
+    new_log = not (out / "train_log.csv").exists()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {os.cpu_count()} cores"
+    began, first_step, losses = time.monotonic(), step, []
+    with (out / "train_log.csv").open("a", newline="") as file:
+        log = csv.writer(file)
+        if new_log:
+            log.writerow(["step", "seconds", "loss", "lr", "device"])
+        while True:
+            here = time.monotonic() - began
+            progress = max((spent + here) / options.time_limit, step / options.steps)
+            if progress >= 1.0 or time.monotonic() - started >= options.stop_after:
+                break
+            rise = min(1.0, (step - first_step + 1) / options.warm_up)
+            lr = options.lr * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            images, labels = batches.next()
+            labels = torch.where(torch.rand(len(labels), device=device) < options.label_dropout, NULL_CLASS, labels)
+            times = torch.randint(NUM_TIMESTEPS, (len(labels),), device=device)
+            loss = denoising_loss(forward, images.to(memory_format=torch.channels_last), labels, times, alpha_bar)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            # Young averages forget faster: the first weights are noise.
+            decay = min(options.ema, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for mean, weight in zip(average.values(), live, strict=True):
+                    mean.lerp_(weight, 1.0 - decay)
+            losses.append(loss.detach())
+            step += 1
+            if step % LOG_EVERY == 0:
+                loss_mean = torch.stack(losses).mean().item()
+                losses.clear()
+                log.writerow([step, f"{spent + time.monotonic() - began:.1f}", f"{loss_mean:.6f}", f"{lr:.3e}", name])
+                file.flush()
+                if step % (20 * LOG_EVERY) == 0:
+                    print(f"step {step}: loss {loss_mean:.5f}, {spent + time.monotonic() - began:.0f} s", flush=True)
+
+    state = {
+        "network": {k: v.cpu() for k, v in network.state_dict().items()},
+        "average": {k: v.cpu() for k, v in average.items()},
+        "step": step,
+        "seconds": spent + time.monotonic() - began,
+        "next_picture": first + options.pictures,
+    }
+    torch.save(state, out / "checkpoint.tmp")
+    (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
+    save_weights(average, out / "weights.safetensors")
+    print(f"{step} steps in {state['seconds']:.0f} s; weights in {out / 'weights.safetensors'}")
+
+
+if __name__ == "__main__":
+    train(arguments())

@@ -1,0 +1,1 @@
+"""The processes of a run: who is there, who is gone, and work in the background."""

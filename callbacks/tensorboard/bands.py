@@ -1,0 +1,76 @@
+"""The trace of many samples: at each step a mean and a band."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from dsg.process.trace import StepRecord
+from dsg.types import PerSample
+
+MEASURES = {
+    "loss": "loss L(x̂, y)",
+    "gradient_norm": "gradient norm ‖∇L‖",
+    "shell_ratio": "shell ratio ‖x_prev − μ‖ / √n σ",
+    "cosine": "cosine of x_prev − μ and −∇L",
+}
+KINDS = ("mean", "p10", "p90")
+
+
+class Bands:
+    """Collects the measures of every step, and writes them as `trace/<measure>/{mean,p10,p90}` against the step.
+
+    The last step has no noise, hence no shell, and no direction that guidance would have chosen.
+
+    Args:
+        samples: how many are taken, at least 1; those that come later are not.
+    """
+
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+        self._taken = 0
+        # one block, because small tensors that stay between the large ones that go would keep the latter's memory
+        self._values: Tensor | None = None  # (measures, steps, samples); NaN where there is none
+
+    @property
+    def full(self) -> bool:
+        """Whether it has all that it takes."""
+        return self._taken >= self._samples
+
+    def add(self, record: StepRecord) -> None:
+        """One step of a batch."""
+        if self._values is None:
+            shape = (len(MEASURES), record.step.total, self._samples)
+            self._values = torch.full(shape, torch.nan, dtype=torch.float32, device=record.x_prev.device)
+        last, end = record.step.index == 0, min(self._taken + len(record.x_prev), self._samples)
+        for i, name in enumerate(MEASURES):
+            if last and name in ("shell_ratio", "cosine"):
+                continue
+            values: PerSample | None = getattr(record, name)
+            if values is not None:
+                self._values[i, record.step.position, self._taken : end] = values.detach()[: end - self._taken]
+        if last:
+            self._taken = end
+
+    def write(self, writer: SummaryWriter) -> None:
+        """Tell what is collected, if anything is."""
+        for name, of_steps in zip(MEASURES, [] if self._values is None else self._values.cpu(), strict=False):
+            for position, values in enumerate(of_steps):
+                finite = values[values.isfinite()]
+                if len(finite):
+                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], dtype=torch.float32)).tolist()
+                    for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
+                        writer.add_scalar(f"trace/{name}/{kind}", value, position)
+        charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in MEASURES.items()}
+        charts = dict(reversed(charts.items()))  # TensorBoard draws them from the last to the first
+        writer.add_custom_scalars({"trace against the step: mean, and band from 10 % to 90 % of the samples": charts})
+
+
+def has_trace(folder: Path) -> bool:
+    """Whether an earlier start told its trace to the event files in `folder`: a second one would double back on it."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 1, "images": 1, "histograms": 1, "tensors": 1})
+    return any(tag.startswith("trace/") for tag in events.Reload().Tags()["scalars"])

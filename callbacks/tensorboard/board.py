@@ -1,0 +1,112 @@
+"""A run as a whole in TensorBoard: what it is, how its means settle, how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from callbacks.tensorboard.hparams import columns
+from dsg.metrics.summary import DESCRIPTIVE
+from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.journal import Row
+from dsg.run_folder.settings import SETTINGS
+
+COSTS = frozenset({"nfe_forward", "nfe_backward", "seconds"})  # their curves are under timing/
+BINS = 30  # as many as TensorBoard draws
+
+
+class Board:
+    """Writes a run's settings, curves and results.
+
+        config               the settings, as text
+        metrics/<name>       mean over the samples done, against their number; it ends in what metrics.json says
+        per_image/<column>   a column's distribution at the end
+
+    and what the run is to HParams, at its beginning, so that runs can be chosen by it.
+
+    Args:
+        writer: of the run's event file.
+        folder: the run folder; a continued run's curves go on from the rows that it holds.
+        samples: how many there are in all.
+        ranks: how many processes sample; those that one sees count for as many.
+    """
+
+    def __init__(self, writer: SummaryWriter, folder: RunFolder, samples: int, ranks: int = 1) -> None:
+        self._writer = writer
+        self._folder = folder
+        self._samples = samples
+        self._ranks = ranks
+        self._sums: dict[str, float] = defaultdict(float)
+        self._counts: dict[str, int] = defaultdict(int)
+        rows = [row for row in folder.rows() if row["status"] == "ok"]
+        self._done = len(rows)
+        self._add(rows)
+        self._tell_settings(folder.path / SETTINGS)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Move the running means on by a batch."""
+        rows = [row for row in rows if row["status"] == "ok"]
+        self._done = min(self._done + len(rows) * self._ranks, self._samples)
+        for name in self._add(rows):
+            self._writer.add_scalar(f"metrics/{name}", self._mean(name), self._done)
+
+    def end(self, metrics: dict[str, Any]) -> None:
+        """Tell the results where the curves do not end in them, and how they are distributed."""
+        finished = metrics["samples"] - len(metrics["failures"])
+        for name, value in metrics["metrics"].items():
+            if name in COSTS or not value["n"]:
+                continue
+            if not self._counts[name] or not math.isclose(value["mean"], self._mean(name), rel_tol=1e-9):
+                self._writer.add_scalar(f"metrics/{name}", value["mean"], finished)
+        if metrics.get("interrupted"):
+            return
+        every = defaultdict(list)
+        for row in self._folder.rows():
+            for name, value in _measured(row):
+                every[name].append(value)
+        for name, values in every.items():
+            # bins of equal width: those that TensorBoard's writer takes by itself grow by 10 % each, 3 dB at 30 dB
+            self._writer.add_histogram(f"per_image/{name}", np.asarray(values), finished, bins=BINS)  # type: ignore[arg-type]
+        _, _, ended = hparams({}, {})
+        self._writer._get_file_writer().add_summary(ended)
+
+    def _mean(self, name: str) -> float:
+        return self._sums[name] / self._counts[name]
+
+    def _add(self, rows: Iterable[Row]) -> set[str]:
+        """Add to the sums; returns the columns that were."""
+        changed = set()
+        for row in rows:
+            for name, value in _measured(row):
+                self._sums[name] += value
+                self._counts[name] += 1
+                changed.add(name)
+        return changed
+
+    def _tell_settings(self, file: Path) -> None:
+        """The text, and HParams' columns; nothing where the folder has no settings."""
+        if not file.is_file():
+            return
+        text = file.read_text(encoding="utf-8")
+        if not self._done:
+            self._writer.add_text("config", f"```yaml\n{text}\n```")
+        # no list of columns with their metrics: TensorBoard would take one run's for all, and offer no values to choose
+        _, started, _ = hparams(columns(yaml.safe_load(text)), {})
+        self._writer._get_file_writer().add_summary(started)
+
+
+def _measured(row: Row) -> Iterable[tuple[str, float]]:
+    """A finished row's finite numbers that say how good the sample is."""
+    if row["status"] != "ok":
+        return
+    for name, value in row.items():
+        if name not in DESCRIPTIVE | COSTS and isinstance(value, int | float) and math.isfinite(value):
+            yield name, value

@@ -1,0 +1,111 @@
+"""The command line's parser: a mistake is one line on stderr, and the Trainer's options are those of an evaluation."""
+
+from __future__ import annotations
+
+import re
+import sys
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser
+
+from dsg.command.choices import choices
+from dsg.errors import UserError
+
+# the Trainer's options that act on training alone, or that the command line sets itself
+HIDDEN = (
+    "fast_dev_run", "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "limit_train_batches",
+    "limit_val_batches", "limit_test_batches", "overfit_batches", "val_check_interval", "check_val_every_n_epoch",
+    "num_sanity_val_steps", "log_every_n_steps", "enable_progress_bar", "enable_checkpointing", "enable_model_summary",
+    "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "barebones", "sync_batchnorm",
+    "reload_dataloaders_every_n_epochs", "default_root_dir", "enable_autolog_hparams", "model_registry",
+)  # fmt: skip
+
+# what jsonargparse says around the message that a person wants to read, outermost first
+NOISE = (
+    (r"Does not validate against any of the Union subtypes Subtypes: .*? Errors: (.*) Given value type: .*$", r"\1"),
+    (r"- Expected a <class 'NoneType'>", ""),
+    (r"- Expected a path but \S+ either not accessible or invalid", ""),
+    (r"Parser key \"([^\"]+)\":", r"\1:"),
+    (r"Problem with given class_path '([^']+)':", r"\1:"),
+    (r"Expected a (.*?)\. Got value: (.*)$", r"expected \1, got \2"),
+    (r"- Expected a ", "- expected "),
+    (r"(?:typing\.)?Literal\[([^]]*)\]", r"one of \1"),
+    (r"<class '(\w+)'>", r"\1"),
+    (r"\bpredict\.", ""),
+    (r": - ", ": "),
+    (r"Subcommand 'predict' does not accept option '([^']*)'", r"predict has no option \1"),
+    (r"No module named 'deepinv'", "deepinv is not installed: pip install --editable '.[deepinv]'"),
+)
+
+
+class Evaluator(Trainer):
+    """Devices, precision and the other options of Lightning's Trainer that matter here"""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if kwargs.get("precision") in (16, "16", "16-mixed") and self.precision != "16-mixed":
+            raise UserError(f"precision 16-mixed needs a GPU; set trainer.precision to {self.precision} without one")
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Sample every image under guidance, into a run folder that continues where it stopped"""
+        return super().predict(*args, **kwargs)
+
+
+PREDICT = {
+    "description": Evaluator.predict.__doc__,
+    "usage": "train_free_eval.py predict --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
+}
+
+
+class EvaluationParser(LightningArgumentParser):
+    """Lightning's parser, with errors of one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # what begins like an option is not that option
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if not self.exit_on_error:  # an inner parser: the outer one reports
+            super().error(message, ex)
+        sys.stderr.write(f"error: {one_line(message)}{self._suggestion(message)}\n")
+        self.exit(2)
+
+    def add_class_arguments(self, class_type: type, *args: Any, **kwargs: Any) -> list[str]:
+        if issubclass(class_type, Trainer):
+            kwargs["skip"] = set(HIDDEN)
+        return super().add_class_arguments(class_type, *args, **kwargs)
+
+    def _suggestion(self, message: str) -> str:
+        unknown = re.search(r"(?:unrecognized arguments: --|does not accept option ')([\w.]+)", message)
+        if not unknown:
+            return choices(one_line(message))
+        similar = get_close_matches(f"--{unknown[1]}", self._option_string_actions, n=1, cutoff=0.8)
+        return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
+
+
+OWN_OPTIONS: dict[str, dict[str, Any]] = {
+    "--run_dir": {"type": str, "required": True, "help": "The run folder: new, or one to continue."},
+    "--fresh": {"action": "store_true", "help": "Begin anew; the old run folder is kept as RUN_DIR.1, .2, ..."},
+    "--include": {"type": list[str], "help": "Configurations to read before this one, relative to it."},
+}
+
+# how Lightning's command line is to behave: it evaluates, and trains nothing
+BEHAVIOUR: dict[str, Any] = {
+    "subclass_mode_data": True,
+    "save_config_callback": None,
+    "seed_everything_default": False,
+    "trainer_class": Evaluator,
+    "trainer_defaults": {"inference_mode": False},
+    "auto_configure_optimizers": False,
+    "load_from_checkpoint_support": False,
+    "parser_class": EvaluationParser,
+}
+
+
+def one_line(message: str) -> str:
+    """jsonargparse's message without its frame and line breaks."""
+    shorter = " ".join(message.split())
+    for pattern, replacement in NOISE:
+        shorter = " ".join(re.sub(pattern, replacement, shorter).split())
+    return shorter if shorter == message else one_line(shorter)  # a choice within a choice has a frame of its own

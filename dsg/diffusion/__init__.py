@@ -1,0 +1,1 @@
+"""The ground floor: noise levels, schedules, random streams and the reverse kernels."""

@@ -1,0 +1,9 @@
+"""Reverse kernels, one file each: from a prediction to the Gaussian that the next state is drawn from."""
+
+from dsg.diffusion.kernels.base import ReverseKernel, Transition
+from dsg.diffusion.kernels.ddim import DDIM
+from dsg.diffusion.kernels.ddpm import DDPM
+from dsg.diffusion.kernels.euler_maruyama import EulerMaruyama
+from dsg.diffusion.kernels.heun import Heun
+
+__all__ = ["DDIM", "DDPM", "EulerMaruyama", "Heun", "ReverseKernel", "Transition"]

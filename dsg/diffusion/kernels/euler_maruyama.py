@@ -1,0 +1,43 @@
+"""The reverse stochastic differential equation, step by step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dsg.diffusion.kernels.base import ReverseKernel, Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
+from dsg.errors import UserError
+from dsg.types import State
+
+
+@dataclass(frozen=True)
+class EulerMaruyama(ReverseKernel):
+    """Song et al. 2021 (2011.13456), eqs. 6 and 13, in the time of the Ornstein-Uhlenbeck process, ā = exp(−τ):
+
+        dY = (Y/2 + (1+λ²)/2 s(Y)) dτ + λ dB,   s = −ε/√(1−ā)
+
+    over steps of Δ = log(ā_prev/ā). λ = 1 is the reverse SDE, 0 the probability-flow ODE; all have the same marginals
+    as the steps get fine. Weak order 1: it needs many more steps than DDIM and DDPM, which solve the linear part
+    exactly, and is here because theorems speak of this equation. Use it with `spacing: log_snr`.
+
+    Args:
+        noise: λ ≥ 0.
+    """
+
+    noise: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.noise < math.inf:
+            raise UserError(f"noise: λ of the reverse SDE must be at least 0 and finite, got {self.noise}")
+
+    @property
+    def is_stochastic(self) -> bool:
+        return self.noise > 0.0
+
+    def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
+        duration = math.log(step.alpha_bar_prev / step.alpha_bar)
+        share = (1.0 + self.noise**2) / 2.0 * duration / math.sqrt(1.0 - step.alpha_bar)
+        mean = (1.0 + duration / 2.0) * x_t - share * prediction.epsilon
+        return Transition(mean, 0.0 if step.index == 0 else self.noise * math.sqrt(duration))

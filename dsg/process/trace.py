@@ -1,0 +1,56 @@
+"""What a sampler tells of each step. A record holds references; its measures are computed when somebody asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dsg.diffusion.kernels import Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Step
+from dsg.types import PerSample, State, per_sample_norm
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One reverse step.
+
+    Args:
+        step: the levels that it went between.
+        x_t: the state before, (B, *shape).
+        x_prev: the state after.
+        prediction: of the network at `x_t`.
+        transition: the unguided mean and standard deviation.
+        loss: L(x̂, y), (B,); None where the step was not guided.
+        gradient: ∇_{x_t} L, (B, *shape); None where the step was not guided.
+    """
+
+    step: Step
+    x_t: State
+    x_prev: State
+    prediction: Prediction
+    transition: Transition
+    loss: PerSample | None = None
+    gradient: State | None = None
+
+    @property
+    def displacement(self) -> State:
+        """x_prev − μ: what noise and guidance added to the unguided mean."""
+        return self.x_prev - self.transition.mean
+
+    @property
+    def shell_ratio(self) -> PerSample:
+        """‖x_prev − μ‖/(√n σ), (B,): 1 on the noise shell, more where guidance left it; NaN after the last step."""
+        return per_sample_norm(self.displacement) / self.transition.radius()
+
+    @property
+    def gradient_norm(self) -> PerSample | None:
+        """‖∇L‖₂, (B,)."""
+        return None if self.gradient is None else per_sample_norm(self.gradient)
+
+    @property
+    def cosine(self) -> PerSample | None:
+        """Cosine between the displacement and −∇L, (B,); 0 where either vanishes."""
+        if self.gradient is None:
+            return None
+        inner = -(self.displacement * self.gradient).flatten(1).sum(1)
+        return inner / (per_sample_norm(self.displacement) * per_sample_norm(self.gradient)).clamp_min(1e-30)

@@ -1,0 +1,1 @@
+"""The run folder: rows, settings, the lock, and files that are whole or not there."""

@@ -1,0 +1,70 @@
+"""The settings that made a run folder, and in what others differ from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsg.errors import UserError
+from dsg.run_folder.atomic import is_temporary, write_atomically
+from dsg.run_folder.lock import LOCK
+
+SETTINGS = "config.yaml"
+
+
+class SettingsFile:
+    """config.yaml of a run folder.
+
+    Args:
+        folder: the run folder; made when it is first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / SETTINGS
+
+    def read(self) -> dict[str, Any] | None:
+        """What it says; None in a folder that is new or empty.
+
+        Raises:
+            UserError: if it is damaged, or the folder holds other things.
+        """
+        try:
+            if self.path.exists():
+                if isinstance(settings := yaml.safe_load(self.path.read_text(encoding="utf-8")), dict):
+                    return settings
+                raise yaml.YAMLError("no settings")
+            # another run may have the lock, and be writing config.yaml at this moment
+            foreign = self.folder.exists() and any(
+                not is_temporary(path) and path.name != LOCK for path in self.folder.iterdir()
+            )
+        except NotADirectoryError as error:
+            raise UserError(f"run_dir: {self.folder} is a file; choose another run_dir") from error
+        except OSError as error:
+            raise UserError(f"run_dir: cannot read {error.filename}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"run_dir: {self.path} is damaged; restore it or choose another run_dir") from error
+        if foreign:
+            raise UserError(f"run_dir: {self.folder} is not empty and no run folder; choose another run_dir")
+        return None
+
+    def write(self, settings: dict[str, Any], head: str = "") -> None:
+        """Replace it by `settings`, plain YAML types, under the comment lines of `head`."""
+        text = head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        write_atomically(self.path, text.encode())
+
+
+def differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> Iterator[str]:
+    """What is not the same in two settings, a phrase each; `ignored` are dotted keys that may differ."""
+    if key in ignored:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        # another class has other parameters: that they differ tells nothing more
+        other_class = old.get("class_path") != new.get("class_path")
+        for name in ["class_path"] if other_class else dict.fromkeys([*old, *new]):
+            yield from differences(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
+    elif old != new:
+        yield f"{key} was {old!r}, now {new!r}"

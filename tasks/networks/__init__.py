@@ -1,0 +1,1 @@
+"""The frozen networks that a loss asks."""

@@ -1,0 +1,309 @@
+"""`compare`: a grid of runs, and one honest table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from dsg.comparison.grid import Candidate, Cell, Grid
+from dsg.comparison.interval import interval
+from dsg.comparison.layout import overviews, sections
+from dsg.comparison.plan import Comparison, read_comparison
+from dsg.comparison.render import latex, markdown
+from dsg.comparison.results import Results, read_results
+from dsg.comparison.settings import merge
+from dsg.comparison.table import AS_GOOD, BEST, make_table
+from dsg.comparison.tuning import Choice
+from dsg.errors import UserError
+from dsg.metrics.summary import bootstrap_mean
+from train_free_eval import main
+
+ROOT = Path(__file__).parents[2]
+STEP_SIZE = "model.guidance.init_args.step_size"
+
+
+def guidance(name: str, **arguments) -> dict:
+    return {"model": {"guidance": {"class_path": f"dsg.guidance.{name}", "init_args": arguments}}}
+
+
+@pytest.fixture
+def plan(settings: Path) -> dict:
+    """Two tasks and two methods over two of the six images, not tuned."""
+    content = yaml.safe_load(settings.read_text())
+    content["data"]["init_args"]["limit"] = 2
+    del content["model"]["task"], content["model"]["guidance"]
+    content["model"]["steps"] = 2
+    content["comparison"] = {
+        "tasks": {n: {"model": {"task": {"class_path": f"tasks.{n}"}}} for n in ("RandomInpainting", "Denoising")},
+        "methods": {"dps": guidance("DPS", step_size=1.0), "unguided": guidance("Unguided")},
+        "metrics": ["psnr", "ssim"],
+    }
+    return content
+
+
+@pytest.fixture
+def compare(plan: dict, tmp_path: Path, capsys):
+    """Run `compare` on the plan in this process: → (exit code, stdout, stderr)."""
+
+    def run(*options: str) -> tuple[int, str, str]:
+        file = tmp_path / "comparison.yaml"
+        file.write_text(yaml.safe_dump(plan, sort_keys=False))
+        try:
+            code = main(["compare", "--config", str(file), "--out_dir", str(tmp_path / "out"), *options])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def rows(tmp_path: Path) -> list[dict[str, str]]:
+    with (tmp_path / "out" / "table.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def tune(plan: dict, values: list[float]) -> None:
+    """DPS chooses among `values` on the images of another folder."""
+    other = Path(plan["data"]["init_args"]["root"]).with_name("others")
+    other.mkdir(exist_ok=True)
+    for name in ("a", "b"):
+        (other / f"tuning_{name}.png").write_bytes((other.with_name("images") / f"{name}.png").read_bytes())
+    plan["comparison"]["methods"]["dps"]["tune"] = {STEP_SIZE: values}
+    plan["comparison"]["tuning"] = {"metric": "psnr", "data": {"init_args": {"root": str(other)}}}
+
+
+def test_a_comparison_writes_a_run_a_grid_point_and_its_tables_and_plots(compare, tmp_path):
+    code, out, err = compare()
+    assert (code, err) == (0, "")
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    tables = {"table.md", "table.csv", "table.tex", "quality_against_seconds.png", "quality_against_nfe.png"}
+    assert made == tables | {"runs", "configs", "logs"}
+    assert "4/4 runs/Denoising/unguided/default: psnr" in out
+    found = {(row["task"], row["method"], row["metric"]): row for row in rows(tmp_path)}
+    assert len(found) == 8
+    for (task, method, metric), row in found.items():
+        known = json.loads((tmp_path / "out" / "runs" / task / method / "default" / "metrics.json").read_text())
+        for name in ("mean", "low", "high", "n"):
+            assert float(row[name]) == pytest.approx(known["metrics"][metric][name])
+    dps = found["Denoising", "dps", "psnr"]
+    other = found["Denoising", "unguided", "psnr"]
+    assert dps["difference"] == ""
+    assert float(other["difference"]) == pytest.approx(float(other["mean"]) - float(dps["mean"]))
+    assert (other["nfe_forward"], other["nfe_backward"], other["pairs"]) == ("2.0", "0.0", "2")
+
+
+def test_the_same_command_samples_nothing_again(compare, tmp_path):
+    assert compare()[0] == 0
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*") if p.is_file()}
+    assert compare()[0] == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*") if p.is_file()} == before
+
+
+def test_the_best_candidate_on_the_tuning_images_is_evaluated_and_marked_at_an_end_of_its_grid(compare, plan, tmp_path):
+    tune(plan, [0.0, 0.5, 1.0])
+    assert compare()[0] == 0
+    for task in ("RandomInpainting", "Denoising"):
+        folder = tmp_path / "out" / "tuning" / task / "dps" / "default"
+        scores = {value: read_results(folder / f"step_size={value}").mean("psnr") for value in (0.0, 0.5, 1.0)}
+        best = max(scores, key=lambda value: scores[value])
+        run = yaml.safe_load((tmp_path / "out" / "runs" / task / "dps" / "default" / "config.yaml").read_text())
+        assert run["model"]["guidance"]["init_args"]["step_size"] == best
+        row = next(row for row in rows(tmp_path) if (row["task"], row["method"]) == (task, "dps"))
+        assert row["chosen"] == f"step_size={best}" + ("*" if best in (0.0, 1.0) else "")
+    assert "not tuned" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_unequal_numbers_of_candidates_are_refused_with_the_methods_named(compare, plan):
+    tune(plan, [0.5, 1.0])
+    plan["comparison"]["methods"]["more"] = {**guidance("DPS"), "tune": {STEP_SIZE: [1.0, 2.0, 3.0]}}
+    code, _, err = compare()
+    assert code == 2
+    assert err.startswith("error: comparison.methods: unequal numbers of tuning candidates: dps 2, more 3")
+
+
+def test_tuning_on_images_that_are_evaluated_is_refused(compare, plan):
+    tune(plan, [0.5, 1.0])
+    plan["comparison"]["tuning"]["data"] = {"init_args": {"limit": 1}}
+    code, _, err = compare()
+    assert code == 2
+    assert "1 images, the first a, are evaluated too" in err
+
+
+def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare, plan, tmp_path):
+    plan["comparison"]["methods"]["ddrm"] = guidance("DDRM")
+    plan["comparison"]["tasks"] |= {"motion": {"model": {"task": {"class_path": "tasks.MotionDeblurring"}}}}
+    plan["comparison"]["tasks"]["motion"]["model"]["task"]["init_args"] = {"kernel_size": 5}
+    code, _, err = compare()
+    assert (code, err.count("\n")) == (2, 1)
+    assert "motion/ddrm/default: DDRM needs" in err
+    assert not (tmp_path / "out" / "runs").exists()
+    plan["comparison"]["unfit"] = "skip"
+    assert compare()[0] == 0
+    row = next(row for row in rows(tmp_path) if (row["task"], row["method"]) == ("motion", "ddrm"))
+    assert row["flags"].startswith("does not fit: DDRM needs")
+    assert "does not fit: DDRM" in (tmp_path / "out" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"metrics": ["psnr", "vibes"]}, "comparison.larger_is_better: is more of vibes better?"),
+        ({"metrics": []}, "comparison.metrics: names no metric"),
+        ({"metrics": ["lpips_vgg"]}, "has no lpips_vgg (lpips_vgg: wants vgg16-397923af.pth in "),
+        ({"baseline": "dsp"}, "comparison.baseline: 'dsp' is none of the methods dps, unguided"),
+        ({"interval": "t"}, "comparison.interval: must be bootstrap or normal, got 't'"),
+        ({"method": {}}, "comparison.method: no such key; did you mean methods?"),
+        ({"tasks": None}, "comparison.tasks: must hold at least one"),
+        ({"tasks": {"a/b": {}}}, "comparison.tasks: 'a/b' names a folder"),
+        ({"tasks": {"t": {"include": ["no.yaml"]}}}, "no file at "),
+        ({"tuning": {"data": {}}}, "comparison.tuning: names no `metric`"),
+        ({"methods": {"dps": guidance("DPS", stepsize=1)}}, "runs/RandomInpainting/dps/default: "),
+        ({"methods": {"dps": guidance("DPS", step_size=-1.0)}}, "step_size: DPS's"),
+    ],
+)
+def test_a_mistake_is_one_line(compare, plan, change, said):
+    plan["comparison"] |= change
+    code, _, err = compare()
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: ")
+    assert said in err
+
+
+def test_an_optional_metric_that_is_missing_is_said_and_left_out(compare, plan, tmp_path):
+    plan["comparison"] |= {"metrics": ["psnr", "lpips_vgg"], "optional_metrics": ["lpips_vgg"]}
+    code, out, _ = compare()
+    assert code == 0
+    assert "unavailable: lpips_vgg: wants" in out
+    assert {row["metric"] for row in rows(tmp_path)} == {"psnr"}
+
+
+def test_images_that_fail_are_counted_and_left_out_of_the_pairs(compare, plan, tmp_path):
+    plan["data"]["init_args"]["limit"] = 3
+    Path(plan["data"]["init_args"]["root"], "b.png").write_bytes(b"no picture")
+    code, *_ = compare()
+    assert code == 1
+    row = next(row for row in rows(tmp_path) if row["method"] == "unguided")
+    assert (row["failures"], row["n"], row["pairs"]) == ("1", "2", "2")
+
+
+def test_workers_give_the_results_of_one_process_and_find_a_method_in_the_current_folder(
+    compare, plan, tmp_path, monkeypatch
+):
+    (tmp_path / "my_compared_method.py").write_text(
+        "from dataclasses import dataclass\nfrom dsg.guidance import DPS\n\n@dataclass(frozen=True)\n"
+        "class Mine(DPS):\n    step_size: float = 0.5\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    mine = {"model": {"guidance": {"class_path": "my_compared_method.Mine"}}}
+    plan["comparison"]["tasks"].pop("Denoising")
+    plan["comparison"]["methods"] = {"mine": mine, "unguided": guidance("Unguided")}
+    for workers in ("1", "2"):
+        code, _, err = compare("--workers", workers, "--out_dir", workers)
+        assert (code, err) == (0, "")
+    for method in ("mine", "unguided"):
+        one, two = (read_results(tmp_path / w / "runs" / "RandomInpainting" / method / "default") for w in "12")
+        assert one.images["psnr"] == two.images["psnr"]
+    assert "images" in (tmp_path / "2" / "logs" / "runs" / "RandomInpainting" / "mine" / "default.log").read_text()
+
+
+def test_another_class_replaces_the_one_before_with_its_arguments():
+    base = {"guidance": {"class_path": "A", "init_args": {"a": 1, "c": 2}}, "steps": 3}
+    assert merge(base, {"guidance": {"class_path": "B", "init_args": {"c": 4}}}) == {
+        "guidance": {"class_path": "B", "init_args": {"c": 4}},
+        "steps": 3,
+    }
+    assert merge(base, {"guidance": {"init_args": {"c": 4}}})["guidance"]["init_args"] == {"a": 1, "c": 4}
+
+
+def test_a_file_that_includes_a_comparison_overrides_it_and_takes_methods_away(tmp_path):
+    file = tmp_path / "mine.yaml"
+    shipped = ROOT / "configs" / "comparison" / "smoke.yaml"
+    file.write_text(
+        f"include: [{shipped}]\nmodel: {{steps: 3}}\ncomparison: {{methods: {{dsg: null}}, interval: normal}}\n"
+    )
+    comparison, shared = read_comparison([file])
+    assert list(comparison.methods) == ["unguided", "dps"]
+    assert comparison.methods["dps"]["model"]["guidance"]["class_path"] == "dsg.guidance.DPS"
+    assert (shared["model"]["steps"], comparison.interval) == (3, "normal")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "comparison").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_shipped_comparison_is_readable_and_says_its_command_cost_and_result(path):
+    read_comparison([path])
+    head = "\n".join(line for line in path.read_text().splitlines() if line.startswith("#"))
+    assert f"compare --config configs/comparison/{path.name}" in head
+    assert "cost" in head.lower()
+    assert "expect" in head.lower()
+
+
+def test_the_bootstrap_interval_is_that_of_metrics_json_and_the_normal_one_is_1_96_standard_errors():
+    values = np.random.default_rng(0).normal(size=20)
+    known, found = bootstrap_mean(list(values)), interval(values, "bootstrap")
+    assert (found.mean, found.low, found.high) == pytest.approx((known["mean"], known["low"], known["high"]))
+    normal = interval(values, "normal")
+    assert normal.high - normal.mean == pytest.approx(1.96 * values.std(ddof=1) / math.sqrt(20))
+
+
+def test_marks_are_by_pairs_not_by_overlap():
+    """The images differ much more than the methods do: intervals overlap, pairs are clear."""
+    spread = {str(i): 10.0 * i for i in range(8)}
+    noise = {key: value + (-1) ** int(key) for key, value in spread.items()}
+    worse = {key: value - 0.5 for key, value in spread.items()}
+    names = {"good": spread, "as_good": {k: v - 0.1 for k, v in noise.items()}, "worse": worse}
+    comparison = Comparison({"t": {}}, {name: {} for name in names}, ["psnr"])
+    grid = Grid(comparison, {}, Path("unused"))
+    results = {Cell("t", n, "default"): Results({"psnr": v}, 0, {}, {}) for n, v in names.items()}
+    table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), {})
+    assert [row.marks[0] for row in table] == [BEST, AS_GOOD, "not tuned"]
+    laid_out = sections(table, comparison)
+    text = markdown(laid_out, "")
+    assert "| **35.0 [" in text
+    assert "| 34.9† [" in text
+    assert "| as\\_good |" in text
+    assert r"34.9$^\dagger$ [" in latex(laid_out, "")
+
+
+def test_with_several_tasks_every_mean_is_also_seen_at_a_glance():
+    comparison = Comparison({"one": {}, "two": {}}, {"a": {}, "b": {}}, ["psnr", "ssim"])
+    values = {"a": {"0": 1.0, "1": 2.0}, "b": {"0": 3.0, "1": 4.0}}
+    results = {
+        Cell(task, method, "default"): Results({"psnr": values[method]}, 0, {}, {})
+        for task, method in (("one", "a"), ("one", "b"), ("two", "a"))
+    }
+    grid = Grid(comparison, {}, Path("unused"))
+    unfit = {Cell("two", "b", "default"): "no adjoint"}
+    table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), unfit)
+    (psnr,) = overviews(table, comparison)
+    assert psnr.header == ["method", "one", "two"]
+    assert [[entry.text.split(" ")[0] for entry in line] for line in psnr.lines] == [
+        ["a", "1.50", "1.50"],
+        ["b", "3.50", "–"],
+    ]
+    assert overviews(table, Comparison({"one": {}}, {"a": {}, "b": {}}, ["psnr"])) == []
+
+
+def test_several_samples_of_an_image_count_as_their_mean_and_empty_fields_as_unmeasured(tmp_path):
+    (tmp_path / "per_image.csv").write_text(
+        "id,sample,psnr,sw,seconds,warm_up,status\nNA,0,1,5,9,True,ok\nNA,1,3,,9,True,ok\nb,0,inf,7,2,False,ok\n"
+    )
+    (tmp_path / "metrics.json").write_text('{"metrics": {"fid_clean": {"mean": 4.0}}}')
+    found = read_results(tmp_path)
+    assert found.images == {"psnr": {"NA": 2.0}, "sw": {"NA": 5.0, "b": 7.0}, "seconds": {"b": 2.0}}
+    assert found.mean("fid_clean") == 4.0
+
+
+def test_an_unknown_direction_is_asked_for():
+    comparison = Comparison({"t": {}}, {"m": {}}, ["niceness"], larger_is_better={"niceness": True})
+    assert comparison.larger("niceness")
+    assert not comparison.larger("box_error")
+    with pytest.raises(UserError, match="is more of width better"):
+        comparison.larger("width")

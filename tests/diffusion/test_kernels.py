@@ -1,0 +1,92 @@
+import math
+
+import pytest
+import torch
+
+from dsg.diffusion.kernels import DDIM, DDPM, Transition
+from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.schedule import NoiseSchedule
+from dsg.errors import UserError
+from dsg.types import per_sample_norm
+
+STEPS = NoiseSchedule().respace(20)
+
+
+def _prediction(step, clip=False, seed=0):
+    """A noised clean state whose ε is known, so that its exact x_0 is the clean estimate."""
+    generator = torch.Generator().manual_seed(seed)
+    clean, epsilon = torch.randn(2, 4, 3, 8, 8, generator=generator, dtype=torch.float64).unbind()
+    x_t = math.sqrt(step.alpha_bar) * clean + math.sqrt(1 - step.alpha_bar) * epsilon
+    return clean, x_t, Prediction.from_output(ModelOutput(epsilon), x_t, step, clip)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_tweedies_formula_recovers_the_clean_state_from_the_exact_noise(step):
+    clean, _, prediction = _prediction(step)
+    assert torch.allclose(prediction.clean_estimate, clean)
+
+
+def test_clipping_bounds_the_clean_estimate_and_recomputes_epsilon_from_it():
+    step = STEPS[3]
+    _, x_t, prediction = _prediction(step, clip=True)
+    assert prediction.clean_estimate.abs().max() == 1
+    a = step.alpha_bar
+    assert torch.allclose(math.sqrt(a) * prediction.clean_estimate + math.sqrt(1 - a) * prediction.epsilon, x_t)
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+def test_ddim_with_eta_one_and_ddpm_with_fixed_small_variance_are_the_same_kernel(step):
+    _, x_t, prediction = _prediction(step)
+    ddim, ddpm = (k.transition(x_t, prediction, step) for k in (DDIM(1.0), DDPM("fixed_small")))
+    assert torch.allclose(ddim.mean, ddpm.mean)
+    assert ddim.std == pytest.approx(ddpm.std, rel=1e-12)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
+def test_ddim_keeps_the_marginal_variance_of_the_next_level(step, eta):
+    """With the exact ε the mean's share of noise and σ add up to 1 − ā_prev."""
+    clean, x_t, prediction = _prediction(step)
+    transition = DDIM(eta).transition(x_t, prediction, step)
+    share = (transition.mean - math.sqrt(step.alpha_bar_prev) * clean) / prediction.epsilon
+    assert torch.allclose(share**2 + transition.std**2, torch.full_like(share, 1 - step.alpha_bar_prev), atol=1e-9)
+
+
+def test_ddim_without_eta_inverts_the_noising_exactly():
+    step = STEPS[5]
+    clean, x_t, prediction = _prediction(step)
+    expected = math.sqrt(step.alpha_bar_prev) * clean + math.sqrt(1 - step.alpha_bar_prev) * prediction.epsilon
+    assert torch.allclose(DDIM(0.0).transition(x_t, prediction, step).mean, expected)
+
+
+@pytest.mark.parametrize(("value", "name"), [(-1.0, "fixed_small"), (1.0, "fixed_large")])
+def test_the_ends_of_the_learned_range_are_the_two_fixed_variances(value, name):
+    step = STEPS[4]
+    _, x_t, prediction = _prediction(step)
+    learned = Prediction(prediction.clean_estimate, prediction.epsilon, torch.full_like(x_t, value))
+    std = DDPM("learned_range").transition(x_t, learned, step).std
+    assert torch.allclose(std, torch.full_like(std, DDPM(name).transition(x_t, prediction, step).std))
+
+
+@pytest.mark.parametrize("kernel", [DDIM(1.0), DDPM("fixed_small"), DDPM("fixed_large"), DDPM("learned_range")])
+def test_the_last_step_adds_no_noise(kernel):
+    _, x_t, prediction = _prediction(STEPS[-1])
+    assert kernel.transition(x_t, prediction, STEPS[-1]).std == 0.0
+
+
+def test_the_radius_is_root_n_sigma_and_the_norm_of_a_map():
+    mean = torch.zeros(2, 3, 4, 4)
+    std = torch.full_like(mean, 0.5)
+    assert torch.allclose(Transition(mean, 0.5).radius(), torch.full((2,), math.sqrt(48) * 0.5))
+    assert torch.allclose(Transition(mean, std).radius(), per_sample_norm(std))
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1, float("nan")])
+def test_eta_outside_its_range_is_refused(eta):
+    with pytest.raises(UserError, match=r"\[0, 1\]"):
+        DDIM(eta)
+
+
+def test_an_unknown_variance_is_refused():
+    with pytest.raises(UserError, match="fixed_small, fixed_large or learned_range"):
+        DDPM("learned")

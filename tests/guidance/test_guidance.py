@@ -1,0 +1,134 @@
+"""The step rules on their own, in closed form. What every method must do is in test_contract.py."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsg.diffusion.kernels import DDIM, DDPM, Transition
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule
+from dsg.errors import UserError
+from dsg.guidance import DPS, DSG
+from dsg.process import GuidedStep, LossGradient
+from dsg.types import direction, per_sample_norm
+from tasks import Denoising
+from tests.toy import Toy
+
+STEP = NoiseSchedule().respace(10)[4]
+
+
+def _random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _setting(shape=(4, 3, 6, 6), std=0.3, seed=0):
+    mean, noise, gradient = _random(3, *shape, seed=seed).unbind()
+    return Transition(mean, std), noise, gradient
+
+
+def update(guidance, transition, noise, gradient):
+    prediction = Prediction(transition.mean, noise)
+    guide = LossGradient(prediction, torch.zeros(len(noise)), gradient)
+    return guidance.update(GuidedStep(STEP, transition.mean, guide, transition, noise), None)
+
+
+def test_dps_subtracts_the_gradient_times_its_step_size():
+    transition, noise, gradient = _setting()
+    expected = transition.mean + 0.3 * noise - 2.0 * gradient
+    assert torch.allclose(update(DPS(2.0), transition, noise, gradient), expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rate=st.floats(0, 1), std=st.floats(1e-4, 10), side=st.integers(1, 6), seed=st.integers(0, 10**6),
+    scale=st.sampled_from([1e-30, 1e-8, 1.0, 1e8, 1e30]),
+)  # fmt: skip
+def test_dsg_stays_on_the_sphere_whatever_the_rate_and_the_size_of_the_gradient(rate, std, side, seed, scale):
+    transition, noise, gradient = _setting((3, 2, side, side), std, seed)
+    x_prev = update(DSG(guidance_rate=rate), transition, noise, gradient * scale)
+    expected = math.sqrt(2 * side * side) * std
+    assert per_sample_norm(x_prev - transition.mean).tolist() == pytest.approx([expected] * 3, rel=1e-9)
+
+
+def test_dsg_with_rate_one_is_the_closed_form_minimiser_on_the_sphere():
+    transition, noise, gradient = _setting()
+    displacement = update(DSG(guidance_rate=1.0), transition, noise, gradient) - transition.mean
+    assert torch.allclose(displacement, -math.sqrt(108) * 0.3 * direction(gradient))
+    others = math.sqrt(108) * 0.3 * direction(_random(200, 3, 6, 6, seed=7))
+    assert ((others * gradient[0]).flatten(1).sum(1) > (displacement[0] * gradient[0]).sum()).all()
+
+
+def test_dsg_follows_the_direction_of_the_gradient_and_not_its_size():
+    transition, noise, gradient = _setting()
+    one, other = (update(DSG(), transition, noise, gradient * s) for s in (1e-12, 1e12))
+    assert torch.allclose(one, other)
+
+
+@pytest.mark.parametrize(("rate", "cosine"), [(0.05, 0.053), (0.1, 0.110), (0.2, 0.243), (0.5, 0.707)])
+def test_the_cosine_between_dsgs_step_and_minus_the_gradient_is_the_published_one(rate, cosine):
+    transition, noise, gradient = _setting((64, 3, 64, 64))
+    displacement = update(DSG(guidance_rate=rate), transition, noise, gradient) - transition.mean
+    measured = -(direction(displacement) * direction(gradient)).flatten(1).sum(1).mean().item()
+    assert measured == pytest.approx(cosine, abs=2e-3)
+    assert measured == pytest.approx(rate / math.hypot(rate, 1 - rate), abs=2e-3)
+
+
+def test_a_sample_without_gradient_takes_the_ordinary_step_and_its_neighbours_do_not():
+    transition, noise, gradient = _setting()
+    gradient[1] = 0
+    x_prev = update(DSG(), transition, noise, gradient)
+    ordinary = transition.sample(noise)
+    assert [torch.equal(a, b) for a, b in zip(x_prev, ordinary, strict=True)] == [False, True, False, False]
+
+
+def test_dsg_without_noise_stays_at_the_mean():
+    transition, noise, gradient = _setting(std=0.0)
+    assert torch.equal(update(DSG(), transition, noise, gradient), transition.mean)
+
+
+def test_dsg_on_one_dimensional_states_steps_by_plus_or_minus_sigma():
+    transition, noise, gradient = _setting((8, 1))
+    x_prev = update(DSG(guidance_rate=1.0), transition, noise, gradient)
+    assert torch.allclose(x_prev, transition.mean - 0.3 * gradient.sign())
+
+
+def test_dsg_under_a_learned_variance_has_the_norm_of_the_standard_deviation_map():
+    std = _random(4, 3, 6, 6, seed=3).abs() + 0.1
+    mean, noise, gradient = _random(3, 4, 3, 6, 6).unbind()
+    x_prev = update(DSG(guidance_rate=0.4), Transition(mean, std), noise, gradient)
+    assert torch.allclose(per_sample_norm(x_prev - mean), per_sample_norm(std))
+
+
+def test_dsg_guides_the_steps_whose_index_its_interval_divides_inside_its_window():
+    steps = NoiseSchedule().respace(10)
+    guided = [s.index for s in steps if DSG(interval=3, start=1, stop=8).is_guided(s)]
+    assert guided == [6, 3]
+    assert [s.index for s in steps if DSG(interval=3).is_guided(s)] == [9, 6, 3]  # index 0 has no noise to turn
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"guidance_rate": 1.5}, r"guidance_rate.*\[0, 1\].*1.5"),
+        ({"guidance_rate": float("nan")}, "guidance_rate"),
+        ({"interval": 0}, "interval.*at least 1"),
+        ({"start": 5, "stop": 5}, "start < stop"),
+    ],
+)
+def test_impossible_settings_of_dsg_are_refused_in_words(options, words):
+    with pytest.raises(UserError, match=words):
+        DSG(**options)
+
+
+def test_a_negative_dps_step_size_is_refused():
+    with pytest.raises(UserError, match="at least 0"):
+        DPS(-1.0)
+
+
+def test_dsg_over_a_deterministic_kernel_is_refused_with_the_mend():
+    with pytest.raises(UserError, match="eta above 0"):
+        DSG().check(DDIM(eta=0.0), Denoising(), Toy(16))
+    DSG().check(DDPM(), Denoising(), Toy(16))

@@ -1,0 +1,256 @@
+"""The ground truth: exact posteriors, their floors, and the measures of the distance to them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from scipy.stats import wasserstein_distance
+
+import tasks
+from dsg.data.mixture_draws import MixtureDraws
+from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
+from dsg.errors import UserError
+from dsg.guidance import DPS, DSG, ExactSamples, Oracle, Unguided
+from dsg.metrics.manifold import TypicalSet
+from dsg.metrics.posterior import covariance_error, mean_error, moments, random_directions, sliced_wasserstein
+from dsg.models.mixture import GaussianMixture, TwentyFiveGaussians
+from dsg.module import GuidedDiffusion
+from dsg.sampling import Sampler
+from tests.toy import Toy
+
+PRIOR = TwentyFiveGaussians(8)
+TASK = tasks.RandomProjection(2)
+
+
+def problem(count: int, name: str = "0000"):
+    """The streams of `count` samples of one problem, its x_0 repeated, and its posterior."""
+    streams = NoiseStreams([SampleKey(0, name, k) for k in range(count)])
+    x = PRIOR.transform(torch.from_numpy(SampleKey(0, name).generator(Purpose.REFERENCE).standard_normal((1, 9))))
+    measurement = TASK.measure(x.float().expand(count, -1), streams)
+    posterior = PRIOR.posterior(measurement.operator.matrix()[0].double(), measurement.y[0].double(), 1.0)
+    return x.float().expand(count, -1), posterior
+
+
+def run(guidance, count=600, steps=50, prior=PRIOR, **options):
+    x, posterior = problem(count)
+    streams = NoiseStreams([SampleKey(0, "0000", k) for k in range(count)])
+    sampler = Sampler(prior, TASK, guidance, DDIM(1.0), steps, clip_denoised=False, **options)
+    records = list(sampler.run(sampler.begin(x, streams)))
+    return records, posterior
+
+
+def distance(samples, posterior):
+    generator = np.random.default_rng(0)
+    truth = posterior.transform(torch.from_numpy(generator.standard_normal((len(samples), 9))))
+    return sliced_wasserstein(samples, truth, random_directions(generator, 50, 8))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 100))
+def test_the_sliced_distance_is_scipy_s_averaged_over_directions(n, m, seed):
+    generator = np.random.default_rng(seed)
+    x, y = (torch.from_numpy(generator.standard_normal((k, 3))) for k in (n, m))
+    directions = random_directions(generator, 5, 3)
+    expected = np.mean([wasserstein_distance(x @ d, y @ d) for d in directions])
+    assert sliced_wasserstein(x, y, directions) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_a_shifted_set_is_as_far_as_the_shift():
+    x = torch.randn(100, 2)
+    directions = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert sliced_wasserstein(x, x + torch.tensor([1.0, 3.0]), directions) == pytest.approx(2.0)
+
+
+def test_the_errors_of_moments_fall_as_one_over_the_root_of_the_number_of_exact_samples():
+    _, posterior = problem(1)
+    for n in (100, 10_000):
+        draws = [torch.from_numpy(np.random.default_rng(k).standard_normal((n, 9))) for k in range(20)]
+        errors = [mean_error(posterior.transform(z), posterior) for z in draws]
+        assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(n**-0.5, rel=0.25)
+    assert covariance_error(posterior.transform(draws[0]), posterior) < 0.1
+
+
+def test_the_moments_of_a_mixture_are_those_of_its_samples():
+    mean, covariance = moments(PRIOR)
+    samples = PRIOR.sample(200_000, torch.Generator().manual_seed(0))
+    assert torch.allclose(samples.mean(0), mean, atol=0.15)
+    assert torch.allclose(samples.T.cov(), covariance, rtol=0.03, atol=0.5)
+
+
+def test_exact_samples_are_as_far_from_the_posterior_as_other_exact_samples_and_the_oracle_nearly():
+    exact, posterior = run(ExactSamples())
+    oracle, _ = run(Oracle())
+    unguided, _ = run(Unguided())
+    floor = distance(exact[-1].x_prev, posterior)
+    assert len(exact) == 1
+    assert distance(oracle[-1].x_prev, posterior) < 2 * floor + 0.1
+    assert distance(unguided[-1].x_prev, posterior) > 10 * floor
+
+
+def test_the_oracle_s_score_is_that_of_the_noised_posterior():
+    records, posterior = run(Oracle(), count=3, steps=5)
+    for record in records:
+        expected = posterior(record.x_t, record.step).epsilon
+        torch.testing.assert_close(record.prediction.epsilon, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_batch_of_two_problems_is_two_batches_of_one():
+    for guidance in (Oracle(), ExactSamples()):
+        sampler = Sampler(PRIOR, TASK, guidance, DDIM(1.0), 5, clip_denoised=False)
+        keys = [SampleKey(0, name, k) for name in ("a", "b") for k in range(2)]
+        x = torch.randn(2, 8).repeat_interleave(2, 0)
+        *_, both = sampler.run(sampler.begin(x, NoiseStreams(keys)))
+        for rows in ([0, 1], [2, 3]):
+            *_, alone = sampler.run(sampler.begin(x[rows], NoiseStreams([keys[i] for i in rows])))
+            torch.testing.assert_close(both.x_prev[rows], alone.x_prev, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [Oracle(), ExactSamples()], ids=repr)
+def test_the_floors_refuse_what_has_no_known_posterior(guidance):
+    with pytest.raises(UserError, match="GaussianMixture"):
+        guidance.check(DDIM(), tasks.Denoising(), Toy(16))
+    with pytest.raises(UserError, match="RandomProjection"):
+        guidance.check(DDIM(), tasks.Denoising(), PRIOR)
+    guidance.check(DDIM(), TASK, PRIOR)
+
+
+def test_the_random_matrix_has_its_adjoint_its_pseudo_inverse_and_its_singular_values():
+    streams = NoiseStreams([SampleKey(0, name) for name in "abc"])
+    operator = tasks.RandomProjection(3).operator((7,), streams)
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(3, 7, generator=generator), torch.randn(3, 3, generator=generator)
+    matrix = operator.matrix().double()
+
+    def agree(found, expected, by):
+        expected = (expected @ by.double()[..., None])[..., 0]
+        assert ((found - expected).norm(dim=1) < 1e-4 * expected.norm(dim=1)).all()
+
+    agree(operator.forward(x), matrix, x)
+    agree(operator.adjoint(y), matrix.mT, y)
+    agree(operator.pseudo_inverse(y), torch.linalg.pinv(matrix), y)
+    agree(operator.regularised_inverse(y, 2.0, 0.5), torch.linalg.inv(2.0 * matrix @ matrix.mT + 0.5 * torch.eye(3)), y)
+    torch.testing.assert_close(
+        operator.singular_values(y)[:, 0].double(), torch.linalg.svdvals(matrix), rtol=1e-4, atol=0
+    )
+    assert not torch.allclose(matrix[0], matrix[1])
+
+
+def test_every_sample_of_a_problem_has_its_matrix_and_its_measurement():
+    x, _ = problem(3)
+    one = TASK.measure(x, NoiseStreams([SampleKey(0, "p", k) for k in range(3)]))
+    assert torch.equal(one.y[0], one.y[2])
+    assert torch.equal(one.operator.matrix()[0], one.operator.matrix()[1])
+
+
+def test_the_typical_set_is_where_noised_data_is():
+    typical = TypicalSet(PRIOR)
+    generator = torch.Generator().manual_seed(3)
+    clean, noise = PRIOR.sample(500, generator), torch.randn(500, 8, generator=generator, dtype=torch.float64)
+    noised = 0.5**0.5 * clean + 0.5**0.5 * noise
+    z = typical.deviation(noised, 0.5)
+    assert abs(z.mean()) < 0.2
+    assert z.std() == pytest.approx(1.0, abs=0.2)
+    assert typical.deviation(noised + 8 * torch.nn.functional.normalize(noise), 0.5).mean() > 10
+
+
+def test_dps_with_a_large_step_leaves_the_manifold_and_dsg_does_not():
+    typical = TypicalSet(PRIOR)
+
+    def worst(guidance):
+        records, _ = run(guidance, count=100)
+        z = [typical.deviation(r.x_prev, r.step.alpha_bar_prev).square().mean() for r in records[:-1]]
+        return torch.stack(z).mean().sqrt()
+
+    assert worst(Unguided()) < 1.3
+    assert worst(DSG(guidance_rate=0.3)) < 1.5
+    assert worst(DPS(1.0)) > 4
+
+
+def test_the_benchmark_s_mixture_is_a_grid_of_25_unit_gaussians():
+    assert PRIOR.means.shape == (25, 8)
+    assert torch.equal(PRIOR.means[:, 0:2], PRIOR.means[:, 6:8])
+    assert set(PRIOR.means.unique().tolist()) == {-16.0, -8.0, 0.0, 8.0, 16.0}
+    assert PRIOR.weights.sum() == pytest.approx(1.0)
+    with pytest.raises(UserError, match="even"):
+        TwentyFiveGaussians(7)
+
+
+def test_problems_are_drawn_from_the_bound_mixture_alone():
+    data = MixtureDraws(limit=2, samples_per_image=3)
+    with pytest.raises(UserError, match="GaussianMixture"):
+        GuidedDiffusion(Toy(16), tasks.Denoising(), Unguided(), DDIM()).check(data)
+    GuidedDiffusion(PRIOR, TASK, Unguided(), DDIM(), clip_denoised=False).check(data)
+    data.done = frozenset({("0000", 1)})
+    batches = list(data.predict_dataloader())
+    assert [batch.keys for batch in batches] == [[(name, k) for k in range(3)] for name in ("0000", "0001")]
+    data.done = frozenset(("0000", k) for k in range(3))
+    assert [batch.keys[0][0] for batch in data.predict_dataloader()] == ["0001"]
+
+
+def test_more_measurements_than_numbers_are_refused():
+    with pytest.raises(UserError, match=r"lower model\.task"):
+        tasks.RandomProjection(9).check((8,))
+    with pytest.raises(UserError, match="at least 1"):
+        tasks.RandomProjection(0)
+
+
+@pytest.fixture
+def predict(tmp_path):
+    from train_free_eval import main
+
+    root = Path(__file__).parents[2] / "configs"
+    parts = ["base", "model/twenty_five_gaussians", "data/mixture_draws", "task/random_projection", "guidance/dsg"]
+    configs = [option for part in parts for option in ("--config", str(root / f"{part}.yaml"))]
+    small = ["--model.score_model.dimension", "4", "--model.steps", "5", "--data.samples_per_image", "20"]
+
+    def evaluate(into: str, *options: str) -> dict:
+        assert main(["predict", *configs, "--run_dir", str(tmp_path / into), *small, *options]) == 0
+        return json.loads((tmp_path / into / "metrics.json").read_text())["metrics"]
+
+    return evaluate
+
+
+def test_predict_measures_each_problem_and_keeps_its_samples(predict, tmp_path):
+    metrics = predict("run", "--data.limit", "2", "--manifold.enabled", "true")
+    assert metrics["sliced_wasserstein"]["n"] == metrics["mean_error"]["n"] == metrics["off_manifold"]["n"] == 2
+    assert "psnr" not in metrics
+    assert load_file(tmp_path / "run" / "samples" / "0001.safetensors")["samples"].shape == (20, 4)
+    assert load_file(tmp_path / "run" / "manifold" / "0001.safetensors")["z"].shape == (20, 5)
+    assert not (tmp_path / "run" / "measurements").exists()
+
+
+def test_a_problem_is_the_same_alone_and_in_a_batch_of_problems(predict, tmp_path):
+    predict("alone", "--data.limit", "3")
+    predict("together", "--data.limit", "3", "--data.batch_size", "3")
+    for name in ("0000", "0001", "0002"):
+        one, other = (load_file(tmp_path / r / "samples" / f"{name}.safetensors") for r in ("alone", "together"))
+        torch.testing.assert_close(one["samples"], other["samples"], atol=1e-4, rtol=1e-4)
+
+
+def test_the_manifold_needs_a_known_density(settings, capsys):
+    from train_free_eval import main
+
+    assert main(["predict", "--config", str(settings), "--run_dir", str(settings.parent / "r"), "--manifold.enabled",
+                 "true"]) == 2  # fmt: skip
+    assert "manifold.enabled: the density of Toy is not known" in capsys.readouterr().err
+
+
+def test_one_shared_covariance_is_as_many_equal_ones():
+    root = torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    covariance, means = (root @ root.T)[None], torch.randn(3, 4, dtype=torch.float64)
+    shared = GaussianMixture([0.2, 0.3, 0.5], means, covariance)
+    own = GaussianMixture([0.2, 0.3, 0.5], means, covariance.expand(3, -1, -1))
+    x, level = torch.randn(5, 4), shared.schedule.respace(10)[4]
+    for ask in (
+        lambda m: m.score(x, level), lambda m: m.log_prob(x, level), lambda m: m.denoise(x, level),
+        lambda m: m.denoising_covariance(x, level), lambda m: m.covariances, lambda m: moments(m)[1],
+        lambda m: m.posterior(torch.ones(1, 4), torch.ones(1), 0.5).score(x, level),
+        lambda m: m.transform(torch.linspace(-2, 2, 15).reshape(3, 5)),
+    ):  # fmt: skip
+        torch.testing.assert_close(ask(shared), ask(own))

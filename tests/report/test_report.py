@@ -1,0 +1,361 @@
+"""`report`: one page about run folders, that says what is in them and nothing that is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from dsg.metrics.summary import bootstrap_mean, summarise
+from dsg.run_folder.folder import RunFolder
+from tests.report.browser import Browser, find_browser
+from train_free_eval import main
+
+IDS = ["a", "b", "c", "d", "more/e", "more/f"]
+HEAD = "# git abc1234\n# python 3.11.0, torch 2.6.0\n# device abacus\n"
+
+
+@pytest.fixture
+def make_run(settings: Path, image_folder: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Write a run folder whose samples are the truth with noise of a `level`; `changes` go into its rows by id."""
+
+    def make(name: str, level: float = 10.0, ids: list[str] = IDS, finished: bool = True, **changes: dict) -> Path:
+        folder = RunFolder(tmp_path / name)
+        content = yaml.safe_load(settings.read_text())
+        content["model"] |= {"seed": 0, "combiner": None}
+        content["model"]["guidance"]["init_args"]["guidance_rate"] = level / 100
+        folder.open(content, HEAD)
+        rows = []
+        for i, image_id in enumerate(ids):
+            truth = np.asarray(Image.open(image_folder / f"{image_id}.png")).astype(float)
+            noise = np.random.default_rng(i).normal(size=truth.shape) * level * (1 + i / 4)
+            sample = (truth + noise).round().clip(0, 255).astype(np.uint8)
+            for kind in ("samples", "measurements"):
+                path = folder.picture_path(kind, image_id, 0)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(sample).save(path)
+            row = {"id": image_id, "sample": 0, "loss": 0.0, "nfe_forward": 5, "nfe_backward": 4, "seconds": level,
+                   "warm_up": i == 0, "psnr": -20 * np.log10(np.sqrt(((sample - truth) ** 2).mean()) / 255),
+                   "status": "ok"}  # fmt: skip
+            rows.append(row | changes.get(image_id, {}))
+        folder.append(rows)
+        if finished:
+            folder.finish(summarise(rows) | {"unavailable": {"lpips_vgg": "lpips_vgg: wants a file"}})
+        return folder.path
+
+    return make
+
+
+def report(*arguments: Path | str) -> int:
+    try:
+        return main(["report", *map(str, arguments)])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def pages(*runs: Path) -> tuple[str, str]:
+    """The page and the Markdown."""
+    assert report(*runs) == 0
+    return (runs[0] / "report.html").read_text(), (runs[0] / "report.md").read_text()
+
+
+def psnrs(run: Path) -> dict[str, float]:
+    return {row["id"]: row["psnr"] for row in RunFolder(run).rows()}
+
+
+def line(markdown: str, title: str, run: str) -> dict[str, str]:
+    """A run's row in the table below a heading, by column."""
+    table = markdown.split(f"## {title}\n")[1].strip().split("\n\n")[0].splitlines()
+    cells = [[cell.strip().replace("\\", "") for cell in row.strip("|").split(" | ")] for row in table]
+    return dict(zip(cells[0], next(row for row in cells[2:] if row[0] == run), strict=True))
+
+
+def test_means_and_intervals_are_those_of_the_run(make_run):
+    run = make_run("run")
+    html, markdown = pages(run)
+    known = json.loads((run / "metrics.json").read_text())["metrics"]["psnr"]
+    found = line(markdown, "Results", "run")
+    assert found["psnr ↑"] == f"{known['mean']:.1f} [{known['low']:.1f}, {known['high']:.1f}]"
+    assert (found["images"], found["NFE"], found["failed"]) == ("6", "5 + 4", "0")
+    assert (found["task"], found["method"]) == ("RandomInpainting", "DSG")
+    assert f'data-value="{known["mean"]}"' in html
+
+
+def test_differences_are_paired_by_image_with_their_interval(make_run):
+    first, second = make_run("first"), make_run("second", level=20.0, ids=IDS[1:])
+    gaps = bootstrap_mean([psnrs(second)[i] - psnrs(first)[i] for i in IDS[1:]])
+    _, markdown = pages(first, second)
+    found = line(markdown, "Difference to first", "second")
+    assert found["images"] == "5"
+    stated = [float(number) for number in re.findall(r"[-+][\d.]+", found["psnr ↑"])]
+    assert stated == pytest.approx([gaps["mean"], gaps["low"], gaps["high"]], abs=0.05)
+    assert found["psnr ↑"].endswith("▼")
+
+
+def test_only_the_settings_in_which_runs_differ_are_listed(make_run):
+    _, markdown = pages(make_run("first"), make_run("second", level=20.0))
+    table = markdown.split("## Settings in which the runs differ")[1].split("##")[0]
+    assert re.findall(r"^\| (model\S*) \| (\S+) \| (\S+) \|$", table.replace("\\", ""), re.MULTILINE) == [
+        ("model.guidance.init_args.guidance_rate", "0.1", "0.2")
+    ]
+
+
+def test_the_best_the_median_and_the_worst_image_are_shown_with_their_truth(make_run):
+    run = make_run("run")
+    html, _ = pages(run)
+    shown = re.findall(r"<strong>(\w+)</strong>.*?class=\"id\">([^<]*)<", html)
+    by_psnr = sorted(IDS, key=lambda i: -psnrs(run)[i])
+    assert shown == [("best", by_psnr[0]), ("median", by_psnr[2]), ("worst", by_psnr[5])]
+    captions = ["truth", "measurement", "sample", "error × 4"]
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == captions * 3
+
+
+def test_where_the_images_are_gone_the_page_says_so_and_shows_the_rest(make_run, image_folder):
+    run = make_run("run")
+    image_folder.rename(image_folder.with_name("elsewhere"))
+    html, _ = pages(run)
+    assert "The truth is not shown; it cannot be read again: data.root: no folder at" in html
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["measurement", "sample"] * 3
+
+
+def test_an_image_that_has_changed_is_not_taken_for_the_truth(make_run, image_folder):
+    run = make_run("run")
+    for image_id in IDS:
+        Image.new("RGB", (16, 16)).save(image_folder / f"{image_id}.png")
+    html, _ = pages(run)
+    assert html.count("no truth: the image has changed") == 3
+    assert "<figcaption>truth" not in html
+
+
+def test_failures_and_unavailable_metrics_are_listed_with_their_reasons(make_run):
+    run = make_run("run", b={"status": "failed: the sample is not finite"})
+    _, markdown = pages(run)
+    assert "| run | b | 0 | the sample is not finite |" in markdown
+    assert "| run | lpips\\_vgg | wants a file |" in markdown
+    assert line(markdown, "Results", "run")["failed"] == "1"
+    assert line(markdown, "Made by", "run")["device"] == "abacus"
+
+
+def test_a_run_that_has_not_ended_is_reported_as_such(make_run):
+    _, markdown = pages(make_run("run", ids=IDS[:2], finished=False))
+    assert "run: the run has not ended: the numbers are of the samples that are finished." in markdown
+    assert "run: 4 of its 6 samples have not been tried yet." in markdown
+    assert line(markdown, "Results", "run")["images"] == "2"
+
+
+def test_a_run_without_a_finished_sample_is_reported_as_such(make_run):
+    html, markdown = pages(make_run("run", ids=[], finished=False))
+    assert "run: no sample is finished yet." in markdown
+    assert "<figure" not in html
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"metrics": 3}', "\0\x80"])
+def test_a_damaged_summary_leaves_the_numbers_of_the_rows(make_run, content):
+    run = make_run("run")
+    whole = pages(run)[1]
+    (run / "metrics.json").write_text(content)
+    _, markdown = pages(run)
+    assert "metrics.json is damaged" in markdown
+    assert line(markdown, "Results", "run") == line(whole, "Results", "run")
+
+
+def test_runs_of_different_metrics_stand_side_by_side(make_run):
+    more = {i: {"sharpness": 1.0 + k} for k, i in enumerate(IDS)}
+    _, markdown = pages(make_run("first"), make_run("second", **more))
+    assert line(markdown, "Results", "first")["sharpness"] == "–"
+    assert line(markdown, "Results", "second")["sharpness"].startswith("3.5 [")
+
+
+def test_values_that_are_not_finite_are_counted(make_run):
+    html, markdown = pages(make_run("run", b={"psnr": float("inf")}))
+    assert "run: 1 values of psnr are not finite and not averaged in." in markdown
+    assert "inf" not in re.findall(r'data-value="(.*?)"', html)
+
+
+def test_runs_of_vectors_have_no_pictures(make_run):
+    run = make_run("run")
+    for picture in run.rglob("*.png"):
+        picture.unlink()
+    html, _ = pages(run)
+    assert "Distributions" in html
+    assert 'id="pictures"' not in html
+
+
+def change_settings(run: Path, old: str, new: str) -> None:
+    file = run / "config.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_runs_are_paired_with_the_first_of_their_own_task(make_run):
+    runs = [make_run(name) for name in ("inpainted", "denoised", "lonely", "inpainted_too", "denoised_too")]
+    for run, task in {1: "tasks.Denoising", 2: "tasks.Colourisation", 4: "tasks.Denoising"}.items():
+        change_settings(runs[run], "tasks.RandomInpainting", task)
+    html, markdown = pages(*runs)
+    assert re.findall("## Difference to (.*)", markdown) == ["inpainted", "denoised"]
+    for first in ("inpainted", "denoised"):
+        assert line(markdown, f"Difference to {first}", f"{first}_too")["images"] == "6"
+        assert f"Difference to {first}<" in html
+
+
+def test_runs_of_other_measurements_are_told_apart_where_they_are_paired(make_run):
+    first, second = make_run("first"), make_run("second")
+    change_settings(second, "seed: 0", "seed: 1")
+    assert "second: its seed differs from first's" in pages(first, second)[1]
+
+
+def test_what_stands_in_a_run_folder_is_text_and_nothing_else(make_run):
+    evil = "</script><img src=x onerror=alert(1)>|`*"
+    run = make_run("<b>run", a={"status": f"failed: {evil}"}, b={"id": "<i>b"})
+    file = run / "config.yaml"
+    file.write_text(file.read_text().replace("tasks.RandomInpainting", "tasks.<u>x"))
+    html, markdown = pages(run)
+    for text in (html, markdown):
+        assert not any(tag in text for tag in ("<b>run", "<i>b", "<u>x", "<img src=x", "</script><"))
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;\\|\\`\\*" in markdown
+
+
+def test_an_id_that_leads_out_of_the_run_folder_is_not_followed(make_run, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (16, 16), "red").save(secret)
+    html, _ = pages(make_run("run", ids=["a"], a={"id": "../../secret"}))
+    assert "leads out of the run folder" in html
+    assert "data:image/png" not in html
+
+
+def test_the_page_asks_for_nothing_outside_itself(make_run):
+    html, _ = pages(make_run("first"), make_run("second"))
+    assert re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", html) == []
+    assert "default-src 'none'" in html
+    assert "@import" not in html
+    assert "url(http" not in html
+
+
+def test_the_same_runs_make_the_same_page(make_run):
+    runs = make_run("first"), make_run("second")
+    assert pages(*runs) == pages(*runs)
+
+
+def damage(text: str) -> Callable[[Path], object]:
+    return lambda run: (run / "config.yaml").write_text(text)
+
+
+def break_journal(run: Path) -> None:
+    with (run / "rows" / "rank0.jsonl").open("a") as handle:
+        handle.write('{"no": "id"}\n')
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda run: (run / "config.yaml").unlink(), "is no run folder, it has no config.yaml"),
+        (lambda run: run.rename(run.with_name("moved")), "there is no such folder"),
+        (damage("a: [\n"), "config.yaml is damaged"),
+        (damage("just words"), "holds no settings"),
+        (break_journal, "holds a line that is no row"),
+    ],
+)
+def test_what_is_no_run_folder_is_one_line_and_exit_code_2(make_run, capsys, break_it, words):
+    run = make_run("run")
+    break_it(run)
+    assert report(run) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert words in said
+
+
+def test_a_folder_of_runs_is_answered_with_their_names(make_run, tmp_path, capsys):
+    make_run("all/one")
+    assert report(tmp_path / "all") == 2
+    assert f"did you mean {tmp_path / 'all' / 'one'}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [([], "RUN_DIR"), (["--nonsense", "x"], "--nonsense")])
+def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, words):
+    assert report(*arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said
+
+
+def test_a_run_given_twice_is_a_mistake(make_run, capsys):
+    run = make_run("run")
+    assert report(run, run / ".") == 2
+    assert "given twice" in capsys.readouterr().err
+
+
+def test_out_names_another_folder(make_run, tmp_path, capsys):
+    run = make_run("run")
+    assert report(run, "--out", tmp_path / "new" / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == ["report.html", "report.md"]
+    assert not (run / "report.html").exists()
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    executable = find_browser()
+    if executable is None:
+        pytest.skip("no chromium or chrome on this machine")
+    opened = Browser(executable, tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+DIALOG = "[document.getElementById('enlarged').open, document.querySelector('#enlarged p').textContent]"
+
+
+def first_column(browser: Browser, table: int) -> list[str]:
+    rows = f"document.querySelectorAll('table')[{table}].tBodies[0].rows"
+    return browser.run(f"[...{rows}].map((row) => row.cells[0].textContent.trim())")
+
+
+def click_psnr(browser: Browser, table: int) -> None:
+    headers = f"document.querySelectorAll('table')[{table}].querySelectorAll('th button')"
+    browser.run(f"[...{headers}].find((button) => button.textContent.startsWith('psnr')).click()")
+
+
+def test_in_a_browser_the_table_sorts_and_an_image_enlarges_without_a_complaint(make_run, browser):
+    levels = {"fair": 20.0, "good": 2.0, "bad": 90.0, "poor": 60.0}
+    runs = [*(make_run(name, level=level) for name, level in levels.items()), make_run("no_rows", ids=[])]
+    pages(*runs)
+    browser.open(runs[0] / "report.html")
+    click_psnr(browser, 0)
+    assert first_column(browser, 0) == ["bad", "poor", "fair", "good", "no_rows"]
+    assert first_column(browser, 1) == ["good", "bad", "poor", "no_rows"]  # another table
+    click_psnr(browser, 1)
+    assert first_column(browser, 1) == ["bad", "poor", "good", "no_rows"]  # as text -14 is after -9
+    click_psnr(browser, 1)
+    assert first_column(browser, 1) == ["good", "poor", "bad", "no_rows"]  # what is missing stays last
+    assert browser.run("document.querySelectorAll('th[aria-sort=descending]').length") == 1
+    browser.run("document.querySelector('.picture').focus()")
+    browser.press("Enter")
+    opened, caption = browser.run(DIALOG)
+    assert opened
+    assert caption.startswith("truth")
+    browser.press("ArrowRight")
+    assert browser.run(DIALOG)[1].startswith("measurement")
+    assert browser.run("document.querySelector('#enlarged img').naturalWidth") == 16
+    browser.press("Escape")
+    assert browser.run(DIALOG)[0] is False
+    assert browser.run("document.activeElement.className") == "picture"
+    assert browser.complaints == []
+    assert {address.partition(":")[0] for address in browser.requests} == {"file", "data"}
+
+
+def test_in_a_browser_nothing_from_a_run_folder_runs(make_run, browser):
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    run = make_run("<svg onload=alert(3)>", a={"status": f"failed: {evil}"}, b={"id": "<img src=x onerror=alert(4)>"})
+    pages(run)
+    browser.open(run / "report.html")
+    assert browser.run("document.querySelectorAll('img[src=x], script').length") == 1  # the page's own script
+    assert browser.complaints == []

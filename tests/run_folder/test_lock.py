@@ -1,0 +1,67 @@
+"""Two runs in one folder at a time are one too many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsg.errors import UserError
+from dsg.run_folder.folder import RunFolder
+from tests.launch import ROOT
+
+HOLD = """
+import sys
+from dsg.run_folder.folder import RunFolder
+folder = RunFolder(sys.argv[1])
+folder.open({"steps": 5})
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path: Path):
+    """Another run, which is going on in `run`."""
+    run = [sys.executable, "-c", HOLD, tmp_path / "run"]
+    process = subprocess.Popen(run, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("options", [(), ("--fresh",)])
+def test_a_folder_in_use_is_refused_with_who_uses_it_and_left_alone(evaluate, tmp_path, capsys, other, options):
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    assert evaluate(*options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: run_dir: {tmp_path}/run is in use by another run (process {other.pid} on ")
+    assert line.endswith("); wait until it has ended, or choose another run_dir")
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+    assert not (tmp_path / "run.1").exists()
+
+
+def test_a_run_that_was_killed_holds_its_folder_no_longer(tmp_path, other):
+    with pytest.raises(UserError, match="in use"):
+        RunFolder(tmp_path / "run").open({"steps": 5})
+    other.kill()
+    other.wait()
+    RunFolder(tmp_path / "run").open({"steps": 5})
+
+
+def test_runs_after_each_other_in_one_process_do_not_meet(tmp_path):
+    for _ in range(2):
+        folder = RunFolder(tmp_path / "run")
+        folder.open({"steps": 5})
+        folder.close()
+
+
+@pytest.mark.parametrize("options", [(), ("--model.seed", 1), ("--model.seed", 1, "--fresh")])
+def test_a_run_that_ends_by_itself_leaves_no_lock(evaluate, tmp_path, options):
+    assert evaluate("--data.limit", 1) == 0
+    assert evaluate("--data.limit", 1, *options) == (2 if options == ("--model.seed", 1) else 0)
+    assert not list(tmp_path.glob("run*/.lock"))
