@@ -23,6 +23,7 @@ from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.spacing import Even
 from dsg.guidance import DPS, DSG, Guidance
 from dsg.models.adm import ADM
 from dsg.models.base import ScoreModel
@@ -44,7 +45,7 @@ def precision_context(precision: str, device: str) -> AbstractContextManager:
 
 def bare_pass(model: ScoreModel, x_t: torch.Tensor) -> None:
     """One forward and one backward to the input."""
-    step = model.schedule.respace(10)[5]
+    step = Even().steps(model.schedule, 10)[5]
     x_t = x_t.detach().requires_grad_()
     output = model(x_t, step)
     torch.autograd.grad(output.epsilon.sum(), x_t)
@@ -55,7 +56,7 @@ def guided_step(model: ScoreModel, task: tasks.Task, guidance: Guidance, x_t: to
     sampler = Sampler(model, task, guidance, DDIM(), steps=10)
     keys = [SampleKey(0, str(i)) for i in range(len(x_t))]
     process = sampler.begin(x_t.clamp(-1, 1), NoiseStreams(keys, x_t.device))
-    step = model.schedule.respace(10)[5]
+    step = Even().steps(model.schedule, 10)[5]
 
     def run() -> None:
         with torch.no_grad(), torch.autocast(x_t.device.type, enabled=False):

@@ -51,8 +51,8 @@ class Manifold(EvaluationCallback):
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         if record.step.index == record.step.total - 1:
             self._curve, self._levels = [], []
-        self._curve.append(self._typical.deviation(record.x_prev, record.step.alpha_bar_prev).cpu())
-        self._levels.append(record.step.alpha_bar_prev)
+        self._curve.append(self._typical.deviation(record.x_prev, record.step.prev.alpha_bar).cpu())
+        self._levels.append(record.step.prev.alpha_bar)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,

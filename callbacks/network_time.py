@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsg.diffusion.prediction import Prediction
+
 
 class NetworkTime:
     """Seconds of the forward and backward passes through some modules.
@@ -62,8 +64,9 @@ class NetworkTime:
         if not state.requires_grad:
             return
         state.register_hook(self._ends)
-        for tensor in [output] if isinstance(output, Tensor) else output:
-            if isinstance(tensor, Tensor) and tensor.requires_grad:
+        halves = (output.clean_estimate, output.epsilon) if isinstance(output, Prediction) else (output,)
+        for tensor in halves:
+            if tensor.requires_grad:
                 tensor.register_hook(self._begins)
 
     def _begins(self, gradient: Tensor) -> None:

@@ -14,7 +14,7 @@ from dsg.command.quick_import import without_torchvision
 from dsg.data.base import EvaluationData, Failure, ImageBatch
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
-from dsg.diffusion.schedule import Spacing
+from dsg.diffusion.spacing import Even, Spacing
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
@@ -67,9 +67,10 @@ class GuidedDiffusion(LightningModule):
         task: what is measured on each image, and the loss against it.
         guidance: the method.
         kernel: the reverse kernel.
-        steps: number of reverse steps, or `ddimN`.
-        spacing: how the steps are spread over the model's schedule.
-        clip_denoised: clamp the clean estimate to [−1, 1]; switch it off for states that are no pixels.
+        steps: number of reverse steps.
+        spacing: which levels of the model's schedule the steps visit: dsg.diffusion.Even by default, or Leading,
+            Trailing, IntegerStride, LogSNR, Karras, ShiftedFlow.
+        clip_denoised: clamp the clean estimate to the model's range of clean states, if it has one.
         seed: of every random stream; a sample depends on (seed, image id, sample number) alone.
         combiner: turns network evaluations into one prediction, as classifier-free guidance does; by default the
             evaluation under the image's label, if it has one.
@@ -81,8 +82,8 @@ class GuidedDiffusion(LightningModule):
         task: Task,
         guidance: Guidance,
         kernel: ReverseKernel,
-        steps: int | str = 100,
-        spacing: Spacing = "even",
+        steps: int = 100,
+        spacing: Spacing | None = None,
         clip_denoised: bool = True,
         seed: int = 0,
         combiner: PredictionCombiner | None = None,
@@ -90,7 +91,7 @@ class GuidedDiffusion(LightningModule):
         super().__init__()
         self.score_model = score_model
         self.sampler = Sampler(
-            score_model, task, guidance, kernel, steps, spacing, clip_denoised, combiner or Conditional()
+            score_model, task, guidance, kernel, steps, spacing or Even(), clip_denoised, combiner or Conditional()
         )
         # registered, so that they move with the score model
         self.combiner_networks = nn.ModuleList(self.sampler.combiner.networks()).eval().requires_grad_(False)
@@ -117,7 +118,7 @@ class GuidedDiffusion(LightningModule):
         classes = combiner.num_classes(self.score_model)
         if largest is None:
             for part in (combiner, guidance):
-                if part.needs_labels:
+                if part.needs_condition:
                     raise UserError(
                         f"data.labels: {type(part).__name__} guides by class, and the data has none; set data.labels"
                     )

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from dsg.combiners import Conditional, PredictionCombiner
 from dsg.diffusion.kernels import DDIM, ReverseKernel
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
-from dsg.diffusion.schedule import Spacing
+from dsg.diffusion.spacing import Even, Spacing
 from dsg.errors import DoesNotFit, UserError
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
@@ -37,9 +38,9 @@ class Sampler:
         task: what is measured.
         guidance: the method.
         kernel: the reverse kernel.
-        steps: number of reverse steps, or `ddimN`.
-        spacing: how they are spread over the schedule.
-        clip_denoised: clamp x̂ to [−1, 1].
+        steps: number of reverse steps.
+        spacing: which levels of the model's schedule they visit.
+        clip_denoised: clamp x̂ to the model's range of clean states, if it has one.
         combiner: turns network evaluations into one prediction, as classifier-free guidance does.
     """
 
@@ -47,22 +48,40 @@ class Sampler:
     task: Task
     guidance: Guidance
     kernel: ReverseKernel = field(default_factory=DDIM)
-    steps: int | str = 100
-    spacing: Spacing = "even"
+    steps: int = 100
+    spacing: Spacing = field(default_factory=Even)
     clip_denoised: bool = True
     combiner: PredictionCombiner = field(default_factory=Conditional)
 
     def __post_init__(self) -> None:
         try:
             self.guidance.check(self.kernel, self.task, self.score_model)
+            self._check_levels_and_combiner()
         except UserError as error:
             raise DoesNotFit(str(error)) from error
         self.combiner.check(self.score_model, self.kernel)
-        self.kernel.check(self.score_model.learns_variance)
-        self.score_model.schedule.respace(self.steps, self.spacing)
+        self.kernel.check(self.score_model.learns_variance, self.levels)
+
+    @property
+    def levels(self) -> list[Step]:
+        """The reverse steps, noisiest first."""
+        return self.spacing.steps(self.score_model.schedule, self.steps)
+
+    def _check_levels_and_combiner(self) -> None:
+        name = type(self.guidance).__name__
+        if self.guidance.needs_signal and self.levels[0].signal == 0.0:
+            raise UserError(
+                f"{name} divides by √ā and cannot start from noise alone (ā = 0), as the model's schedule does; set "
+                "model.spacing to LogSNR or Karras with a noisiest level of its own"
+            )
+        if self.guidance.own_prediction and not isinstance(self.combiner, Conditional):
+            raise UserError(
+                f"{name} steps from a prediction of its own and would not ask {type(self.combiner).__name__}; leave "
+                "model.combiner out"
+            )
 
     @torch.no_grad()
-    def begin(self, reference: Image, streams: NoiseStreams, condition: Tensor | None = None) -> ReverseProcess:
+    def begin(self, reference: Image, streams: NoiseStreams, labels: Tensor | None = None) -> ReverseProcess:
         """Measure `reference`, (B,C,H,W) in [−1, 1]: the reverse process of one batch.
 
         An autocast that is active here is remembered for the network; the measurement is made without it.
@@ -80,8 +99,8 @@ class Sampler:
             measurement,
             self.kernel,
             streams,
-            self.score_model.schedule.respace(self.steps, self.spacing),
-            condition,
+            self.levels,
+            self.score_model.condition(labels),
             self.clip_denoised,
             self.combiner,
         )

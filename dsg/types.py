@@ -9,10 +9,14 @@ Image = Float[Tensor, "B C H W"]
 PerSample = Float[Tensor, " B"]
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """x in float32, or in its own precision where that is better."""
+    return x if x.dtype.itemsize >= 4 else x.float()
+
+
 def per_sample_norm(x: State) -> PerSample:
     """Euclidean norm of every sample, ‖x_b‖₂, (B, *shape) → (B,), in float32 or better."""
-    x = x if x.dtype.itemsize >= 4 else x.float()
-    return x.flatten(1).norm(dim=1)
+    return at_least_float32(x).flatten(1).norm(dim=1)
 
 
 def expand_to(values: PerSample, like: State) -> Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.base import ScoreModel
 from dsg.types import State
 
@@ -23,7 +25,7 @@ class Toy(ScoreModel):
     def __init__(self, size: int = 16, learns_variance: bool = False, nan_below: float = -1e9) -> None:
         super().__init__()
         self.schedule = NoiseSchedule()
-        self.shape = (3, size, size)
+        self.shape, self.clean_range = (3, size, size), (-1.0, 1.0)
         self.learns_variance = learns_variance
         self.nan_below = nan_below
         generator = torch.Generator().manual_seed(0)
@@ -33,14 +35,15 @@ class Toy(ScoreModel):
             layer.weight.data = torch.randn(layer.weight.shape, generator=generator) / layer.weight[0].numel() ** 0.5
         self.freeze()
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         hidden = torch.tanh(self.first(x_t.to(self.first.weight.dtype)))
         noise, variance_range = self.second(hidden).float().chunk(2, dim=1)
         # the exact ε of standard normal data, and a little that makes the Jacobian interesting
-        epsilon = (1 - level.alpha_bar) ** 0.5 * x_t + 0.1 * noise
+        epsilon = level.noise * x_t + 0.1 * noise
         broken = x_t.flatten(1).mean(dim=1) < self.nan_below
         epsilon = torch.where(broken.reshape(-1, 1, 1, 1), torch.nan, epsilon)
-        return ModelOutput(epsilon, torch.tanh(variance_range) if self.learns_variance else None)
+        variance_range = torch.tanh(variance_range) if self.learns_variance else None
+        return Prediction.from_epsilon(epsilon, x_t, level, variance_range)
 
 
 class ToyClassifier(nn.Module):

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.bias import ddim_variance, ddpm_variance, equal_variances, tilt_variance
 from benchmarks.theory.findings import Check, Findings, table
+from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import EulerMaruyama, Heun
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -51,11 +51,12 @@ class GaussianInGaussian(ScoreModel):
     def knows_marginal(self) -> bool:
         return True
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         mean, variance = self._all if condition is None else self._own
-        a = level.alpha_bar
-        epsilon = (1.0 - a) ** 0.5 * (x_t.double() - a**0.5 * mean) / (a * variance + 1.0 - a)
-        return ModelOutput(epsilon.float())
+        spread = level.alpha_bar * variance + level.noise_variance
+        epsilon = level.noise * (x_t.double() - level.signal * mean) / spread
+        clean_estimate = (level.noise_variance * mean + level.signal * variance * x_t.double()) / spread
+        return Prediction(clean_estimate.float(), epsilon.float())
 
 
 class Moments:

@@ -17,6 +17,7 @@ from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import pair
 from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import LogSNR
 from dsg.models.mixture import GaussianMixture
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -55,7 +56,7 @@ def coarse(w: float, steps: int, count: int) -> tuple[float, Tensor]:
     """The largest step h of OU time, and |x| of the centre of N(−3, 1), N(0, 1), N(3, 1), by Euler steps of the ODE."""
     schedule = NoiseSchedule.from_alpha_bar(np.exp(-HORIZON / steps * np.arange(1, steps + 1)))
     model = GaussianMixture([1.0] * 3, [[-3.0], [0.0], [3.0]], 1.0, [1, 0, 2], schedule=schedule)
-    alpha_bar = [step.alpha_bar for step in schedule.respace(steps, "log_snr")]
+    alpha_bar = [step.alpha_bar for step in LogSNR().steps(schedule, steps)]
     x = sample(model, 0, count, EulerMaruyama(noise=0.0), steps, w)
     return float(np.diff(np.log(alpha_bar)).max()), x[:, 0]
 

@@ -11,6 +11,7 @@ from dsg.combiners import ClassifierFree, PredictionCombiner, ScaleSchedule
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import Guidance, Unguided
 from dsg.models.base import ScoreModel
@@ -60,7 +61,7 @@ def sample(
         raise UserError(f"w: must be at least 0, got {w}")
     scale = w if isinstance(w, ScaleSchedule) else 1.0 + w
     sampler = Sampler(
-        model, Generation(), guidance or Unguided(), kernel, steps, "log_snr", False, combiner or ClassifierFree(scale)
+        model, Generation(), guidance or Unguided(), kernel, steps, LogSNR(), False, combiner or ClassifierFree(scale)
     )
     labels = torch.full((count,), label, dtype=torch.long)
     streams = EnsembleStreams(SampleKey(seed, "ensemble"), count)

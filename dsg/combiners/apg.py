@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.types import State, direction, expand_to, per_sample_norm
 
@@ -50,14 +50,13 @@ class APG(Extrapolation):
         if not 0.0 <= self.parallel <= 1.0:
             raise UserError(f"parallel: APG's η must be in [0, 1], got {self.parallel}")
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
-        signal, noise = math.sqrt(step.alpha_bar), math.sqrt(1.0 - step.alpha_bar)
-        conditional = (x_t - noise * strong) / signal
-        delta = self._capped(self._with_momentum(noise / signal * (weak - strong), step, process))
+    def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        conditional = strong.clean_estimate
+        delta = self._capped(self._with_momentum(conditional - weak.clean_estimate, step, process))
         unit = direction(conditional)
         along = expand_to((delta * unit).flatten(1).sum(1), delta) * unit
         kept = delta - (1.0 - self.parallel) * along
-        return strong - signal / noise * (self.scale(step) - 1.0) * kept  # x̂ = x̂_c + (γ − 1) kept
+        return strong.moved_to(conditional + (self.scale(step) - 1.0) * kept, step)
 
     def _with_momentum(self, delta: State, step: Step, process: Evaluations) -> State:
         if self.momentum == 0.0:

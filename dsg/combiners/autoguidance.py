@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
@@ -39,7 +39,7 @@ class Autoguidance(Extrapolation):
 
     guide: ScoreModel = field(kw_only=True)
 
-    needs_labels: ClassVar[bool] = False
+    needs_condition: ClassVar[bool] = False
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         if self.guide.shape != score_model.shape:
@@ -47,8 +47,7 @@ class Autoguidance(Extrapolation):
                 f"combiner.guide: its states are {self.guide.shape} and the score model's {score_model.shape}; "
                 "take a guide for the same states"
             )
-        own, other = self.guide.schedule.alpha_bar, score_model.schedule.alpha_bar
-        if own.shape != other.shape or not np.allclose(own, other, rtol=1e-4, atol=0.0):
+        if not self.guide.schedule.is_like(score_model.schedule):
             raise UserError("combiner.guide: its noise schedule is not the score model's; take a guide with that one")
         if self.guide.num_classes not in (None, score_model.num_classes):
             raise UserError(
@@ -59,12 +58,12 @@ class Autoguidance(Extrapolation):
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.guide,)
 
-    def condition(self, process: Evaluations) -> Tensor | None:
+    def condition(self, process: Evaluations) -> Condition | None:
         return process.condition
 
-    def weak(self, x_t: State, step: Step, process: Evaluations) -> ModelOutput:
-        heard = None if self.guide.num_classes is None else process.condition
+    def weak(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        heard = process.condition if self.guide.is_conditional else None
         return process.evaluate(x_t, step, heard, self.guide)
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
-        return weak + self.scale(step) * (strong - weak)
+    def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        return weak.towards(strong, self.scale(step))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol
 
-from torch import Tensor, nn
+from torch import nn
 
+from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import NoiseLevel, Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
@@ -22,14 +23,17 @@ class Evaluations(Protocol):
     """
 
     score_model: ScoreModel
-    condition: Tensor | None
-    clip_denoised: bool
+    condition: Condition | None
     memory: dict[Any, Any]
 
     def evaluate(
-        self, x_t: State, step: Step, condition: Tensor | None, score_model: ScoreModel | None = None
-    ) -> ModelOutput:
+        self, x_t: State, step: Step, condition: Condition | None, score_model: ScoreModel | None = None
+    ) -> Prediction:
         """One evaluation of the network (or of another one) under `condition`, float32."""
+        ...
+
+    def clamped(self, prediction: Prediction, x_t: State, level: NoiseLevel) -> Prediction:
+        """The prediction with x̂ inside the model's range of clean states, where it has one."""
         ...
 
 
@@ -39,7 +43,8 @@ class PredictionCombiner(ABC):
     What it must remember from step to step is in the process's `memory`, which lives as long as the batch.
     """
 
-    needs_labels: ClassVar[bool] = False  # whether every image has to come with a class label
+    needs_condition: ClassVar[bool] = False
+    """Whether every example has to come with what the model makes a condition of, such as a class label."""
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         """Raise UserError if the score model lacks what this combiner needs. Called before the first sample."""
@@ -54,33 +59,37 @@ class PredictionCombiner(ABC):
 
     @abstractmethod
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        """The prediction at `x_t`, (B, *shape), from as many `process.evaluate` as needed. Differentiable in `x_t`."""
+        """The prediction at `x_t`, (B, *shape), from as many `process.evaluate` as needed. Differentiable in `x_t`.
+
+        An evaluation on the way of a step has that step's position, and its own level.
+        """
 
 
 class Conditional(PredictionCombiner):
-    """One evaluation under the batch's own condition: ε_θ(x_t, t, c), or ε_θ(x_t, t) where there is none."""
+    """One evaluation under the batch's own condition: x̂ and ε of (x_t, t, c), or of (x_t, t) where there is none."""
 
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        output = process.evaluate(x_t, step, process.condition)
-        return Prediction.from_output(output, x_t, step, process.clip_denoised)
+        return process.clamped(process.evaluate(x_t, step, process.condition), x_t, step)
 
 
-def labels_of(process: Evaluations) -> Tensor:
-    """The batch's class labels, (B,).
+def condition_of(process: Evaluations) -> Condition:
+    """The batch's condition.
 
     Raises:
         UserError: if it has none.
     """
     if process.condition is None:
-        raise UserError("combiner: it guides by class and this batch has no labels; set data.labels")
+        raise UserError("combiner: it guides by a condition and this batch has none; set data.labels")
     return process.condition
 
 
 def check_both_ways(score_model: ScoreModel, combiner: PredictionCombiner) -> None:
-    """Raise UserError unless the score model can be evaluated with a class and without one."""
+    """Raise UserError unless the score model can be evaluated with a condition and without one."""
     name = type(combiner).__name__
-    if score_model.num_classes is None:
-        raise UserError(f"combiner: {name} needs a score model with classes; set model.score_model to such a one")
+    if not score_model.is_conditional:
+        raise UserError(
+            f"combiner: {name} needs a score model with classes, or another condition; set model.score_model to one"
+        )
     if not score_model.knows_marginal:
         raise UserError(
             f"combiner: {name} also evaluates the score model without a class, and it has no null class; set its "

@@ -8,8 +8,8 @@ import torch
 
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
-from dsg.combiners.velocity import from_velocity, to_velocity
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.types import PerSample, State, expand_to
 
@@ -45,15 +45,15 @@ class ClassifierFree(Extrapolation):
         if not 0.0 <= self.rescale <= 1.0:
             raise UserError(f"rescale: φ must be in [0, 1], got {self.rescale}")
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
-        epsilon = weak + self.scale(step) * (strong - weak)
+    def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        combined = weak.towards(strong, self.scale(step))
         if self.rescale == 0.0:
-            return epsilon
-        velocity = to_velocity(epsilon, x_t, step)
-        wanted, found = _std(to_velocity(strong, x_t, step)), _std(velocity)
+            return combined
+        velocity = combined.velocity(step)
+        wanted, found = _std(strong.velocity(step)), _std(velocity)
         ratio = torch.where(found > 0, wanted / torch.where(found > 0, found, 1), 1)
         factor = self.rescale * ratio + (1.0 - self.rescale)
-        return from_velocity(expand_to(factor, velocity) * velocity, x_t, step)
+        return Prediction.from_velocity(expand_to(factor, velocity) * velocity, x_t, step, combined.variance_range)
 
 
 def _std(x: State) -> PerSample:

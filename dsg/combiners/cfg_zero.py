@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from dsg.combiners.base import Evaluations, labels_of
+from dsg.combiners.base import Evaluations, condition_of
 from dsg.combiners.extrapolation import Extrapolation
-from dsg.combiners.velocity import from_velocity, to_velocity
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.types import State, expand_to
 
@@ -47,16 +46,16 @@ class CFGZeroStar(Extrapolation):
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         if step.position >= self.zero_steps or not self.is_guided(step):
             return super().predict(x_t, step, process)
-        labels_of(process)
+        condition_of(process)
         smallest_variance = -torch.ones_like(x_t) if process.score_model.learns_variance else None
-        output = ModelOutput(from_velocity(torch.zeros_like(x_t), x_t, step), smallest_variance)
-        return Prediction.from_output(output, x_t, step, process.clip_denoised)
+        return process.clamped(Prediction.from_velocity(torch.zeros_like(x_t), x_t, step, smallest_variance), x_t, step)
 
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
-        conditional, unconditional = (to_velocity(epsilon, x_t, step) for epsilon in (strong, weak))
+    def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        conditional, unconditional = strong.velocity(step), weak.velocity(step)
         if self.optimized_scale:
             unconditional = _projection(conditional, unconditional)
-        return from_velocity(unconditional + self.scale(step) * (conditional - unconditional), x_t, step)
+        velocity = unconditional + self.scale(step) * (conditional - unconditional)
+        return Prediction.from_velocity(velocity, x_t, step, strong.variance_range)
 
 
 def _projection(of: State, onto: State) -> State:

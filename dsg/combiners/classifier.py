@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
@@ -43,7 +43,7 @@ class ClassifierGuidance(PredictionCombiner):
     guidance_scale: GuidanceScale = 1.0
     conditional: bool = True
 
-    needs_labels: ClassVar[bool] = True
+    needs_condition: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_scale(self.guidance_scale)
@@ -66,14 +66,12 @@ class ClassifierGuidance(PredictionCombiner):
         return (self.classifier,)
 
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        labels = labels_of(process)
-        hears = self.conditional and process.score_model.num_classes is not None
-        output = process.evaluate(x_t, step, labels if hears else None)
+        labels = class_labels(process.condition, "combiner: ClassifierGuidance")
+        hears = self.conditional and process.score_model.is_conditional
+        prediction = process.evaluate(x_t, step, process.condition if hears else None)
         if (scale := scale_at(self.guidance_scale, step)) > 0.0:
-            strength = scale * math.sqrt(1.0 - step.alpha_bar)
-            epsilon = output.epsilon - strength * self._gradient(x_t, step, labels)
-            output = ModelOutput(epsilon, output.variance_range)
-        return Prediction.from_output(output, x_t, step, process.clip_denoised)
+            prediction = prediction.shifted(-scale * step.noise * self._gradient(x_t, step, labels), step)
+        return process.clamped(prediction, x_t, step)
 
     def _gradient(self, x_t: State, step: Step, labels: Tensor) -> State:
         """∇_{x_t} log p(c | x_t), (B, *shape), with a graph where `x_t` has one."""

@@ -7,13 +7,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, labels_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
@@ -39,7 +38,7 @@ class Extrapolation(PredictionCombiner):
     t_low: float = 0.0
     t_high: float | None = None
 
-    needs_labels: ClassVar[bool] = True
+    needs_condition: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_scale(self.guidance_scale)
@@ -58,22 +57,20 @@ class Extrapolation(PredictionCombiner):
         """γ at this step."""
         return scale_at(self.guidance_scale, step)
 
-    def condition(self, process: Evaluations) -> Tensor | None:
+    def condition(self, process: Evaluations) -> Condition | None:
         """What the strong prediction is conditioned on."""
-        return labels_of(process)
+        return condition_of(process)
 
-    def weak(self, x_t: State, step: Step, process: Evaluations) -> ModelOutput:
+    def weak(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         """The prediction to move away from."""
         return process.evaluate(x_t, step, None)
 
     @abstractmethod
-    def combine(self, strong: State, weak: State, x_t: State, step: Step, process: Evaluations) -> State:
-        """ε from the strong and the weak one, each (B, *shape)."""
+    def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
+        """Both halves, from those of the strong and of the weak one."""
 
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        output = process.evaluate(x_t, step, self.condition(process))
+        prediction = process.evaluate(x_t, step, self.condition(process))
         if self.is_guided(step):
-            weak = self.weak(x_t, step, process)
-            epsilon = self.combine(output.epsilon, weak.epsilon, x_t, step, process)
-            output = ModelOutput(epsilon, output.variance_range)
-        return Prediction.from_output(output, x_t, step, process.clip_denoised)
+            prediction = self.combine(prediction, self.weak(x_t, step, process), x_t, step, process)
+        return process.clamped(prediction, x_t, step)

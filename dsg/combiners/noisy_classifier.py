@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
 from dsg.types import PerSample, State

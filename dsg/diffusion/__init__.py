@@ -1,1 +1,26 @@
-"""The ground floor: noise levels, schedules, random streams and the reverse kernels."""
+"""The ground floor: noise levels, schedules, spacings, predictions, random streams and the reverse kernels."""
+
+from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
+from dsg.diffusion.level import CLEAN, NoiseLevel, Step
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
+from dsg.diffusion.spacing import Even, IntegerStride, Karras, Leading, LogSNR, ShiftedFlow, Spacing, Trailing
+
+__all__ = [
+    "CLEAN",
+    "Even",
+    "FlowSchedule",
+    "IntegerStride",
+    "Karras",
+    "Leading",
+    "LogSNR",
+    "NoiseLevel",
+    "NoiseSchedule",
+    "Prediction",
+    "Schedule",
+    "ShiftedFlow",
+    "SigmaSchedule",
+    "Spacing",
+    "Step",
+    "Trailing",
+]

@@ -1,170 +1,152 @@
-"""Noise levels of a variance-preserving diffusion, and the levels that a respaced sampler visits.
-
-    x_t = √ā_t x_0 + √(1−ā_t) ε,   ā_t = Π_{s≤t} (1−β_s)
-
-Everything here is float64 and on no device: a step's numbers are Python floats, so neither `bf16-true` nor a module's
-`.to()` can touch them.
-"""
+"""Which noise levels a score model knows: a table, as networks in discrete time were trained with."""
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from dsg.diffusion.level import NoiseLevel, log_snr_of
 from dsg.errors import UserError
 
 Kind = Literal["linear", "scaled_linear", "cosine"]
-Spacing = Literal["even", "leading", "trailing", "log_snr"]
+ROUNDING = 1e-9  # of a log-SNR that was computed: this little beyond an end is the end
 
 
-@dataclass(frozen=True)
-class NoiseLevel:
-    """Where on the diffusion a state is.
-
-    Args:
-        t: timestep as the network was trained with, 0 (clean) to `num_timesteps`−1; may be fractional.
-        alpha_bar: ā_t in (0, 1), the share of the signal's variance.
-    """
-
-    t: float
-    alpha_bar: float
-
-
-@dataclass(frozen=True)
-class Step(NoiseLevel):
-    """One reverse step, from `alpha_bar` to `alpha_bar_prev`.
-
-    Args:
-        index: steps that are left after this one; the last step has index 0.
-        alpha_bar_prev: ā of the next, less noisy level; 1 after the last step.
-        total: how many steps the trajectory has.
-    """
-
-    index: int
-    alpha_bar_prev: float
-    total: int
+class Schedule(ABC):
+    """The levels between the noisiest and the cleanest that a network was trained on, and its own time t of each."""
 
     @property
-    def position(self) -> int:
-        """Steps before this one; the first step has position 0."""
-        return self.total - 1 - self.index
+    @abstractmethod
+    def noisiest(self) -> NoiseLevel:
+        """The level of the largest t; its λ may be −∞."""
 
     @property
-    def beta(self) -> float:
-        """β = 1 − ā/ā_prev, the noise that the forward process adds over this step (of the respaced process)."""
-        return 1.0 - self.alpha_bar / self.alpha_bar_prev
+    @abstractmethod
+    def cleanest(self) -> NoiseLevel:
+        """The level of the smallest t; its λ may be ∞, and is then no level to sample at."""
 
-    @property
-    def posterior_variance(self) -> float:
-        """Var(x_prev | x_t, x_0) = β (1−ā_prev)/(1−ā) (Ho et al. 2020, eq. 7)."""
-        return self.beta * (1.0 - self.alpha_bar_prev) / (1.0 - self.alpha_bar)
+    @abstractmethod
+    def level(self, t: float) -> NoiseLevel:
+        """The level of the network's time t."""
+
+    @abstractmethod
+    def time_of(self, log_snr: float) -> float:
+        """The network's time t of a log-SNR inside the schedule."""
+
+    def at(self, log_snr: float) -> NoiseLevel:
+        """The level of a log-SNR.
+
+        Raises:
+            UserError: if it is outside the schedule.
+        """
+        low, high = self.noisiest.log_snr, self.cleanest.log_snr
+        slack = ROUNDING * (1.0 + abs(log_snr))
+        if not low - slack <= log_snr <= high + slack:
+            raise UserError(
+                f"schedule: the log-SNR {log_snr:.6g} is outside the model's levels, {low:.6g} to {high:.6g} "
+                f"(σ {self.noisiest.sigma:.6g} to {self.cleanest.sigma:.6g}); set the spacing's ends inside"
+            )
+        inside = min(max(log_snr, low), high)
+        return NoiseLevel(self.time_of(inside), inside)
+
+    def is_like(self, other: Schedule) -> bool:
+        """Whether both have the same ends to four digits: a weaker model has to speak of the same levels."""
+        ends = ((self.noisiest, other.noisiest), (self.cleanest, other.cleanest))
+        return all(
+            math.isclose(getattr(a, share), getattr(b, share), rel_tol=1e-4)
+            for a, b in ends
+            for share in ("alpha_bar", "noise_variance", "t")
+        )
 
 
-class NoiseSchedule:
-    """The table of ā_t that a score model was trained with.
+class NoiseSchedule(Schedule):
+    """The table of ā_t, t = 0..T−1, that a score model was trained with.
 
     - `linear`: β evenly spaced.
     - `scaled_linear`: √β evenly spaced (latent diffusion).
     - `cosine`: ā = cos²((t/T + .008)/1.008·π/2), with β ≤ .999 (Nichol & Dhariwal 2021, eq. 17).
+
+    Between its levels log-SNR is linear in t.
 
     Args:
         kind: the curve.
         num_timesteps: T, the length of the table.
         beta_start: β of the first step, in (0, 1); without effect on `cosine`.
         beta_end: β of the last step, in (0, 1); without effect on `cosine`.
+        zero_terminal_snr: shift and scale √ā_t so that ā = 0 at the end and the first level stays (Lin et al. 2023,
+            2305.08891, algorithm 1). A network that predicts ε knows nothing of x_0 there; it has to predict v or x_0.
+
+    Raises:
+        UserError: for values outside these ranges.
     """
 
     def __init__(
-        self, kind: Kind = "linear", num_timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 2e-2
+        self,
+        kind: Kind = "linear",
+        num_timesteps: int = 1000,
+        beta_start: float = 1e-4,
+        beta_end: float = 2e-2,
+        zero_terminal_snr: bool = False,
     ) -> None:
         if num_timesteps < 1:
             raise UserError(f"schedule: num_timesteps must be at least 1, got {num_timesteps}")
         if not 0 < beta_start <= beta_end < 1:
             raise UserError(f"schedule: needs 0 < beta_start ≤ beta_end < 1, got {beta_start} and {beta_end}")
-        self.alpha_bar = np.cumprod(1.0 - _betas(kind, num_timesteps, beta_start, beta_end))
+        self._take(np.cumprod(1.0 - _betas(kind, num_timesteps, beta_start, beta_end)), zero_terminal_snr)
 
     @classmethod
-    def from_alpha_bar(cls, alpha_bar: Sequence[float] | np.ndarray) -> NoiseSchedule:
-        """A schedule read from a checkpoint: ā_t in (0, 1), strictly falling with t."""
+    def from_alpha_bar(cls, alpha_bar: Sequence[float] | np.ndarray, zero_terminal_snr: bool = False) -> NoiseSchedule:
+        """A schedule read from a checkpoint: ā_t strictly falling with t, inside (0, 1) or to 0 at the end."""
         table = np.asarray(alpha_bar, dtype=np.float64)
-        if table.ndim != 1 or not len(table) or not ((table > 0) & (table < 1)).all() or (np.diff(table) >= 0).any():
-            raise UserError("schedule: alpha_bar must be a list that falls strictly inside (0, 1)")
+        if table.ndim != 1 or not len(table) or not ((table[:-1] > 0) & (table[:-1] < 1)).all():
+            raise UserError("schedule: alpha_bar must be a list of numbers inside (0, 1), the last one perhaps 0")
+        if not 0 <= table[-1] < 1 or (np.diff(table) >= 0).any():
+            raise UserError("schedule: alpha_bar must fall strictly, and not below 0")
         schedule = cls.__new__(cls)
-        schedule.alpha_bar = table
+        schedule._take(table, zero_terminal_snr)
         return schedule
 
     @classmethod
-    def from_betas(cls, betas: Sequence[float] | np.ndarray) -> NoiseSchedule:
-        """A schedule from its per-step β in (0, 1)."""
-        return cls.from_alpha_bar(np.cumprod(1.0 - np.asarray(betas, dtype=np.float64)))
+    def from_betas(cls, betas: Sequence[float] | np.ndarray, zero_terminal_snr: bool = False) -> NoiseSchedule:
+        """A schedule from its per-step β in (0, 1); the last one may be 1."""
+        return cls.from_alpha_bar(np.cumprod(1.0 - np.asarray(betas, dtype=np.float64)), zero_terminal_snr)
+
+    def _take(self, alpha_bar: np.ndarray, zero_terminal_snr: bool = False) -> None:
+        if zero_terminal_snr:
+            if len(alpha_bar) < 2:
+                raise UserError("schedule: zero_terminal_snr needs a table of at least two levels")
+            signal = np.sqrt(alpha_bar)
+            alpha_bar = ((signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])) ** 2
+        self.alpha_bar = alpha_bar
+        self.log_snr = np.array([log_snr_of(value) for value in alpha_bar.tolist()])
 
     def __len__(self) -> int:
         return len(self.alpha_bar)
 
-    def respace(self, steps: int | str, spacing: Spacing = "even") -> list[Step]:
-        """The reverse steps of a sampler that visits `steps` of the T levels, noisiest first.
+    @property
+    def noisiest(self) -> NoiseLevel:
+        return self.level(len(self) - 1)
 
-        Args:
-            steps: how many levels, 1 to T; or `ddimN`, the integer stride that gives exactly N of them.
-            spacing: `even` rounds an even division with both ends kept (guided-diffusion); `leading` strides up from 0;
-                `trailing` strides down from T−1; `log_snr` divides log(ā/(1−ā)) evenly between both ends, for solvers
-                in continuous time: levels lie between those of the table, t is fractional, and may be more than T.
+    @property
+    def cleanest(self) -> NoiseLevel:
+        return self.level(0)
 
-        Raises:
-            UserError: if the schedule has no such subset.
-        """
-        if spacing == "log_snr":
-            visited, alpha_bar = self._continuous(steps)
-        else:
-            visited = np.flip(timesteps(len(self), steps, spacing))
-            alpha_bar = self.alpha_bar[visited]
-        previous = np.append(alpha_bar[1:], 1.0)
-        last = len(visited) - 1
-        return [
-            Step(t=t.item(), alpha_bar=float(a), index=last - i, alpha_bar_prev=float(p), total=len(visited))
-            for i, (t, a, p) in enumerate(zip(visited, alpha_bar, previous, strict=True))
-        ]
+    def level(self, t: float) -> NoiseLevel:
+        """The level of timestep t, 0 to T−1."""
+        if not 0 <= t <= len(self) - 1:
+            raise UserError(f"schedule: the timestep {t} is outside the model's, 0 to {len(self) - 1}")
+        if t == int(t):
+            return NoiseLevel(int(t), float(self.log_snr[int(t)]))
+        return NoiseLevel(t, float(np.interp(t, np.arange(len(self)), self.log_snr)))
 
-    def _continuous(self, steps: int | str) -> tuple[np.ndarray, np.ndarray]:
-        """t and ā of `steps` levels, evenly spaced in log(ā/(1−ā)), noisiest first."""
-        if isinstance(steps, str) and not steps.isdigit():
-            raise UserError(f"steps: spacing log_snr takes a number of levels, got {steps!r}")
-        if int(steps) < 1:
-            raise UserError(f"steps: must be at least 1, got {steps}")
-        table = np.log(self.alpha_bar / (1.0 - self.alpha_bar))
-        visited = np.linspace(table[-1], table[0], int(steps))
-        t = np.interp(visited, table[::-1], np.arange(len(table))[::-1])
-        return t, 1.0 / (1.0 + np.exp(-visited))
-
-
-def timesteps(total: int, steps: int | str, spacing: Spacing = "even") -> np.ndarray:
-    """The timesteps that `respace` visits, ascending, (S,) integers in [0, total)."""
-    if isinstance(steps, str) and steps.startswith("ddim") and steps[4:].isdigit():
-        return _integer_stride(total, int(steps[4:]))
-    if isinstance(steps, str) and not steps.isdigit():
-        raise UserError(f"steps: expected a number or ddimN (ddim50), got {steps!r}")
-    count = int(steps)
-    if not 1 <= count <= total:
-        raise UserError(f"steps: must be 1 to {total}, the length of the model's schedule, got {count}")
-    if spacing not in ("even", "leading", "trailing"):
-        raise UserError(f"spacing: must be even, leading, trailing or log_snr, got {spacing!r}")
-    if spacing == "leading":
-        return np.arange(count) * (total // count)
-    if spacing == "trailing":
-        return np.round(total - np.arange(count)[::-1] * (total / count)).astype(int) - 1
-    if count == 1:
-        return np.array([total - 1])  # an even division of one level has one end: the noisy one
-    return np.array([round(i * (total - 1) / (count - 1)) for i in range(count)])
-
-
-def _integer_stride(total: int, count: int) -> np.ndarray:
-    for stride in range(1, total + 1):
-        if len(range(0, total, stride)) == count:
-            return np.arange(0, total, stride)
-    raise UserError(f"steps: no integer stride visits exactly {count} of {total} levels; write steps: {count} instead")
+    def time_of(self, log_snr: float) -> float:
+        if log_snr == self.log_snr[-1]:  # which may be −∞, and np.interp knows no way from there
+            return len(self) - 1
+        return float(np.interp(log_snr, self.log_snr[::-1], np.arange(len(self))[::-1]))
 
 
 def _betas(kind: Kind, total: int, start: float, end: float) -> np.ndarray:

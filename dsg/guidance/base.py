@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.process.trace import StepRecord
@@ -22,7 +23,14 @@ class Guidance(ABC):
     Subclasses write `step`; one that owns its trajectory overrides `sample`.
     """
 
-    needs_labels = False  # whether every image has to come with a class label
+    needs_condition = False
+    """Whether every example has to come with what the model makes a condition of, such as a class label."""
+
+    needs_signal = False
+    """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
+
+    own_prediction = False
+    """Whether it asks no combiner, and steps from a prediction of its own."""
 
     def networks(self) -> tuple[nn.Module, ...]:
         """Frozen modules besides the score model; they move to its device with it."""
@@ -54,6 +62,28 @@ class Unguided(Guidance):
         return StepRecord(step, x_t, x_prev, prediction, transition)
 
 
+class PredictionGuidance(Guidance):
+    """Guidance that changes the prediction which the kernel steps from, at every evaluation of the step."""
+
+    @abstractmethod
+    def guide(self, prediction: Prediction, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+        """The guided prediction from the network's, at `x_t`.
+
+        x̂ moves by `process.with_estimate`, so that every kernel sees it.
+        """
+
+    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> tuple[Prediction, Prediction]:
+        """The network's prediction and the guided one."""
+        prediction = process.predict(x_t, step)
+        return prediction, self.guide(prediction, x_t, step, process)
+
+    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        prediction, guided = self.predict(x_t, step, process)
+        transition = process.transition(x_t, guided, step, lambda x, at: self.predict(x, at, process)[1])
+        x_prev = transition.sample(process.noise(x_t))
+        return StepRecord(step, x_t, x_prev, prediction, process.unguided_transition(x_t, prediction, step, transition))
+
+
 class LossGuidance(Guidance):
     """Guidance by the gradient of a loss, in three choices:
 
@@ -82,10 +112,16 @@ class LossGuidance(Guidance):
         if not self.is_guided(step):
             return Unguided().step(x_t, step, process)
         guide = self.gradient(x_t, step, process)
+        x_prev, transition = self.guided_step(guide, x_t, step, process)
+        return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient, guide.kind)
+
+    def guided_step(
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+    ) -> tuple[State, Transition]:
+        """x_prev and the unguided transition: here the kernel's step, and then `update`."""
         transition = process.transition(x_t, guide.prediction, step)
         guided = GuidedStep(step, x_t, guide, transition, process.noise(x_t))
-        x_prev = self.update(guided, process)
-        return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient)
+        return self.update(guided, process), transition
 
     def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         x_t = x_T
@@ -95,3 +131,24 @@ class LossGuidance(Guidance):
                 record = self.step(process.renoise(record.x_prev, step), step, process)
             yield record
             x_t = record.x_prev
+
+
+class EstimateGuidance(LossGuidance):
+    """Loss guidance that moves the prediction, not the state: the gradient is taken at every evaluation of the step."""
+
+    @abstractmethod
+    def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
+        """The guided prediction, from the gradient and the network's own."""
+
+    def guided_step(
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+    ) -> tuple[State, Transition]:
+        transition = process.transition(
+            x_t, self.moved(guide, step, process), step,
+            lambda x, at: self.moved(self.gradient(x, at, process), at, process),
+        )  # fmt: skip
+        x_prev = transition.sample(process.noise(x_t))
+        return x_prev, process.unguided_transition(x_t, guide.prediction, step, transition)
+
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        raise TypeError(f"{type(self).__name__} moves the prediction; call `guided_step`")

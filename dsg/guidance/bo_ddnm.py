@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.guidance.base import Guidance
+from dsg.guidance.base import PredictionGuidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class BODDNM(Guidance):
+class BODDNM(PredictionGuidance):
     """2410.13746: the score in A's range is that of the measurement itself, and the network's is used elsewhere.
 
         s ← (I − A⁺A) s + f,   f = (ā σ_y² A⁺A⁺ᵀ + (1−ā) I)⁻¹ (√ā A⁺ y − A⁺A x_t)
@@ -50,18 +49,15 @@ class BODDNM(Guidance):
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         require_linear("BODDNM", task, score_model, spectral=True)
 
-    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+    def guide(self, prediction: Prediction, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
         operator, y = spectral_operator(process), process.measurement.y
-        signal, variance = math.sqrt(step.alpha_bar), 1.0 - step.alpha_bar
-        prediction = process.predict(x_t, step)
-        score = -prediction.epsilon / math.sqrt(variance)
         s = operator.singular_values(y)
         kept = s > self.cutoff * s.amax(dim=(-2, -1), keepdim=True)
-        denominator = torch.where(kept, variance * s**2 + step.alpha_bar * noise_sigma(process) ** 2, 1)
-        in_range = operator.v(kept * operator.v_adjoint(score))
-        residual = operator.u_adjoint(signal * y - operator.forward(x_t))
-        measured = operator.v(torch.where(kept, s / denominator, 0) * residual)
-        estimate = (x_t + variance * (score - in_range + measured)) / signal
-        guided = process.transition(x_t, prediction.moved_to(estimate, step), step)
-        x_prev = guided.sample(process.noise(x_t))
-        return StepRecord(step, x_t, x_prev, prediction, process.transition(x_t, prediction, step))
+        sigma2, variance = noise_sigma(process) ** 2, step.noise_variance
+        denominator = torch.where(kept, variance * s**2 + step.alpha_bar * sigma2, 1)
+        residual = operator.u_adjoint(y - operator.forward(prediction.clean_estimate))
+        noise = operator.v_adjoint(prediction.epsilon)
+        # (1−ā)/√ā (f − A⁺A s) of the docstring, in both halves of x_t, so that nothing is divided by √ā
+        change = (variance * s * residual + step.signal * step.noise * sigma2 * noise) / denominator
+        estimate = prediction.clean_estimate + operator.v(torch.where(kept, change, 0))
+        return process.with_estimate(prediction, estimate, step)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from dsg.combiners.base import labels_of
 from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.models.base import ScoreModel
@@ -40,7 +40,7 @@ class ClassifierGradient(LossGuidance):
     classifier: NoisyClassifier
     weight: float = 1.0
 
-    needs_labels = True
+    needs_condition = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.weight < float("inf"):
@@ -60,12 +60,12 @@ class ClassifierGradient(LossGuidance):
         return self.weight > 0.0
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
-        labels = labels_of(process)
+        labels = class_labels(process.condition, "guidance: ClassifierGradient")
         with torch.enable_grad():
             x = x_t.detach().requires_grad_()
             loss = -self.classifier.log_prob(x, step, labels)
             (gradient,) = torch.autograd.grad(loss.sum(), x)
-        return LossGradient(process.predict(x_t, step), loss.detach(), gradient)
+        return LossGradient(process.predict(x_t, step), loss.detach(), gradient, "classifier")
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         return guided.unguided - self.weight * guided.transition.std**2 * guided.gradient

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 
-from dsg.diffusion.kernels import DDIM, ReverseKernel, Transition
+from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import NoiseSchedule, Step
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.chain import Chain
@@ -48,6 +48,8 @@ class DAPS(Guidance):
     likelihood_sigma: float | None = None
     chain: Chain = field(default_factory=Langevin)
 
+    needs_signal = True
+
     def __post_init__(self) -> None:
         if self.ode_steps < 1:
             raise UserError(f"ode_steps: DAPS's must be at least 1, got {self.ode_steps}")
@@ -61,19 +63,18 @@ class DAPS(Guidance):
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction, estimate = self._estimate(x_t, step, process)
-        radius = self.spread * math.sqrt((1.0 - step.alpha_bar) / step.alpha_bar)
+        radius = self.spread * step.sigma
         x = self.chain.draw(estimate, radius, self._sigma(process.task), process)
         z = process.noise(x_t)
         unguided = _renoise(estimate, step)
         return StepRecord(step, x_t, _renoise(x, step).sample(z), prediction, unguided)
 
     def _estimate(self, x_t: State, step: Step, process: ReverseProcess) -> tuple[Prediction, State]:
-        """The prediction at x_t, and x̂ at the end of the ODE."""
-        levels = ode_levels(step, process.score_model.schedule, self.ode_steps)
-        first = prediction = process.predict(x_t, levels[0])
-        for level, following in pairwise(levels):
-            x_t = DDIM(eta=0.0).transition(x_t, prediction, level).mean
-            prediction = process.predict(x_t, following)
+        """The prediction at x_t, and x̂ at the end of the ODE; all its evaluations belong to this step."""
+        first = prediction = process.predict(x_t, step)
+        for level in ode_levels(step, process.score_model.schedule, self.ode_steps)[1:]:
+            x_t = level.signal * prediction.clean_estimate + level.noise * prediction.epsilon
+            prediction = process.predict(x_t, step.at(level))
         return first, prediction.clean_estimate
 
     def _sigma(self, task: Task) -> float:
@@ -86,15 +87,14 @@ class DAPS(Guidance):
         return task.noise_sigma
 
 
-def ode_levels(step: Step, schedule: NoiseSchedule, count: int) -> list[Step]:
-    """At most `count` different levels, evenly from `step` down towards t = 0, as steps that end at the clean image."""
-    times = sorted({round(step.t * (count - k) / count) for k in range(count)}, reverse=True)
-    alpha_bars = [step.alpha_bar, *(float(schedule.alpha_bar[t]) for t in times[1:]), 1.0]
-    return [
-        replace(step, t=t, alpha_bar=alpha_bars[k], alpha_bar_prev=alpha_bars[k + 1], index=len(times) - 1 - k)
-        for k, t in enumerate([step.t, *times[1:]])
-    ]
+def ode_levels(step: Step, schedule: Schedule, count: int) -> list[NoiseLevel]:
+    """At most `count` different levels, evenly in t from `step` down to the clean end; whole timesteps of a table."""
+    clean = schedule.cleanest.t
+    times = [clean + (step.t - clean) * (count - k) / count for k in range(1, count)]
+    if isinstance(schedule, NoiseSchedule):
+        times = sorted({round(t) for t in times}, reverse=True)
+    return [step, *(schedule.level(t) for t in times if t < step.t)]
 
 
 def _renoise(x: State, step: Step) -> Transition:
-    return Transition(math.sqrt(step.alpha_bar_prev) * x, math.sqrt(1.0 - step.alpha_bar_prev))
+    return Transition(step.prev.signal * x, step.prev.noise)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
-from dsg.guidance.base import Guidance
+from dsg.guidance.base import PredictionGuidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear, spectral_operator
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
@@ -21,7 +20,7 @@ from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class DDNM(Guidance):
+class DDNM(PredictionGuidance):
     """Wang et al. 2023 (2212.00490): the clean estimate is given the measurement's range-space content, without a
     backward pass, and the kernel takes its step from there:
 
@@ -38,14 +37,14 @@ class DDNM(Guidance):
 
     Args:
         keep_epsilon: give DDIM the network's own ε, as the published code does; otherwise the ε that belongs to the
-            corrected x̂, which at eta 1 is DDPM's step.
+            corrected x̂, which at eta 1 is DDPM's step. Kernels that read x̂ and ε as one get the latter anyway.
         cutoff: in [0, 1): DDNM+ takes singular values up to this share of the largest for 0, as the published code does
             (0.03); the measurement's noise is the same at every step, and along small ones it would add up.
 
     Raises:
         UserError: for a cutoff outside its range; before the first sample, for a task that is not linear with Gaussian
-            noise; with σ_y > 0, for one without singular values, and for a kernel without noise or with a learned
-            variance.
+            noise; with σ_y > 0, for one without singular values, and for a kernel without noise, with a learned
+            variance or of several evaluations a step.
     """
 
     keep_epsilon: bool = True
@@ -61,40 +60,39 @@ class DDNM(Guidance):
         require_linear("DDNM+ (σ_y > 0)", task, score_model, spectral=True)
         if not kernel.is_stochastic:
             raise UserError("DDNM+ (σ_y > 0) hides measurement noise in the kernel's: set model.kernel.eta above 0")
-        if getattr(kernel, "variance", None) == "learned_range":
+        if kernel.reads_variance:
             raise UserError("DDNM+ (σ_y > 0) needs one σ a step, not learned_range; set kernel.variance fixed_small")
+        if kernel.evaluations > 1:
+            raise UserError("DDNM+ (σ_y > 0) needs a kernel of one evaluation a step; set model.kernel to DDIM or DDPM")
+
+    def guide(self, prediction: Prediction, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+        """Without measurement noise."""
+        operator, estimate = linear_operator(process), prediction.clean_estimate
+        correction = operator.pseudo_inverse(operator.forward(estimate) - process.measurement.y)
+        return process.with_estimate(prediction, estimate - correction, step, self.keep_epsilon)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        operator, sigma_y = linear_operator(process), noise_sigma(process)
+        sigma_y = noise_sigma(process)
+        return super().step(x_t, step, process) if sigma_y == 0.0 else self._noisy(x_t, step, process, sigma_y)
+
+    def _noisy(self, x_t: State, step: Step, process: ReverseProcess, sigma_y: float) -> StepRecord:
+        """DDNM+."""
+        operator, y, z = spectral_operator(process), process.measurement.y, process.noise(x_t)
         prediction = process.predict(x_t, step)
-        unguided = process.transition(x_t, prediction, step)
-        y, estimate, z = process.measurement.y, prediction.clean_estimate, process.noise(x_t)
-        if sigma_y == 0.0:
-            correction = operator.pseudo_inverse(operator.forward(estimate) - y)
-            x_prev = self._transition(x_t, prediction, estimate - correction, step, process).sample(z)
-            return StepRecord(step, x_t, x_prev, prediction, unguided)
-        operator = spectral_operator(process)
-        assert isinstance(unguided.std, float), "checked before the first sample"
-        std, moves = unguided.std, self._response(step, process)
+        unguided, estimate = process.transition(x_t, prediction, step), prediction.clean_estimate
+        std = unguided.std
+        assert isinstance(std, float), "checked before the first sample"
         inverse = operator.inverse_singular_values(y, self.cutoff)
-        amplified = moves * sigma_y * inverse  # a σ_y/s, and 0 where s is
+        amplified = self._response(step, process) * sigma_y * inverse  # a σ_y/s, and 0 where s is
         share = torch.where(amplified > std, std / torch.where(amplified > std, amplified, 1), 1)
         deviation = (std**2 - (share * amplified) ** 2).clamp(min=0).sqrt()
-        residual = operator.forward(estimate) - y
-        correction = operator.v(share * inverse * operator.u_adjoint(residual))
+        correction = operator.v(share * inverse * operator.u_adjoint(operator.forward(estimate) - y))
+        guided = process.with_estimate(prediction, estimate - correction, step, self.keep_epsilon)
         noise = std * z + operator.v((deviation - std) * operator.v_adjoint(z))
-        x_prev = self._transition(x_t, prediction, estimate - correction, step, process).mean + noise
-        return StepRecord(step, x_t, x_prev, prediction, unguided)
-
-    def _transition(
-        self, x_t: State, prediction: Prediction, estimate: State, step: Step, process: ReverseProcess
-    ) -> Transition:
-        if self.keep_epsilon:
-            return process.transition(x_t, replace(prediction, clean_estimate=estimate), step)
-        return process.transition(x_t, prediction.moved_to(estimate, step), step)
+        return StepRecord(step, x_t, process.transition(x_t, guided, step).mean + noise, prediction, unguided)
 
     def _response(self, step: Step, process: ReverseProcess) -> float:
         """a: how far the kernel's mean moves when x̂ moves by one and x_t stays; a number, on the CPU."""
         zero, one = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
-        follows = 0.0 if self.keep_epsilon else -math.sqrt(step.alpha_bar / (1.0 - step.alpha_bar))
-        return process.kernel.transition(zero, Prediction(one, follows * one), step).mean.item()
+        moved = process.with_estimate(Prediction(zero, zero), one, step, self.keep_epsilon)
+        return process.transition(zero, moved, step).mean.item()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import noise_sigma, require_linear, spectral_operator
@@ -56,7 +56,7 @@ class DDRM(Guidance):
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         operator, y = spectral_operator(process), process.measurement.y
-        tau = math.sqrt((1.0 - step.alpha_bar_prev) / step.alpha_bar_prev)
+        tau = step.prev.sigma
         prediction, z = process.predict(x_t, step), process.noise(x_t)
         free = self._free(prediction, step)
         inverse = operator.inverse_singular_values(y)
@@ -67,13 +67,13 @@ class DDRM(Guidance):
         weak = estimate + tau * (keep * towards + self.eta * normal)
         rest = (tau**2 - (self.eta_b * noise) ** 2).clamp(min=0).sqrt()
         strong = (1.0 - self.eta_b) * estimate + self.eta_b * measured + rest * normal
-        seen = math.sqrt(step.alpha_bar_prev) * torch.where(noise > tau, weak, strong)
+        seen = step.prev.signal * torch.where(noise > tau, weak, strong)
         unseen = free.sample(z)
         change = torch.where(inverse > 0, seen - operator.v_adjoint(unseen), 0)
         return StepRecord(step, x_t, unseen + operator.v(change), prediction, free)
 
     def _free(self, prediction: Prediction, step: Step) -> Transition:
         """The step where s = 0, which is also the unguided one."""
-        noise = math.sqrt(1.0 - step.alpha_bar_prev)
+        noise = step.prev.noise
         kept = noise * math.sqrt(1.0 - self.eta**2) * prediction.epsilon
-        return Transition(math.sqrt(step.alpha_bar_prev) * prediction.clean_estimate + kept, noise * self.eta)
+        return Transition(step.prev.signal * prediction.clean_estimate + kept, noise * self.eta)

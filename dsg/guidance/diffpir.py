@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
@@ -51,12 +51,12 @@ class DiffPIR(Guidance):
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction = process.predict(x_t, step)
-        rho = self.regularisation * noise_sigma(process) ** 2 * step.alpha_bar / (1.0 - step.alpha_bar)
+        rho = self.regularisation * noise_sigma(process) ** 2 * step.alpha_bar / step.noise_variance
         estimate = linear_operator(process).proximal(prediction.clean_estimate, process.measurement.y, rho)
         x_prev = self._renoise(prediction.moved_to(estimate, step), step).sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, self._renoise(prediction, step))
 
     def _renoise(self, prediction: Prediction, step: Step) -> Transition:
-        std = math.sqrt((1.0 - step.alpha_bar_prev) * self.stochasticity)
-        kept = math.sqrt((1.0 - step.alpha_bar_prev) * (1.0 - self.stochasticity))
-        return Transition(math.sqrt(step.alpha_bar_prev) * prediction.clean_estimate + kept * prediction.epsilon, std)
+        std = step.prev.noise * math.sqrt(self.stochasticity)
+        kept = step.prev.noise * math.sqrt(1.0 - self.stochasticity)
+        return Transition(step.prev.signal * prediction.clean_estimate + kept * prediction.epsilon, std)

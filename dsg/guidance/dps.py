@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.process import GuidedStep, ReverseProcess

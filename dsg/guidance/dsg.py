@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
@@ -59,8 +59,8 @@ class DSG(LossGuidance):
         check_window(self.start, self.stop)
 
     @property
-    def needs_labels(self) -> bool:  # type: ignore[override]
-        return self.base.needs_labels
+    def needs_condition(self) -> bool:  # type: ignore[override]
+        return self.base.needs_condition
 
     def networks(self) -> tuple[nn.Module, ...]:
         return self.base.networks()

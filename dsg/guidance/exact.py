@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.guidance.base import Guidance
+from dsg.guidance.base import Guidance, PredictionGuidance
 from dsg.guidance.linear import noise_sigma, require_linear
 from dsg.models.base import ScoreModel
 from dsg.models.mixture import GaussianMixture
@@ -25,35 +26,44 @@ from tasks.operators.matrix import Matrix
 
 
 @dataclass(frozen=True)
-class Oracle(Guidance):
-    """The reverse process under the exact score of p_t(x_t | y): the best that any method can do with these steps.
+class Oracle(PredictionGuidance):
+    """The reverse process under the exact score of p_t(x_t | y), or of p_t(x_t | y, c) where the batch has labels: the
+    best that any method can do with these steps.
 
     Needs a Gaussian mixture and a task with a dense matrix, whose posterior is a mixture again.
 
     Raises:
-        UserError: before the first sample, for another model or task.
+        UserError: before the first sample, for another model or task, and with a combiner, which it would not ask.
     """
+
+    own_prediction = True
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         _check(self, task, score_model)
 
-    def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        epsilon = torch.empty_like(x_t)
+    def guide(self, prediction: Prediction, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
+        raise TypeError("the oracle's prediction is its own; call `predict`")
+
+    def predict(self, x_t: State, step: Step, process: ReverseProcess) -> tuple[Prediction, Prediction]:
+        clean_estimate, epsilon = torch.empty_like(x_t), torch.empty_like(x_t)
         for rows, posterior in _posteriors(process):
-            epsilon[rows] = posterior(x_t[rows], step).epsilon
+            own = posterior(x_t[rows], step)
+            clean_estimate[rows], epsilon[rows] = own.clean_estimate, own.epsilon
         process.forwards += 1
-        prediction = Prediction.from_output(ModelOutput(epsilon), x_t, step, process.clip_denoised)
-        transition = process.transition(x_t, prediction, step)
-        return StepRecord(step, x_t, transition.sample(process.noise(x_t)), prediction, transition)
+        prediction = Prediction(clean_estimate, epsilon)
+        return prediction, prediction
 
 
 @dataclass(frozen=True)
 class ExactSamples(Guidance):
-    """Independent samples of p(x_0 | y), without a reverse process: the floor of any distance between samples.
+    """Independent samples of p(x_0 | y), or of p(x_0 | y, c), without a reverse process: the floor of any distance
+    between samples.
 
     Raises:
         UserError: before the first sample, for a model that is no Gaussian mixture or a task without a dense matrix.
     """
+
+    own_prediction = True
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         _check(self, task, score_model)
@@ -71,21 +81,27 @@ class ExactSamples(Guidance):
 
 
 def posteriors(
-    mixture: GaussianMixture, measurement: Measurement, image_ids: Sequence[str], sigma: float
+    mixture: GaussianMixture,
+    measurement: Measurement,
+    image_ids: Sequence[str],
+    sigma: float,
+    labels: Tensor | None = None,
 ) -> list[tuple[Tensor, GaussianMixture]]:
-    """Each image's p(x_0 | y), and the rows of the batch that are its samples.
+    """Each image's p(x_0 | y), or p(x_0 | y, c), and the rows of the batch that are its samples.
 
     Args:
         mixture: the prior.
         measurement: y, (B, m), by a dense matrix.
         image_ids: whose measurement each row is, B of them.
         sigma: σ_y of the measurement.
+        labels: c of each row, (B,), one for all rows of an image.
     """
     assert isinstance(measurement.operator, Matrix), "checked before the first sample"
     matrices, found = measurement.operator.matrix().double(), []
     for image_id in dict.fromkeys(image_ids):
         rows = [i for i, name in enumerate(image_ids) if name == image_id]
-        posterior = mixture.posterior(matrices[rows[0]], measurement.y[rows[0]].double(), sigma)
+        label = None if labels is None else int(labels[rows[0]])
+        posterior = mixture.posterior(matrices[rows[0]], measurement.y[rows[0]].double(), sigma, label)
         found.append((torch.tensor(rows), posterior))
     return found
 
@@ -95,7 +111,8 @@ def _posteriors(process: ReverseProcess) -> list[tuple[Tensor, GaussianMixture]]
     if "posteriors" not in process.memory:
         assert isinstance(process.score_model, GaussianMixture), "checked before the first sample"
         ids = [key.image_id for key in process.streams.keys]
-        found = posteriors(process.score_model, process.measurement, ids, noise_sigma(process))
+        labels = None if process.condition is None else class_labels(process.condition, "the exact posterior")
+        found = posteriors(process.score_model, process.measurement, ids, noise_sigma(process), labels)
         process.memory["posteriors"] = found
     return process.memory["posteriors"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least, check_window, in_window
 from dsg.process import GuidedStep, ReverseProcess
@@ -49,4 +48,4 @@ class FreeDoM(LossGuidance):
         return self.repetitions if in_window(step, self.travel_start, self.travel_stop) else 1
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        return guided.unguided - self.step_size * math.sqrt(guided.step.alpha_bar) * guided.gradient
+        return guided.unguided - self.step_size * guided.step.signal * guided.gradient

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
@@ -42,8 +41,9 @@ class LGDMC(LossGuidance):
         return self.step_size > 0.0
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
-        radius = self.spread * math.sqrt(1.0 - step.alpha_bar)
-        return process.loss_gradient(x_t, step, process.smoothed_loss(x_t, radius, self.draws))
+        radius = self.spread * step.noise
+        kind = "smoothed_loss" if radius > 0.0 else "loss"
+        return process.loss_gradient(x_t, step, process.smoothed_loss(x_t, radius, self.draws), kind)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         return guided.unguided - self.step_size * guided.gradient

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
-from dsg.guidance.base import LossGuidance
+from dsg.guidance.base import EstimateGuidance
 from dsg.guidance.window import check_at_least
-from dsg.process import GuidedStep, LossGradient, ReverseProcess
+from dsg.process import LossGradient, ReverseProcess
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class MPGD(LossGuidance):
+class MPGD(EstimateGuidance):
     """He et al. 2024 (2311.16424), algorithm 1: the clean estimate moves, ε stays,
 
         x̂ ← x̂ − c ∇_x̂ L(x̂, y),   x_prev = the kernel's step with (x̂, ε)
+
+    Under a kernel that reads x̂ and ε as one (all but DDIM) ε moves with x̂.
 
     Args:
         step_size: c ≥ 0, for the norm ‖y − A x̂‖₂ as L; 0 is the unguided sampler.
@@ -36,10 +38,9 @@ class MPGD(LossGuidance):
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """∇_x̂ L: in clean space."""
         prediction = process.predict(x_t, step)
-        return LossGradient(prediction, *process.clean_loss_gradient(prediction.clean_estimate))
+        return LossGradient(prediction, *process.clean_loss_gradient(prediction.clean_estimate), kind="clean_loss")
 
-    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        prediction = guided.guide.prediction
-        moved = prediction.clean_estimate - self.step_size * guided.gradient
-        moved = Prediction(moved, prediction.epsilon, prediction.variance_range)
-        return process.transition(guided.x_t, moved, guided.step).sample(guided.noise)
+    def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
+        prediction = guide.prediction
+        moved = prediction.clean_estimate - self.step_size * guide.gradient
+        return process.with_estimate(prediction, moved, step, keep_epsilon=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.guidance.base import LossGuidance
+from dsg.guidance.base import EstimateGuidance, LossGuidance
 from dsg.guidance.linear import linear_operator, noise_sigma, require_linear
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
@@ -18,7 +18,7 @@ from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class PiGDM(LossGuidance):
+class PiGDM(EstimateGuidance):
     """ΠGDM, Song et al. 2023 (ICLR, "Pseudoinverse-guided diffusion models for inverse problems"), algorithm 1.
 
     With x_0 | x_t ≈ N(x̂, r² I), r² = 1−ā, the likelihood's score is a vector–Jacobian product, J = ∂x̂/∂x_t:
@@ -55,17 +55,20 @@ class PiGDM(LossGuidance):
 
         def minus_inner_product(clean_estimate: State) -> PerSample:
             fixed = clean_estimate.detach()
-            v = operator.gain(process.measurement.y - operator.forward(fixed), 1.0 - step.alpha_bar, variance)
+            v = operator.gain(process.measurement.y - operator.forward(fixed), step.noise_variance, variance)
             return -(v * clean_estimate).flatten(1).sum(dim=1)
 
-        guide = process.loss_gradient(x_t, step, minus_inner_product)
-        return LossGradient(guide.prediction, process.loss(guide.prediction.clean_estimate), guide.gradient)
+        guide = process.loss_gradient(x_t, step, minus_inner_product, kind="likelihood")
+        return replace(guide, loss=process.loss(guide.prediction.clean_estimate))
+
+    def guided_step(
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+    ) -> tuple[State, Transition]:
+        rule = EstimateGuidance if self.update_rule == "score" else LossGuidance
+        return rule.guided_step(self, guide, x_t, step, process)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        signal, variance = math.sqrt(guided.step.alpha_bar), 1.0 - guided.step.alpha_bar
-        if self.update_rule == "published":
-            return guided.unguided - signal * variance * guided.gradient
-        prediction = guided.guide.prediction
-        clean_estimate = prediction.clean_estimate - variance / signal * guided.gradient
-        shifted = prediction.moved_to(clean_estimate, guided.step)
-        return process.transition(guided.x_t, shifted, guided.step).sample(guided.noise)
+        return guided.unguided - guided.step.signal * guided.step.noise_variance * guided.gradient
+
+    def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
+        return guide.prediction.shifted(step.noise * guide.gradient, step)

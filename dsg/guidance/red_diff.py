@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from dsg.diffusion.kernels import Transition
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.data_term import data_term
@@ -49,6 +49,8 @@ class REDDiff(Guidance):
         if not 0.0 < self.learning_rate < math.inf:
             raise UserError(f"learning_rate: RED-diff's must be above 0, got {self.learning_rate}")
 
+    needs_signal = True
+
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         raise TypeError("RED-diff has no reverse step of its own; call `sample`")
 
@@ -56,14 +58,14 @@ class REDDiff(Guidance):
         m, first, second = (torch.zeros_like(x_T) for _ in range(3))
         for count, step in enumerate(process.steps, start=1):
             z = process.noise(m)
-            x_t = math.sqrt(step.alpha_bar) * m + math.sqrt(1.0 - step.alpha_bar) * z
+            x_t = step.signal * m + step.noise * z
             prediction = process.predict(x_t, step)
             loss, data = data_term(m, process)
-            weight = self.regularisation * math.sqrt((1.0 - step.alpha_bar) / step.alpha_bar)
+            weight = self.regularisation * step.sigma
             total = data + weight * (prediction.epsilon - z)
             first = BETAS[0] * first + (1.0 - BETAS[0]) * total
             second = BETAS[1] * second + (1.0 - BETAS[1]) * total**2
             unbiased = (second / (1.0 - BETAS[1] ** count)).sqrt() + FLOOR
             updated = m - self.learning_rate * first / (1.0 - BETAS[0] ** count) / unbiased
-            yield StepRecord(step, x_t, updated, prediction, Transition(m, 0.0), loss, data)
+            yield StepRecord(step, x_t, updated, prediction, Transition(m, 0.0), loss, data, "clean_loss")
             m = updated

@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
@@ -78,25 +76,32 @@ class TFG(LossGuidance):
         return self.recurrence
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+        """∇_{x_t} L̃; for ρ = 0, where no pass through the network is used, ∇_x̂ L̃: what the step moves by is what DSG
+        over this method follows."""
+        loss = self._loss(x_t, step, process)
         if self.rho > 0.0:
-            return process.loss_gradient(x_t, step, self._loss(x_t, step, process))
-        prediction = process.predict(x_t, step)  # no backward pass through the network where none is used
-        return LossGradient(prediction, process.loss(prediction.clean_estimate), torch.zeros_like(x_t))
+            return process.loss_gradient(x_t, step, loss, "smoothed_loss" if self.sigma > 0.0 else "loss")
+        prediction = process.predict(x_t, step)
+        return LossGradient(prediction, *process.clean_loss_gradient(prediction.clean_estimate, loss), "clean_loss")
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         step, clean_estimate = guided.step, guided.guide.prediction.clean_estimate
-        rho = self.rho * weight(self.rho_curve, step, process.steps)
-        variance_part = -rho * guided.gradient / math.sqrt(1.0 - step.beta)
         moved = clean_estimate
         if self.mu > 0.0:
             mu = self.mu * weight(self.mu_curve, step, process.steps)
-            for _ in range(self.iterations):
+            for k in range(self.iterations):
+                if k == 0 and self.rho == 0.0:  # known already
+                    moved = moved - mu * guided.gradient
+                    continue
                 loss = self._loss(guided.x_t, step, process)
                 moved = moved - mu * process.clean_loss_gradient(moved, loss)[1]
-        mean_part = math.sqrt(step.alpha_bar_prev) * (moved - clean_estimate)
-        return guided.unguided + variance_part + mean_part
+        x_prev = guided.unguided + step.prev.signal * (moved - clean_estimate)
+        if self.rho == 0.0:
+            return x_prev
+        rho = self.rho * weight(self.rho_curve, step, process.steps)
+        return x_prev - rho * guided.gradient / math.sqrt(1.0 - step.beta)
 
     def _loss(self, like: State, step: Step, process: ReverseProcess) -> Callable[[State], PerSample]:
         """L̃, with fresh draws."""
-        std = self.sigma * weight(self.sigma_curve, step, process.steps) if self.sigma > 0.0 else 0.0
+        std = self.sigma * (step.noise if self.sigma_curve == "decrease" else 1.0)
         return process.smoothed_loss(like, std, self.draws)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from dsg.diffusion.schedule import Step
-from dsg.guidance.base import LossGuidance
+from dsg.diffusion.level import Step
+from dsg.diffusion.prediction import Prediction
+from dsg.guidance.base import EstimateGuidance
 from dsg.guidance.window import check_at_least
-from dsg.process import GuidedStep, ReverseProcess
-from dsg.types import State
+from dsg.process import LossGradient, ReverseProcess
 
 
 @dataclass(frozen=True)
-class UGD(LossGuidance):
+class UGD(EstimateGuidance):
     """Bansal et al. 2023 (2302.07121), algorithm 1. Forward: the gradient through the network joins ε,
 
         ε̂ = ε + s √(1−ā) ∇_{x_t} L(x̂(x_t), y)
@@ -49,13 +48,12 @@ class UGD(LossGuidance):
     def repeats(self, step: Step) -> int:
         return self.recurrence
 
-    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        prediction, step = guided.guide.prediction, guided.step
-        forward = self.forward_scale * math.sqrt(1.0 - step.alpha_bar) * guided.gradient
+    def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
+        prediction = guide.prediction
+        forward = self.forward_scale * step.noise * guide.gradient
         moved = prediction.clean_estimate
         for _ in range(self.backward_steps):
             moved = moved - self.backward_step_size * process.clean_loss_gradient(moved)[1]
-        delta = moved - prediction.clean_estimate
-        backward = -math.sqrt(step.alpha_bar / (1.0 - step.alpha_bar)) * delta
-        guided_prediction = process.shifted(prediction, forward + backward, step)
-        return process.transition(guided.x_t, guided_prediction, step).sample(guided.noise)
+        backward = moved - prediction.clean_estimate
+        estimate = prediction.shifted(forward, step).clean_estimate + backward
+        return prediction.moved_to(process.bounded(estimate), step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.level import Step
 from dsg.errors import UserError
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.models.mixture import GaussianMixture
 from dsg.types import PerSample, State
 
@@ -43,7 +43,7 @@ class TypicalSet:
         return (self._surprise(x, alpha_bar) - mean) / std
 
     def _surprise(self, x: State, alpha_bar: float) -> PerSample:
-        return -self.mixture.log_prob(x, NoiseLevel(0.0, alpha_bar))
+        return -self.mixture.log_prob(x, NoiseLevel.from_alpha_bar(0.0, alpha_bar))
 
     @cached_property
     def _draws(self) -> tuple[State, State]:

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from dsg.combiners.base import labels_of
 from dsg.combiners.noisy_classifier import NoisyClassifier
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import class_labels
+from dsg.diffusion.level import CLEAN, NoiseLevel
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State, expand_to
@@ -41,11 +41,12 @@ class ReciprocalPath:
 
     def add(self, record: StepRecord, process: ReverseProcess) -> None:
         """One step, in order from the noisiest."""
-        labels, step = labels_of(process), record.step
+        condition, step = process.condition, record.step
+        labels = class_labels(condition, "reciprocal_path")
         h, g = self._reciprocal(record.x_t, step, labels)
         with torch.no_grad():
-            conditional = process.score_model(record.x_t, step, labels).epsilon
-        excess = (conditional - record.prediction.epsilon) / math.sqrt(1.0 - step.alpha_bar)
+            conditional = process.score_model(record.x_t, step, condition).epsilon
+        excess = (conditional - record.prediction.epsilon) / step.noise
         rate = h * (g.double() * excess.double()).flatten(1).sum(1)
         if self._before is None:
             self.start, self.decrease, self.by_steps = h, torch.zeros_like(h), torch.zeros_like(h)
@@ -57,7 +58,7 @@ class ReciprocalPath:
         self._before = rate, step.alpha_bar
         if step.index == 0:
             self.decrease = self.decrease - math.log(step.alpha_bar) * rate
-            self.end, _ = self._reciprocal(record.x_prev, NoiseLevel(0.0, 1.0), labels)
+            self.end, _ = self._reciprocal(record.x_prev, CLEAN, labels)
             self._before = None
 
     @property

@@ -1,4 +1,4 @@
-"""What a score model is: a frozen network in one convention, with its schedule and the shape of its state."""
+"""What a score model is: a frozen network that gives both halves of a noisy state, with all that it alone knows."""
 
 from __future__ import annotations
 
@@ -6,38 +6,52 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import ClassLabels, Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Schedule
 from dsg.types import Image, State
 
 
 class ScoreModel(nn.Module, ABC):
-    """A frozen model of ε, or of the score −ε/√(1−ā), at any noise level.
+    """A frozen model of x_t = √ā x̂ + √(1−ā) ε at the noise levels of its schedule.
 
-    Subclasses set `schedule` and `shape` (of one state, no batch); with classes `num_classes` and, if they were trained
-    with dropped labels, `null_class`; and `learns_variance` where they return a `variance_range`. They call `freeze()`
-    at the end of `__init__`. A score model knows nothing of tasks and guidance.
+    A network in other coordinates (variance-exploding, EDM, a flow) is wrapped: states here are variance-preserving.
+    Subclasses set `schedule` and `shape` (of one state, no batch); `clean_range` where clean states have one; with
+    classes `num_classes` and, if they were trained with dropped labels, `null_class`; and `learns_variance` where they
+    return a `variance_range`. They call `freeze()` at the end of `__init__`. A score model knows nothing of tasks and
+    guidance.
     """
 
-    schedule: NoiseSchedule
+    schedule: Schedule
     shape: tuple[int, ...]
+    clean_range: tuple[float, float] | None = None  # of clean states, to which x̂ may be clamped; None for latents
     num_classes: int | None = None
     null_class: int | None = None  # the label for "no class"; without it a model with classes needs labels
     learns_variance: bool = False
 
     @abstractmethod
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        """Predict the noise in `x_t`.
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        """x̂ and ε of `x_t`, float32 or better, each as exactly as the family allows.
 
         Args:
             x_t: (B, *shape), float32.
             level: the noise level of the whole batch.
-            condition: class labels, (B,) int64 in [0, num_classes); None is unconditional.
+            condition: what `condition` made; None is unconditional.
         """
+
+    def condition(self, labels: Tensor | None) -> Condition | None:
+        """What this model is told of examples with these class labels, (B,): None where there are none."""
+        return None if labels is None else ClassLabels(labels)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it takes a condition."""
+        return self.num_classes is not None
 
     @property
     def knows_marginal(self) -> bool:
-        """Whether it can be evaluated without a class: an unconditional model, or one with a null class."""
+        """Whether it can be evaluated without a condition: an unconditional model, or one with a null class."""
         return self.num_classes is None or self.null_class is not None
 
     @property

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import Condition, class_labels
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import PerSample, State
@@ -40,7 +42,7 @@ class UniformIntervals(ScoreModel):
         self,
         intervals: Sequence[tuple[float, float]] = ((-2.0, -1.0), (1.0, 2.0)),
         weights: Sequence[float] | None = None,
-        schedule: NoiseSchedule | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
         bounds = torch.tensor([tuple(pair) for pair in intervals], dtype=torch.float64)
@@ -58,11 +60,15 @@ class UniformIntervals(ScoreModel):
     def knows_marginal(self) -> bool:
         return True  # the sum over all intervals
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        return ModelOutput((-((1.0 - level.alpha_bar) ** 0.5) * self.score(x_t, level, condition)).float())
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        labels = None if condition is None else class_labels(condition, "UniformIntervals")
+        score = self.score(x_t, level, labels)
+        return Prediction(self._denoised(x_t, score, level, labels).float(), (-level.noise * score).float())
 
     def score(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
         """∇ log p_t(x), or of p_t(x | class), (B, 1) float64."""
+        if level.signal == 0.0:
+            return -x.double()
         log_mass, upper, lower = self._masses(x, level.alpha_bar)
         # φ(b)/(Φ(b) − Φ(a)) as one exponential, for both may be smaller than any number
         ratio = [(-0.5 * z.square() - log_mass).exp() / math.sqrt(2 * math.pi) for z in (upper, lower)]
@@ -70,8 +76,14 @@ class UniformIntervals(ScoreModel):
         return (share * (ratio[0] - ratio[1])).sum(1, keepdim=True) / (1.0 - level.alpha_bar) ** 0.5
 
     def denoise(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
-        """E[x_0 | x_t] = (x_t + (1−ā) score)/√ā, (B, 1) float64."""
-        return (x.double() + (1.0 - level.alpha_bar) * self.score(x, level, condition)) / level.alpha_bar**0.5
+        """E[x_0 | x_t] = (x_t + (1−ā) score)/√ā, (B, 1) float64; the mean of all at ā = 0."""
+        return self._denoised(x, self.score(x, level, condition), level, condition)
+
+    def _denoised(self, x: State, score: State, level: NoiseLevel, condition: Tensor | None) -> State:
+        if level.signal > 0.0:
+            return (x.double() + level.noise_variance * score) / level.signal
+        share = self._log_joint(x, 0.0, condition).softmax(1)
+        return share @ self._bounds.to(x.device).mean(1, keepdim=True)
 
     def log_prob(self, x: State, level: NoiseLevel | None = None, condition: Tensor | None = None) -> PerSample:
         """log p_t(x), or log p_t(x | class); without a level, of clean samples. (B,) float64."""
@@ -108,6 +120,8 @@ class UniformIntervals(ScoreModel):
         else:
             log_mass = self._masses(x, alpha_bar)[0]
         joint = self._log_weights.to(x.device) + log_mass - (alpha_bar**0.5 * (high - low)).log()
+        if alpha_bar == 0.0:  # every p_0(x | i) is N(0, 1)
+            joint = self._log_weights.to(x.device) - 0.5 * (x.double().square() + math.log(2 * math.pi))
         if condition is None:
             return joint
         other = torch.arange(len(low), device=x.device) != condition.to(x.device)[:, None]

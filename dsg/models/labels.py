@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.errors import UserError
 from dsg.types import State
 
 
 def labels_for(
-    x_t: State, condition: Tensor | None, num_classes: int | None, null_class: int | None = None
+    x_t: State, condition: Condition | None, num_classes: int | None, null_class: int | None = None
 ) -> Tensor | None:
     """(B,) int64 on `x_t`'s device, or None for a network without classes.
 
@@ -27,9 +28,11 @@ def labels_for(
     if condition is None:
         return None
     if num_classes is None:
+        raise UserError("score model: unconditional and takes no condition; drop the condition, or use another model")
+    if not isinstance(condition, ClassLabels):
+        raise UserError(f"score model: conditional on class labels, and cannot use a {type(condition).__name__}")
+    if condition.labels.shape != (len(x_t),):
         raise UserError(
-            "score model: unconditional and takes no class labels; drop the condition, or use another model"
+            f"score model: class labels must be ({len(x_t)},), one per state, got {tuple(condition.labels.shape)}"
         )
-    if condition.shape != (len(x_t),):
-        raise UserError(f"score model: class labels must be ({len(x_t)},), one per state, got {tuple(condition.shape)}")
-    return condition.to(device=x_t.device, dtype=torch.long)
+    return condition.labels.to(device=x_t.device, dtype=torch.long)

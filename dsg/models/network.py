@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import load_exactly
+from dsg.models.coordinates import Coordinates, VariancePreserving
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
-from dsg.models.prediction_types import Prediction, as_model_output
+from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
 from dsg.types import State
 
 
@@ -24,8 +27,14 @@ class NetworkModel(ScoreModel):
     Args:
         network: the module, by `class_path` in a config.
         shape: shape of one state, without the batch: [3, 64, 64] for images in [−1, 1], [2] for points of the plane.
-        predicts: what the network was trained for: the noise `epsilon`, the velocity `v`, or the clean `sample`.
+        predicts: what the network was trained for: the noise `epsilon`, the velocity `v` of the variance-preserving
+            path, the clean `sample`, or the velocity ε − x_0 of a `flow`.
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
+        coordinates: in which it sees the state; null is variance-preserving, x is then x_t and t the timestep. For EDM
+            set `predicts: sample`, a SigmaSchedule and VarianceExploding; for a rectified flow `predicts: flow`, a
+            FlowSchedule and RectifiedFlow.
+        clean_range: smallest and largest value of clean states, to which x̂ may be clamped; null for states that have
+            no range, as points of the plane and latents.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         learns_variance: the network answers twice the state's channels; the second half is the range of its variance.
@@ -41,8 +50,10 @@ class NetworkModel(ScoreModel):
         self,
         network: nn.Module,
         shape: tuple[int, ...],
-        predicts: Prediction = "epsilon",
-        schedule: NoiseSchedule | None = None,
+        predicts: PredictionType = "epsilon",
+        schedule: Schedule | None = None,
+        coordinates: Coordinates | None = None,
+        clean_range: tuple[float, float] | None = (-1.0, 1.0),
         num_classes: int | None = None,
         null_class: int | None = None,
         learns_variance: bool = False,
@@ -50,23 +61,27 @@ class NetworkModel(ScoreModel):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        if predicts not in ("epsilon", "v", "sample"):
-            raise UserError(f"NetworkModel: predicts must be epsilon, v or sample, got {predicts!r}")
+        self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
+        check_prediction_type(predicts, self.schedule)
+        if clean_range is not None and not clean_range[0] < clean_range[1]:
+            raise UserError(f"NetworkModel: clean_range must be low < high, or null, got {clean_range}")
         if null_class is not None and num_classes is None:
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
             load_exactly(network, checkpoint)
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
-        self.predicts: Prediction = predicts
-        self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
+        self.predicts: PredictionType = predicts
+        self.coordinates = coordinates or VariancePreserving()
+        self.clean_range = clean_range
         self.num_classes = num_classes
         self.null_class = null_class
         self.learns_variance = learns_variance
         self.channels_last = channels_last
         self.freeze()
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)
-        prediction = call_network(self.network, x_t, level.t, labels, self.channels_last)
-        return as_model_output(prediction, x_t, level.alpha_bar, self.predicts, self.learns_variance)
+        scale, time = self.coordinates.scale(level), self.coordinates.time(level)
+        output = call_network(self.network, scale * x_t, time, labels, self.channels_last)
+        return read_output(output, x_t, level, self.predicts, self.learns_variance)

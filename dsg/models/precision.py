@@ -5,24 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dsg.types import State
+from dsg.types import State, at_least_float32
 
 
 def call_network(
     network: nn.Module, x_t: State, t: float, condition: Tensor | None = None, channels_last: bool = False
 ) -> State:
-    """network(x_t, t[, condition]) → (B, ...) float32; an object with a `sample` (diffusers) stands for that tensor.
+    """network(x_t, t[, condition]) → (B, ...); an object with a `sample` (diffusers) stands for that tensor.
 
-    The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the timestep stays float32, where
-    every step of a table is distinct. Differentiable in `x_t`.
+    The answer is float32 or better. The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the
+    timestep stays in that of `x_t`, float32 at least, where every step of a table is distinct. Differentiable in `x_t`.
     """
     weights = next((p for p in network.parameters() if p.is_floating_point()), x_t)
     x = x_t.to(weights.dtype)
     if channels_last and x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
-    times = torch.full((len(x_t),), t, dtype=torch.float32, device=x_t.device)
+    times = torch.full((len(x_t),), t, dtype=at_least_float32(x_t).dtype, device=x_t.device)
     output = network(x, times) if condition is None else network(x, times, condition)
-    return getattr(output, "sample", output).float()
+    return at_least_float32(getattr(output, "sample", output))
 
 
 def to_memory_format(network: nn.Module, channels_last: bool) -> nn.Module:

@@ -1,38 +1,55 @@
-"""What a network may have been trained to predict, and the one convention (ε) that the rest of the house speaks.
+"""What a network may have been trained to predict, and how both halves follow from it.
 
-x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0        (Salimans & Ho 2022, app. D)
+x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0        (Salimans & Ho 2022, 2202.00512, app. D)
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
-from dsg.diffusion.prediction import ModelOutput
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
-from dsg.types import State
+from dsg.types import State, at_least_float32
 
-Prediction = Literal["epsilon", "v", "sample"]
+PredictionType = Literal["epsilon", "v", "sample", "flow"]
 
 
-def to_epsilon(prediction: State, x_t: State, alpha_bar: float, predicts: Prediction) -> State:
-    """ε from a network's prediction at `x_t`; all (B, *shape), float32.
+def check_prediction_type(predicts: str, schedule: Schedule) -> None:
+    """Raise UserError for another word, or for ε at a schedule that begins at ā = 0."""
+    if predicts not in get_args(PredictionType):
+        raise UserError(f"predicts: must be epsilon, v, sample or flow, got {predicts!r}")
+    if predicts == "epsilon" and schedule.noisiest.signal == 0.0:
+        raise UserError(
+            "predicts: epsilon says nothing of x_0 at ā = 0, where the schedule begins; the network must predict v or "
+            "sample, or its schedule is another one"
+        )
 
-    epsilon: itself. v: √ā v + √(1−ā) x_t. sample (x̂): (x_t − √ā x̂)/√(1−ā).
+
+def both_halves(
+    output: State, x_t: State, level: NoiseLevel, predicts: PredictionType, variance_range: State | None = None
+) -> Prediction:
+    """x̂ and ε from a network's output at `x_t`; all (B, *shape), float32 or better.
+
+    - epsilon, v, sample: of the variance-preserving x_t.
+    - flow: the velocity ε − x_0 of the straight path x = (1−t) x_0 + t ε, x = x_t/(√ā + √(1−ā)):
+      x̂ = x − t·output, ε = x + (1−t)·output.
     """
-    signal, noise = alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5
-    prediction, x_t = prediction.float(), x_t.float()
+    output, x_t = at_least_float32(output), at_least_float32(x_t)
     if predicts == "epsilon":
-        return prediction
+        return Prediction.from_epsilon(output, x_t, level, variance_range)
     if predicts == "v":
-        return signal * prediction + noise * x_t
+        return Prediction.from_velocity(output, x_t, level, variance_range)
     if predicts == "sample":
-        return (x_t - signal * prediction) / noise
-    raise UserError(f"predicts: must be epsilon, v or sample, got {predicts!r}")
+        return Prediction.from_clean(output, x_t, level, variance_range)
+    x, t = x_t / (level.signal + level.noise), level.noise / (level.signal + level.noise)
+    return Prediction(x - t * output, x + (1.0 - t) * output, variance_range)
 
 
-def training_target(clean: State, epsilon: State, alpha_bar: float | Tensor, predicts: Prediction) -> State:
+def training_target(clean: State, epsilon: State, alpha_bar: float | Tensor, predicts: PredictionType) -> State:
     """What a network that `predicts` is trained to say of x_t = √ā x_0 + √(1−ā) ε; (B, *shape).
 
     `alpha_bar` is one number, or a tensor that broadcasts against the states.
@@ -41,24 +58,26 @@ def training_target(clean: State, epsilon: State, alpha_bar: float | Tensor, pre
         return epsilon
     if predicts == "sample":
         return clean
+    if predicts == "flow":
+        return epsilon - clean
     return alpha_bar**0.5 * epsilon - (1.0 - alpha_bar) ** 0.5 * clean
 
 
-def as_model_output(
-    prediction: Tensor, x_t: State, alpha_bar: float, predicts: Prediction, learns_variance: bool = False
-) -> ModelOutput:
-    """A network's (B, C, ...), or (B, 2C, ...) where the second half is the range of a learned variance, in ε.
+def read_output(
+    output: Tensor, x_t: State, level: NoiseLevel, predicts: PredictionType, learns_variance: bool = False
+) -> Prediction:
+    """A network's (B, C, ...), or (B, 2C, ...) where the second half is the range of a learned variance.
 
     Raises:
         UserError: if the network's answer has another shape.
     """
     expected = (len(x_t), (2 if learns_variance else 1) * x_t.shape[1], *x_t.shape[2:])
-    if prediction.shape != expected:
+    if output.shape != expected:
         raise UserError(
-            f"score model: the network answers {tuple(prediction.shape)} to a state {tuple(x_t.shape)}, expected "
+            f"score model: the network answers {tuple(output.shape)} to a state {tuple(x_t.shape)}, expected "
             f"{expected}; mend the network, its shape or learns_variance"
         )
-    variance_range = None
-    if learns_variance:
-        prediction, variance_range = prediction.float().chunk(2, dim=1)
-    return ModelOutput(to_epsilon(prediction, x_t, alpha_bar, predicts), variance_range)
+    if not learns_variance:
+        return both_halves(output, x_t, level, predicts)
+    output, variance_range = at_least_float32(output).chunk(2, dim=1)
+    return both_halves(output, x_t, level, predicts, variance_range)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import ClassLabels, Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import Image, State
@@ -56,12 +57,16 @@ class ScoreError(ScoreModel):
         self.score_model, self.size, self.on = score_model, size, on
         self.schedule, self.shape = score_model.schedule, score_model.shape
         self.num_classes, self.null_class = score_model.num_classes, score_model.null_class
-        self.learns_variance = score_model.learns_variance
+        self.learns_variance, self.clean_range = score_model.learns_variance, score_model.clean_range
         d, random = math.prod(self.shape), np.random.Generator(np.random.PCG64DXSM(seed))
         waves = torch.from_numpy(random.standard_normal((min(d, RANK), d)))
         self._waves = frequency * waves / waves.norm(dim=1, keepdim=True)  # float64, no buffers: no cast may touch them
         self._phases = torch.from_numpy(random.uniform(0, 2 * math.pi, d))
         self.freeze()
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.score_model.is_conditional
 
     @property
     def knows_marginal(self) -> bool:
@@ -77,15 +82,18 @@ class ScoreError(ScoreModel):
     def encode(self, image: Image) -> State:
         return self.score_model.encode(image)
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        output = self.score_model(x_t, level, condition)
+    def condition(self, labels: Tensor | None) -> Condition | None:
+        return self.score_model.condition(labels)
+
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        prediction = self.score_model(x_t, level, condition)
         if self.size == 0 or (self.on == "conditional" and condition is None):
-            return output
-        change = (1.0 - level.alpha_bar) ** 0.5 * self.size * self.error(x_t, level)
-        if self.on == "conditional" and self.null_class is not None:
-            labelled = (condition != self.null_class).reshape(-1, *[1] * len(self.shape))
-            change = torch.where(labelled, change, torch.zeros_like(change))
-        return output._replace(epsilon=(output.epsilon.double() - change).float())
+            return prediction
+        change = level.noise * self.size * self.error(x_t, level)
+        if self.on == "conditional" and self.null_class is not None and isinstance(condition, ClassLabels):
+            labelled = (condition.labels != self.null_class).reshape(-1, *[1] * len(self.shape))
+            change = torch.where(labelled.to(change.device), change, torch.zeros_like(change))
+        return prediction.shifted(-change.float(), level)
 
     def error(self, x: State, level: NoiseLevel) -> State:
         """e(x, t), (B, *shape) float64."""
@@ -93,5 +101,5 @@ class ScoreError(ScoreModel):
             self._waves, self._phases = self._waves.to(x.device), self._phases.to(x.device)
         turns = x.double().flatten(1) @ self._waves.T
         d = len(self._phases)
-        angles = turns.repeat(1, -(-d // turns.shape[1]))[:, :d] + self._phases + 2 * math.pi * level.alpha_bar**0.5
+        angles = turns.repeat(1, -(-d // turns.shape[1]))[:, :d] + self._phases + 2 * math.pi * level.signal
         return ((2 / d) ** 0.5 * angles.cos()).reshape(x.shape)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from dsg.combiners.base import Conditional, PredictionCombiner
+from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel, Transition
+from dsg.diffusion.kernels.base import Predict
+from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
-from dsg.diffusion.prediction import ModelOutput, Prediction
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
 from dsg.types import PerSample, State
 from tasks.base import Measurement, Task
+
+GradientKind = Literal["loss", "smoothed_loss", "clean_loss", "likelihood", "classifier"]
+"""What a gradient is of, so that norms of different things are not shown as one:
+
+loss: ∇_{x_t} L(x̂(x_t), y) · smoothed_loss: ∇_{x_t} of L averaged around x̂ · clean_loss: ∇_x̂ L(x̂, y), in clean space ·
+likelihood: −∇_{x_t} log p(y | x_t) · classifier: −∇_{x_t} log p(c | x_t)
+"""
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,14 @@ class LossGradient:
     Args:
         prediction: the model's prediction at x_t, without a graph.
         loss: L(x̂(x_t), y), (B,).
-        gradient: g = ∇_{x_t} L, (B, *shape), by one backward pass of ΣL.
+        gradient: g, (B, *shape), by one backward pass of ΣL.
+        kind: what g is of.
     """
 
     prediction: Prediction
     loss: PerSample
     gradient: State
+    kind: GradientKind = "loss"
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ class ReverseProcess:
         kernel: turns predictions into transitions.
         streams: the batch's random streams.
         steps: the reverse steps, noisiest first.
-        condition: class labels (B,), or None.
-        clip_denoised: clamp x̂ to [−1, 1].
+        condition: what the model is told besides the state, or None.
+        clip_denoised: clamp x̂ to the model's range of clean states, if it has one.
         combiner: turns network evaluations into one prediction; by default the evaluation under `condition`.
     """
 
@@ -89,7 +99,7 @@ class ReverseProcess:
         kernel: ReverseKernel,
         streams: NoiseStreams,
         steps: Sequence[Step],
-        condition: Tensor | None = None,
+        condition: Condition | None = None,
         clip_denoised: bool = True,
         combiner: PredictionCombiner | None = None,
     ) -> None:
@@ -100,7 +110,7 @@ class ReverseProcess:
         self.streams = streams
         self.steps = steps
         self.condition = condition
-        self.clip_denoised = clip_denoised
+        self._bounds = score_model.clean_range if clip_denoised else None
         self.combiner = combiner or Conditional()
         self.forwards = 0  # network evaluations, and
         self.backwards = 0  # backward passes through it, of every sample of the batch
@@ -109,13 +119,23 @@ class ReverseProcess:
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
     def evaluate(
-        self, x_t: State, step: Step, condition: Tensor | None, score_model: ScoreModel | None = None
-    ) -> ModelOutput:
+        self, x_t: State, step: Step, condition: Condition | None, score_model: ScoreModel | None = None
+    ) -> Prediction:
         """One evaluation of the network (or of another one) under `condition`, float32."""
         self.forwards += 1
         device, dtype, enabled = self._autocast
         with torch.autocast(device, dtype, enabled=enabled):
             return (score_model or self.score_model)(x_t, step, condition)
+
+    def clamped(self, prediction: Prediction, x_t: State, level: NoiseLevel) -> Prediction:
+        """The prediction with x̂ inside the model's range of clean states, where it has one, and ε recomputed."""
+        if (bounds := self._bounds) is None:
+            return prediction
+        return prediction.clamped(*bounds, x_t, level)
+
+    def bounded(self, clean_estimate: State) -> State:
+        """x̂ inside the model's range of clean states, where it has one."""
+        return clean_estimate if self._bounds is None else clean_estimate.clamp(*self._bounds)
 
     def predict(self, x_t: State, step: Step) -> Prediction:
         """x̂ and ε at `x_t`, float32, as the combiner has them: one network evaluation, or as many as it takes."""
@@ -125,10 +145,12 @@ class ReverseProcess:
         """L(x̂, y) of the decoded estimate, (B,)."""
         return self.task.loss(self.score_model.decode(clean_estimate), self.measurement)
 
-    def loss_gradient(self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None) -> LossGradient:
+    def loss_gradient(
+        self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None, kind: GradientKind = "loss"
+    ) -> LossGradient:
         """One forward and one backward pass: ∇_{x_t} of `loss(x̂(x_t))`, by default the task's.
 
-        The backward goes to the input only; weights must not require gradients.
+        The backward goes to the input only; weights must not require gradients. `kind` says what the loss is.
         """
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
@@ -136,7 +158,7 @@ class ReverseProcess:
             value = (loss or self.loss)(prediction.clean_estimate)
             (gradient,) = torch.autograd.grad(value.sum(), x_t)
         self.backwards += 1
-        return LossGradient(prediction.detach(), value.detach(), gradient)
+        return LossGradient(prediction.detach(), value.detach(), gradient, kind)
 
     def clean_loss_gradient(
         self, clean_estimate: State, loss: Callable[[State], PerSample] | None = None
@@ -148,10 +170,18 @@ class ReverseProcess:
             (gradient,) = torch.autograd.grad(value.sum(), clean_estimate)
         return value.detach(), gradient
 
-    def shifted(self, prediction: Prediction, shift: State, step: Step) -> Prediction:
-        """The prediction with ε + shift, and x̂ moved with it by −√((1−ā)/ā) shift; clamped where the process clamps."""
-        moved = prediction.clean_estimate - math.sqrt((1.0 - step.alpha_bar) / step.alpha_bar) * shift
-        return prediction.moved_to(moved.clamp(-1.0, 1.0) if self.clip_denoised else moved, step)
+    def with_estimate(
+        self, prediction: Prediction, clean_estimate: State, step: NoiseLevel, keep_epsilon: bool = False
+    ) -> Prediction:
+        """The prediction with another x̂, so that the kernel sees it.
+
+        Args:
+            keep_epsilon: put back the network's own noise, where the kernel reads ε apart from x̂. Others read the two
+                as one, and ε moves with x̂ all the same.
+        """
+        if keep_epsilon and self.kernel.renoises:
+            return replace(prediction, clean_estimate=clean_estimate)
+        return prediction.moved_to(clean_estimate, step)
 
     def smoothed_loss(self, like: State, std: float, draws: int) -> Callable[[State], PerSample]:
         """x̂ ↦ −log (1/K Σ_k exp(−L(x̂ + std·z_k, y))), (B,), with K fixed draws; L itself where std is 0."""
@@ -165,12 +195,21 @@ class ReverseProcess:
 
         return loss
 
-    def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
-        """The unguided step's mean and standard deviation."""
-        transition = self.kernel.transition(x_t, prediction, step)
-        return self.kernel.correct(
-            transition, x_t, prediction, step, lambda state: self.predict(state, self.steps[step.position + 1])
-        )
+    def transition(
+        self, x_t: State, prediction: Prediction, step: Step, predict: Callable[[State, Step], Prediction] | None = None
+    ) -> Transition:
+        """The step's mean and standard deviation from a prediction at `x_t`.
+
+        Args:
+            predict: how `prediction` was made, for a kernel that evaluates further; by default `self.predict`.
+        """
+        predict = predict or self.predict
+        further: Predict = lambda state, level: predict(state, step.at(level))  # noqa: E731
+        return self.kernel.transition(x_t, prediction, step, further)
+
+    def unguided_transition(self, x_t: State, prediction: Prediction, step: Step, guided: Transition) -> Transition:
+        """That from the network's own prediction, for the record; `guided` where it would cost evaluations."""
+        return self.transition(x_t, prediction, step) if self.kernel.evaluations == 1 else guided
 
     def renoise(self, x_prev: State, step: Step) -> State:
         """Back up over `step` along the forward process: √(ā/ā_prev) x_prev + √(1−ā/ā_prev) z' (time travel)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dsg.diffusion.kernels import Transition
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.types import PerSample, State, per_sample_norm
 
 
@@ -19,9 +19,10 @@ class StepRecord:
         x_t: the state before, (B, *shape).
         x_prev: the state after.
         prediction: of the network at `x_t`.
-        transition: the unguided mean and standard deviation.
+        transition: the unguided mean and standard deviation; the guided ones where those would cost evaluations.
         loss: L(x̂, y), (B,); None where the step was not guided.
-        gradient: ∇_{x_t} L, (B, *shape); None where the step was not guided.
+        gradient: the one that guided, (B, *shape); None where the step was not guided.
+        gradient_kind: what it is of; see `dsg.process.GradientKind`.
     """
 
     step: Step
@@ -31,6 +32,7 @@ class StepRecord:
     transition: Transition
     loss: PerSample | None = None
     gradient: State | None = None
+    gradient_kind: str = "loss"
 
     @property
     def displacement(self) -> State:
@@ -44,12 +46,12 @@ class StepRecord:
 
     @property
     def gradient_norm(self) -> PerSample | None:
-        """‖∇L‖₂, (B,)."""
+        """‖g‖₂ of the gradient that guided, (B,)."""
         return None if self.gradient is None else per_sample_norm(self.gradient)
 
     @property
     def cosine(self) -> PerSample | None:
-        """Cosine between the displacement and −∇L, (B,); 0 where either vanishes."""
+        """Cosine between the displacement and −g, (B,); 0 where either vanishes."""
         if self.gradient is None:
             return None
         inner = -(self.displacement * self.gradient).flatten(1).sum(1)

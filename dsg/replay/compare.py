@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
 from dsg.process import ReverseProcess
 from dsg.replay.record import RecordedNoise, Trajectory, load_network, read_record
@@ -22,11 +21,11 @@ def network_deviations(folder: Path) -> list[tuple[int, float]]:
     labels = recorded.get("class_labels")
     deviations = []
     for i, t in enumerate(recorded["t"].tolist()):
-        condition = None if labels is None else labels[i : i + 1]
+        level, condition = model.schedule.level(t), model.condition(None if labels is None else labels[i : i + 1])
         with torch.no_grad():
-            output = model(recorded["x"][i : i + 1], NoiseLevel(t, float(model.schedule.alpha_bar[t])), condition)
-        ours = torch.cat([part for part in output if part is not None], dim=1)
-        deviations.append((t, _largest(ours, recorded["out"][i : i + 1])))
+            prediction = model(recorded["x"][i : i + 1], level, condition)
+        output = [part for part in (prediction.epsilon, prediction.variance_range) if part is not None]
+        deviations.append((t, _largest(torch.cat(output, dim=1), recorded["out"][i : i + 1])))
     return deviations
 
 
@@ -57,7 +56,7 @@ def _process(trajectory: Trajectory) -> ReverseProcess:
     sampler, streams = trajectory.sampler, RecordedNoise(trajectory.tensors["noise"])
     return ReverseProcess(
         sampler.score_model, sampler.task, trajectory.measurement, sampler.kernel, streams,
-        sampler.score_model.schedule.respace(sampler.steps), clip_denoised=sampler.clip_denoised,
+        sampler.levels, clip_denoised=sampler.clip_denoised,
     )  # fmt: skip
 
 

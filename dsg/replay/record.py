@@ -97,7 +97,7 @@ def read_trajectory(path: Path, network: Path) -> Trajectory:
             steps=int(meta["steps"]),
             clip_denoised=meta["clip_denoised"] == "True",
         )
-        visited = [step.t for step in sampler.score_model.schedule.respace(sampler.steps)]
+        visited = [step.t for step in sampler.levels]
         if visited != tensors["timesteps"].tolist():
             raise UserError(f"recorded timesteps {tensors['timesteps'].tolist()}, ours are {visited}")
         if tensors["x_T"].shape[1:] != sampler.score_model.shape:

@@ -64,7 +64,7 @@ OPTIONS = {
     "no number": _("--model.guidance.guidance_rate", "much", says=("guidance_rate", "float", "much")),
     "half an image": _("--data.batch_size", "1.5", says=("data", "batch_size", "int", "1.5")),
     "no truth value": _("--model.clip_denoised", "perhaps", says=("model.clip_denoised", "bool", "perhaps")),
-    "no such choice": _("--model.spacing", "odd", says=("model.spacing", "'even', 'leading', 'trailing'", "odd")),
+    "no such choice": _("--model.spacing", "odd", says=("model.spacing", "odd")),
     "option without its value": _("--model.steps", says=("model.steps", "expected one argument")),
     "no task": _("--model.task", "null", says=("model.task",)),
 }  # fmt: skip
@@ -107,10 +107,12 @@ METHODS = {
         "--data.image_size", "20", says=("factor 8", "20x20"),
     ),
     "square that does not fit": _("--model.task", "tasks.BoxInpainting", says=("BoxInpainting", "16x16")),
-    "no steps": _("--model.steps", "0", says=("steps", "1 to 1000", "0")),
+    "no steps": _("--model.steps", "0", says=("steps", "at least 1", "0")),
     "more steps than levels": _("--model.steps", "1001", says=("steps", "1 to 1000", "1001")),
-    "steps in words": _("--model.steps", "many", says=("steps", "ddimN", "many")),
-    "stride that does not exist": _("--model.steps", "ddim999", says=("steps", "no integer stride", "999")),
+    "steps in words": _("--model.steps", "many", says=("model.steps", "int", "many")),
+    "stride that does not exist": _(
+        "--model.steps", "999", "--model.spacing", "IntegerStride", says=("steps", "no integer stride", "999")
+    ),
     "variance that is not learned": _(
         "--model.kernel", "dsg.diffusion.kernels.DDPM", "--model.kernel.variance", "learned_range",
         says=("learned_range", "fixed_small"),

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from dsg.diffusion.condition import Condition
+from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import NoiseStreams, Purpose
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
 from dsg.types import Image, PerSample, State
 from tasks.base import Measurement, Task
@@ -36,11 +37,12 @@ class MirroredModel(ScoreModel):
     def __init__(self, model: ScoreModel) -> None:
         super().__init__()
         self.model, self.schedule, self.shape = model, model.schedule, model.shape
-        self.learns_variance = model.learns_variance
+        self.learns_variance, self.clean_range = model.learns_variance, model.clean_range
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        epsilon, variance_range = self.model(flip(x_t), level, condition)
-        return ModelOutput(flip(epsilon), None if variance_range is None else flip(variance_range))
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        seen = self.model(flip(x_t), level, condition)
+        variance_range = None if seen.variance_range is None else flip(seen.variance_range)
+        return Prediction(flip(seen.clean_estimate), flip(seen.epsilon), variance_range)
 
 
 class MirroredOperator(Operator):

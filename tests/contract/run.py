@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from dsg.diffusion.kernels import DDIM, DDPM, ReverseKernel
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.guidance import Guidance
 from dsg.models.base import ScoreModel

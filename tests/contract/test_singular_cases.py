@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dsg.diffusion.noise import NoiseStreams
+from dsg.diffusion.spacing import Even
 from dsg.guidance import LossGuidance, Unguided
 from dsg.models.mixture import GaussianMixture
 from tasks import Denoising, GaussianNoise, InverseProblem, Measurement, Task
@@ -44,7 +45,7 @@ def test_without_a_gradient_every_step_of_loss_guidance_is_the_unguided_one_bit_
         for guidance in (method.guidance, Unguided())
     ]
     with torch.no_grad():
-        for step in model.schedule.respace(10):
+        for step in Even().steps(model.schedule, 10):
             guided, unguided = (s.guidance.step(x_t, step, process).x_prev for s, process in pairs)
             assert torch.equal(guided, unguided), step
 

@@ -8,8 +8,10 @@ import torch
 
 from dsg.combiners import ClassifierFree, PiecewiseLinear
 from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun
+from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DPS, Unguided
 from dsg.models.mixture import GaussianMixture
@@ -24,7 +26,7 @@ def run(kernel, steps, x_T, mixture=None, guidance=None, combiner=None, labels=N
     model = mixture or GaussianMixture([1.0], torch.zeros(1, 1), VARIANCE, schedule=SCHEDULE)
     options = {} if combiner is None else {"combiner": combiner}
     sampler = Sampler(
-        model, Denoising(), guidance or Unguided(), kernel, steps, "log_snr", clip_denoised=False, **options
+        model, Denoising(), guidance or Unguided(), kernel, steps, LogSNR(), clip_denoised=False, **options
     )
     process = sampler.begin(torch.zeros(len(x_T), 1), EnsembleStreams(SampleKey(0, "x"), len(x_T)), labels)
     for record in sampler.run(process, x_T):
@@ -69,7 +71,7 @@ def test_every_stochastic_sampler_ends_at_the_variance_of_the_data(kernel):
 
 
 def test_levels_are_even_in_the_log_snr_between_the_ends_of_the_table():
-    steps = SCHEDULE.respace(2500, "log_snr")
+    steps = LogSNR().steps(SCHEDULE, 2500)
     log_snr = torch.tensor([math.log(s.alpha_bar / (1 - s.alpha_bar)) for s in steps], dtype=torch.float64)
     assert torch.allclose(log_snr.diff(), log_snr.diff().mean().expand(2499))
     assert steps[0].alpha_bar == pytest.approx(SCHEDULE.alpha_bar[-1], rel=1e-12)
@@ -79,14 +81,14 @@ def test_levels_are_even_in_the_log_snr_between_the_ends_of_the_table():
 
 
 def test_a_level_of_the_table_has_its_own_timestep():
-    nearest = min(SCHEDULE.respace(4001, "log_snr"), key=lambda s: abs(s.t - 500))
+    nearest = min(LogSNR().steps(SCHEDULE, 4001), key=lambda s: abs(s.t - 500))
     assert nearest.alpha_bar == pytest.approx(SCHEDULE.alpha_bar[500], rel=0.01)
 
 
-@pytest.mark.parametrize(("steps", "words"), [(0, "at least 1"), ("ddim10", "takes a number of levels")])
+@pytest.mark.parametrize(("steps", "words"), [(0, "at least 1"), ("ddim10", "whole number")])
 def test_impossible_step_counts_in_continuous_time_are_refused(steps, words):
     with pytest.raises(UserError, match=words):
-        SCHEDULE.respace(steps, "log_snr")
+        LogSNR().steps(SCHEDULE, steps)
 
 
 @pytest.mark.parametrize("noise", [-0.1, math.inf, math.nan])
@@ -97,12 +99,12 @@ def test_a_reverse_process_of_negative_noise_is_refused(noise):
 
 def test_a_scale_between_points_is_linear_and_constant_outside():
     scale = PiecewiseLinear((200.0, 400.0), (1.0, 5.0))
-    assert [scale.at(NoiseLevel(t, 0.5)) for t in (0, 200, 250, 400, 900)] == [1.0, 1.0, 2.0, 5.0, 5.0]
+    assert [scale.at(NoiseLevel.from_alpha_bar(t, 0.5)) for t in (0, 200, 250, 400, 900)] == [1.0, 1.0, 2.0, 5.0, 5.0]
 
 
 def test_a_scale_may_jump():
     scale = PiecewiseLinear((300, 300, 800, 800), (1, 4, 4, 1))
-    assert [scale.at(NoiseLevel(t, 0.5)) for t in (299.9, 300, 799.9, 800.1)] == [1, 4, 4, 1]
+    assert [scale.at(NoiseLevel.from_alpha_bar(t, 0.5)) for t in (299.9, 300, 799.9, 800.1)] == [1, 4, 4, 1]
 
 
 @pytest.mark.parametrize(

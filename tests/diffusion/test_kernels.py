@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from dsg.diffusion.kernels import DDIM, DDPM, Transition
-from dsg.diffusion.prediction import ModelOutput, Prediction
+from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.types import per_sample_norm
 
-STEPS = NoiseSchedule().respace(20)
+STEPS = Even().steps(NoiseSchedule(), 20)
 
 
 def _prediction(step, clip=False, seed=0):
@@ -17,7 +18,8 @@ def _prediction(step, clip=False, seed=0):
     generator = torch.Generator().manual_seed(seed)
     clean, epsilon = torch.randn(2, 4, 3, 8, 8, generator=generator, dtype=torch.float64).unbind()
     x_t = math.sqrt(step.alpha_bar) * clean + math.sqrt(1 - step.alpha_bar) * epsilon
-    return clean, x_t, Prediction.from_output(ModelOutput(epsilon), x_t, step, clip)
+    prediction = Prediction.from_epsilon(epsilon, x_t, step)
+    return clean, x_t, prediction.clamped(-1.0, 1.0, x_t, step) if clip else prediction
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -48,14 +50,14 @@ def test_ddim_keeps_the_marginal_variance_of_the_next_level(step, eta):
     """With the exact ε the mean's share of noise and σ add up to 1 − ā_prev."""
     clean, x_t, prediction = _prediction(step)
     transition = DDIM(eta).transition(x_t, prediction, step)
-    share = (transition.mean - math.sqrt(step.alpha_bar_prev) * clean) / prediction.epsilon
-    assert torch.allclose(share**2 + transition.std**2, torch.full_like(share, 1 - step.alpha_bar_prev), atol=1e-9)
+    share = (transition.mean - math.sqrt(step.prev.alpha_bar) * clean) / prediction.epsilon
+    assert torch.allclose(share**2 + transition.std**2, torch.full_like(share, 1 - step.prev.alpha_bar), atol=1e-9)
 
 
 def test_ddim_without_eta_inverts_the_noising_exactly():
     step = STEPS[5]
     clean, x_t, prediction = _prediction(step)
-    expected = math.sqrt(step.alpha_bar_prev) * clean + math.sqrt(1 - step.alpha_bar_prev) * prediction.epsilon
+    expected = math.sqrt(step.prev.alpha_bar) * clean + math.sqrt(1 - step.prev.alpha_bar) * prediction.epsilon
     assert torch.allclose(DDIM(0.0).transition(x_t, prediction, step).mean, expected)
 
 

@@ -1,12 +1,17 @@
 import itertools
 import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsg.diffusion.schedule import NoiseSchedule, timesteps
+from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
+from dsg.diffusion.level import NoiseLevel, Step
+from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 
 
@@ -28,55 +33,71 @@ def test_cosine_schedule_follows_the_squared_cosine_until_its_cap():
     assert alpha_bar[:900] == pytest.approx(np.array(exact) / math.cos(0.008 / 1.008 * math.pi / 2) ** 2)
 
 
-def test_even_spacing_of_ten_steps_visits_both_ends():
-    assert timesteps(1000, 10).tolist() == [0, 111, 222, 333, 444, 555, 666, 777, 888, 999]
-
-
-def test_ddim_spacing_strides_by_an_integer():
-    assert timesteps(1000, "ddim10").tolist() == list(range(0, 1000, 100))
-
-
-def test_leading_and_trailing_spacing_start_at_their_own_ends():
-    assert timesteps(1000, 4, "leading").tolist() == [0, 250, 500, 750]
-    assert timesteps(1000, 4, "trailing").tolist() == [249, 499, 749, 999]
-
-
-@given(total=st.integers(1, 1000), fraction=st.floats(0, 1), spacing=st.sampled_from(["even", "leading", "trailing"]))
-def test_every_spacing_visits_as_many_distinct_levels_as_asked_for(total, fraction, spacing):
-    steps = 1 + round(fraction * (total - 1))
-    visited = timesteps(total, steps, spacing)
-    assert len(visited) == steps
-    assert (np.diff(visited) > 0).all()
-    assert visited[0] >= 0
-    assert visited[-1] < total
-
-
 def test_a_respaced_step_knows_the_next_level_and_ends_clean():
     schedule = NoiseSchedule()
-    steps = schedule.respace(10)
+    steps = Even().steps(schedule, 10)
     assert [s.index for s in steps] == list(range(9, -1, -1))
     assert [s.position for s in steps] == list(range(10))
     for step, following in itertools.pairwise(steps):
-        assert step.alpha_bar_prev == following.alpha_bar
-    assert steps[-1].alpha_bar_prev == 1.0
+        assert step.prev.alpha_bar == following.alpha_bar
+    assert steps[-1].prev.alpha_bar == 1.0
     assert steps[-1].posterior_variance == 0.0
 
 
-@pytest.mark.parametrize(
-    ("steps", "words"),
-    [(0, "1 to 1000"), (1001, "1 to 1000"), ("ddim7x", "ddimN"), ("ddim999", "no integer stride"), ("fast", "ddimN")],
-)
-def test_impossible_step_counts_are_refused_with_the_range(steps, words):
-    with pytest.raises(UserError, match=words):
-        NoiseSchedule().respace(steps)
-
-
-@pytest.mark.parametrize("table", [[], [0.5, 0.5], [0.9, 1.0], [0.5, 0.0], [[0.5]]])
+@pytest.mark.parametrize("table", [[], [0.5, 0.5], [0.9, 1.0], [1.0, 0.5], [0.0, 0.5], [0.5, -0.1], [[0.5]]])
 def test_tables_that_are_no_schedule_are_refused(table):
-    with pytest.raises(UserError, match="falls strictly"):
+    with pytest.raises(UserError, match="alpha_bar must"):
         NoiseSchedule.from_alpha_bar(table)
 
 
-def test_an_unknown_spacing_is_refused():
-    with pytest.raises(UserError, match="even, leading, trailing or log_snr"):
-        NoiseSchedule().respace(10, "linspace")
+@pytest.mark.parametrize("kind", ["linear", "scaled_linear", "cosine"])
+def test_a_table_rescaled_to_zero_terminal_snr_is_what_diffusers_makes_of_it(kind):
+    from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
+
+    table = NoiseSchedule(kind).alpha_bar
+    betas = torch.from_numpy(1 - table / np.append(1.0, table[:-1]))
+    expected = np.cumprod(1 - rescale_zero_terminal_snr(betas).numpy())
+    found = NoiseSchedule(kind, zero_terminal_snr=True)
+    assert found.alpha_bar == pytest.approx(expected, rel=1e-9, abs=1e-15)
+    assert found.noisiest.alpha_bar == 0.0
+    assert found.noisiest.log_snr == -math.inf
+    assert found.cleanest.alpha_bar == pytest.approx(table[0], rel=1e-12)
+
+
+@given(st.floats(0, 999))
+def test_a_table_finds_the_time_of_its_own_log_snr(t):
+    assert NoiseSchedule().time_of(NoiseSchedule().level(t).log_snr) == pytest.approx(t, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule(), FlowSchedule()])
+def test_a_level_outside_a_schedule_is_refused_with_its_ends(schedule):
+    with pytest.raises(UserError, match="outside"):
+        schedule.level(schedule.noisiest.t + 1)
+    if math.isfinite(schedule.noisiest.log_snr):
+        with pytest.raises(UserError, match="outside the model's levels"):
+            schedule.at(schedule.noisiest.log_snr - 1)
+
+
+@given(st.floats(-60, 60))
+def test_both_square_roots_of_a_level_keep_their_digits_at_both_ends(log_snr):
+    level, exact = NoiseLevel(0.0, log_snr), np.longdouble(log_snr)
+    assert level.signal == pytest.approx(float(np.sqrt(1 / (1 + np.exp(-exact)))), rel=1e-14)
+    assert level.noise == pytest.approx(float(np.sqrt(1 / (1 + np.exp(exact)))), rel=1e-14)
+
+
+@given(st.floats(-40, 40), st.floats(1e-3, 30))
+def test_a_steps_beta_and_posterior_variance_follow_from_its_two_levels(log_snr, further):
+    step = Step(1.0, log_snr, NoiseLevel(0.0, log_snr + further), index=1, total=2)
+    with localcontext(prec=60):
+        one = Decimal(1)
+        a, b = (one / (one + (-Decimal(x)).exp()) for x in (log_snr, log_snr + further))
+        beta = one - a / b
+        assert step.beta == pytest.approx(float(beta), rel=1e-11)
+        assert step.posterior_variance == pytest.approx(float(beta * (one - b) / (one - a)), rel=1e-11)
+
+
+def test_noise_alone_and_a_clean_state_are_levels():
+    noise, clean = NoiseLevel(1.0, -math.inf), NoiseLevel(0.0, math.inf)
+    assert (noise.signal, noise.noise, clean.signal, clean.noise) == (0.0, 1.0, 1.0, 0.0)
+    step = Step(1.0, -math.inf, NoiseLevel(0.5, 0.0), index=1, total=2)
+    assert (step.beta, step.posterior_variance) == (1.0, 0.5)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dsg.diffusion.kernels import DDIM, DDPM, Transition
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG
 from dsg.process import GuidedStep, LossGradient
@@ -17,7 +18,7 @@ from dsg.types import direction, per_sample_norm
 from tasks import Denoising
 from tests.toy import Toy
 
-STEP = NoiseSchedule().respace(10)[4]
+STEP = Even().steps(NoiseSchedule(), 10)[4]
 
 
 def _random(*shape, seed=0):
@@ -103,7 +104,7 @@ def test_dsg_under_a_learned_variance_has_the_norm_of_the_standard_deviation_map
 
 
 def test_dsg_guides_the_steps_whose_index_its_interval_divides_inside_its_window():
-    steps = NoiseSchedule().respace(10)
+    steps = Even().steps(NoiseSchedule(), 10)
     guided = [s.index for s in steps if DSG(interval=3, start=1, stop=8).is_guided(s)]
     assert guided == [6, 3]
     assert [s.index for s in steps if DSG(interval=3).is_guided(s)] == [9, 6, 3]  # index 0 has no noise to turn

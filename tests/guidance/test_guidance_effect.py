@@ -15,6 +15,7 @@ from dsg.combiners import ClassifierFree, Conditional, MixtureClassifier
 from dsg.diffusion.kernels import DDIM, EulerMaruyama
 from dsg.diffusion.noise import EnsembleStreams, NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DSG, ClassifierGradient, Unguided
 from dsg.metrics.reciprocal_path import ReciprocalPath
@@ -173,7 +174,7 @@ def test_a_scale_may_be_a_schedule_in_a_configuration(guided, tmp_path):
 
 
 def start(kernel, guidance, combiner, count=2000, steps=40):
-    sampler = Sampler(PAIR, Generation(), guidance, kernel, steps, "log_snr", False, combiner)
+    sampler = Sampler(PAIR, Generation(), guidance, kernel, steps, LogSNR(), False, combiner)
     streams = EnsembleStreams(SampleKey(0, "x"), count)
     process = sampler.begin(torch.zeros(count, 2), streams, torch.ones(count, dtype=torch.long))
     return sampler, process

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
-from dsg.diffusion.schedule import Step
+from dsg.diffusion.spacing import Even
 from dsg.guidance import DPS, DSG, LGDMC, MPGD, TFG, UGD, FreeDoM, Guidance, Unguided
 from dsg.process import ReverseProcess
 from dsg.sampling import Sampler
@@ -19,7 +20,7 @@ from tasks import SuperResolution
 from tests.toy import Toy
 
 MODEL, TASK = Toy(16), SuperResolution()
-STEPS = MODEL.schedule.respace(12)
+STEPS = Even().steps(MODEL.schedule, 12)
 
 
 def process() -> ReverseProcess:
@@ -72,7 +73,7 @@ def test_tfg_with_mean_guidance_alone_is_mpgd(step):
 
 def _weights(step: Step) -> tuple[float, float]:
     """How much of x̂ and of ε is in the mean of DDIM with η = 1."""
-    return math.sqrt(step.alpha_bar_prev), math.sqrt(max(1 - step.alpha_bar_prev - step.posterior_variance, 0.0))
+    return math.sqrt(step.prev.alpha_bar), math.sqrt(max(1 - step.prev.alpha_bar - step.posterior_variance, 0.0))
 
 
 @every_step
@@ -114,7 +115,7 @@ def test_time_travel_goes_back_up_to_the_marginal_of_the_level_it_left():
     travelled = ReverseProcess(MODEL, TASK, None, DDIM(), streams, STEPS).renoise(x_prev, STEPS[3])
     assert travelled.std().item() == pytest.approx(1, abs=0.01)
     correlation = (travelled * x_prev).mean().item()
-    assert correlation == pytest.approx(math.sqrt(STEPS[3].alpha_bar / STEPS[3].alpha_bar_prev), abs=0.01)
+    assert correlation == pytest.approx(math.sqrt(STEPS[3].alpha_bar / STEPS[3].prev.alpha_bar), abs=0.01)
 
 
 def test_time_travel_of_another_number_of_repetitions_changes_no_reverse_noise_before_it():

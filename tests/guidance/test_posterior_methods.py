@@ -10,6 +10,7 @@ import tasks
 from dsg.diffusion.kernels import DDIM, DDPM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.guidance import BODDNM, DAPS, DDNM, DDRM, DPS, DiffPIR, PiGDM, REDDiff
 from dsg.guidance.daps import ode_levels
@@ -81,7 +82,7 @@ def test_pigdms_gradient_on_normal_data_is_the_exact_score_of_the_likelihood(ind
     """x_0 | x_t ~ N(√ā x_t, (1−ā) I), so y | x_t ~ N(√ā A x_t, (1−ā) A Aᵀ + σ² I)."""
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), PiGDM(), DDIM(), 10, clip_denoised=False)
     process = sampler.begin(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), keys(5))
-    step = sampler.score_model.schedule.respace(10)[index]
+    step = Even().steps(sampler.score_model.schedule, 10)[index]
     x_t = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     covariance = (1 - step.alpha_bar) * A @ A.mT + SIGMA**2 * torch.eye(2)
     likelihood = torch.distributions.MultivariateNormal(step.alpha_bar**0.5 * x_t @ A.mT, covariance)
@@ -153,7 +154,7 @@ def test_ddnm_plus_takes_the_measurements_noise_out_of_its_own():
     model = GaussianMixture.standard_normal((3, 40, 40))
     sampler = Sampler(model, tasks.Denoising(noise=GaussianNoise(sigma)), DDNM(), kernel, 10, clip_denoised=False)
     process = sampler.begin(torch.zeros(1, 3, 40, 40), keys(1))  # y is noise alone
-    for step in model.schedule.respace(10)[:-1]:
+    for step in Even().steps(model.schedule, 10)[:-1]:
         record = sampler.guidance.step(torch.zeros(1, 3, 40, 40), step, process)  # x̂ = 0 and μ = 0
         assert record.x_prev.std().item() == pytest.approx(record.transition.std, rel=0.05)
 
@@ -164,14 +165,14 @@ def test_diffpirs_data_step_is_the_closed_form(index):
     guidance = DiffPIR(2.0, 1.0)
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
     process = sampler.begin(torch.ones(4, 3), keys(4))
-    step = sampler.score_model.schedule.respace(10)[index]
+    step = Even().steps(sampler.score_model.schedule, 10)[index]
     x_t = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
     estimate = step.alpha_bar**0.5 * x_t
     rho = 2.0 * SIGMA**2 * step.alpha_bar / (1 - step.alpha_bar)
     right = process.measurement.y @ A + rho * estimate
     proximal = torch.linalg.solve(A.mT @ A + rho * torch.eye(3), right.mT).mT
     noise = keys(4).normal("reverse", (3,))
-    expected = step.alpha_bar_prev**0.5 * proximal + (1 - step.alpha_bar_prev) ** 0.5 * noise
+    expected = step.prev.alpha_bar**0.5 * proximal + (1 - step.prev.alpha_bar) ** 0.5 * noise
     torch.testing.assert_close(guidance.step(x_t, step, process).x_prev, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -201,25 +202,35 @@ def test_daps_draws_the_clean_image_from_its_gaussian_model_of_the_posterior():
     guidance = DAPS(ode_steps=1, spread=1.0, chain=Langevin(200, 0.1))
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
     process = sampler.begin(torch.tensor([1.0, -0.5, 0.8]).expand(2000, 3), keys(2000))
-    step = sampler.score_model.schedule.respace(10)[8]
+    step = Even().steps(sampler.score_model.schedule, 10)[8]
     x_t = torch.tensor([0.3, 0.1, -0.2])
     samples = guidance.step(x_t.expand(2000, 3), step, process).x_prev
     pull = step.alpha_bar / (1 - step.alpha_bar)
     precision = A.mT @ A / SIGMA**2 + pull * torch.eye(3)
     right = A.mT @ process.measurement.y[0] / SIGMA**2 + pull * step.alpha_bar**0.5 * x_t
-    mean = step.alpha_bar_prev**0.5 * torch.linalg.solve(precision, right)
-    covariance = step.alpha_bar_prev * torch.linalg.inv(precision) + (1 - step.alpha_bar_prev) * torch.eye(3)
+    mean = step.prev.alpha_bar**0.5 * torch.linalg.solve(precision, right)
+    covariance = step.prev.alpha_bar * torch.linalg.inv(precision) + (1 - step.prev.alpha_bar) * torch.eye(3)
     assert (samples.mean(0) - mean).abs().max() < 0.03
     assert (samples.T.cov() - covariance).abs().max() < 0.02
 
 
 def test_the_levels_of_daps_ode_fall_evenly_and_end_at_the_clean_image():
     schedule = NoiseSchedule()
-    steps = schedule.respace(10)
+    steps = Even().steps(schedule, 10)
     levels = ode_levels(steps[0], schedule, 3)
     assert [level.t for level in levels] == [999, 666, 333]
-    assert [level.alpha_bar_prev for level in levels] == [levels[1].alpha_bar, levels[2].alpha_bar, 1.0]
+    assert [level.alpha_bar for level in levels] == pytest.approx(schedule.alpha_bar[[999, 666, 333]])
     assert [level.t for level in ode_levels(steps[-1], schedule, 3)] == [0]
+
+
+def test_daps_tells_combiners_where_the_trajectory_is(monkeypatch):
+    """Each evaluation of a step's ODE has that step's position, and a level of its own (APG's momentum needs it)."""
+    sampler = Sampler(Toy(16), tasks.Denoising(), DAPS(ode_steps=2, likelihood_sigma=0.1, chain=Langevin(1)), steps=4)
+    process = sampler.begin(torch.zeros(1, 3, 16, 16), NoiseStreams([SampleKey(0, "a")]))
+    seen, predict = [], process.predict
+    monkeypatch.setattr(process, "predict", lambda x, step: seen.append((step.position, step.t)) or predict(x, step))
+    list(sampler.run(process))
+    assert seen == [(0, 999), (0, 500), (1, 666), (1, 333), (2, 333), (2, 166), (3, 0)]
 
 
 @pytest.mark.parametrize("guidance", [PiGDM(), DDNM(), BODDNM(), DiffPIR(), DAPS()], ids=repr)

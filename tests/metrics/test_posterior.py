@@ -15,6 +15,7 @@ import tasks
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
+from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG, ExactSamples, Oracle, Unguided
 from dsg.metrics.manifold import TypicalSet
@@ -164,7 +165,7 @@ def test_dps_with_a_large_step_leaves_the_manifold_and_dsg_does_not():
 
     def worst(guidance):
         records, _ = run(guidance, count=100)
-        z = [typical.deviation(r.x_prev, r.step.alpha_bar_prev).square().mean() for r in records[:-1]]
+        z = [typical.deviation(r.x_prev, r.step.prev.alpha_bar).square().mean() for r in records[:-1]]
         return torch.stack(z).mean().sqrt()
 
     assert worst(Unguided()) < 1.3
@@ -246,7 +247,7 @@ def test_one_shared_covariance_is_as_many_equal_ones():
     covariance, means = (root @ root.T)[None], torch.randn(3, 4, dtype=torch.float64)
     shared = GaussianMixture([0.2, 0.3, 0.5], means, covariance)
     own = GaussianMixture([0.2, 0.3, 0.5], means, covariance.expand(3, -1, -1))
-    x, level = torch.randn(5, 4), shared.schedule.respace(10)[4]
+    x, level = torch.randn(5, 4), Even().steps(shared.schedule, 10)[4]
     for ask in (
         lambda m: m.score(x, level), lambda m: m.log_prob(x, level), lambda m: m.denoise(x, level),
         lambda m: m.denoising_covariance(x, level), lambda m: m.covariances, lambda m: moments(m)[1],

@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import ClassLabels
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
 from dsg.models.adm import ADM
 from dsg.models.adm.network import ADMOptions, build_adm_network
@@ -91,7 +93,8 @@ def test_recorded_outputs_of_guided_diffusion_are_reproduced(name):
     model, record = recorded(name), load_file(GOLDEN / name / "forward.safetensors")
     for i, t in enumerate(record["t"]):
         condition = record["class_labels"][i : i + 1] if "class_labels" in record else None
-        output = torch.cat(model(record["x"][i : i + 1], NoiseLevel(float(t), 0.5), condition), dim=1)
+        seen = model(record["x"][i : i + 1], NoiseLevel.from_alpha_bar(float(t), 0.5), model.condition(condition))
+        output = torch.cat([seen.epsilon, seen.variance_range], dim=1)
         torch.testing.assert_close(output, record["out"][i : i + 1], atol=1e-5, rtol=0)
 
 
@@ -113,7 +116,10 @@ def test_every_option_survives_the_round_trip_through_the_published_names(change
     loaded = ADM(str(tmp_path / "model.pt"), **options)
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(tensor, loaded.network.state_dict()[name]), name
-    x, level = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), NoiseLevel(400.0, 0.3)
+    x, level = (
+        torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)),
+        NoiseLevel.from_alpha_bar(400.0, 0.3),
+    )
     torch.testing.assert_close(loaded(x, level).epsilon, model(x, level).epsilon)
 
 
@@ -127,7 +133,7 @@ def test_half_precision_weights_are_loaded_as_float32(tmp_path):
 def test_the_gradient_reaches_the_input_and_no_weight():
     model = recorded("adm_ffhq_style")
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    model(x, NoiseLevel(10.0, 0.9)).epsilon.square().sum().backward()
+    model(x, NoiseLevel.from_alpha_bar(10.0, 0.9)).epsilon.square().sum().backward()
     assert x.grad.norm() > 0
     assert all(p.grad is None and not p.requires_grad for p in model.parameters())
 
@@ -136,7 +142,10 @@ def test_the_gradient_reaches_the_input_and_no_weight():
 def test_bfloat16_weights_are_called_in_bfloat16_and_answer_in_float32(channels_last):
     exact, model = recorded("adm_ffhq_style"), recorded("adm_ffhq_style", channels_last=channels_last)
     model.network.to(torch.bfloat16)
-    x, level = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)), NoiseLevel(10.0, 0.9)
+    x, level = (
+        torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)),
+        NoiseLevel.from_alpha_bar(10.0, 0.9),
+    )
     output, reference = model(x, level).epsilon, exact(x, level).epsilon
     assert output.dtype == torch.float32
     assert (output - reference).norm() / reference.norm() < 0.05
@@ -148,13 +157,20 @@ def test_rescaled_timesteps_run_to_a_thousand():
     model = ADM.random(schedule=schedule, rescale_timesteps=True, **TINY)
     x = torch.zeros(1, 3, 16, 16)
     expected = model.network(x, torch.tensor([100.0])).sample
-    torch.testing.assert_close(torch.cat(model(x, NoiseLevel(400.0, 0.5)), 1), expected)
+    seen = model(x, NoiseLevel.from_alpha_bar(400.0, 0.5))
+    torch.testing.assert_close(torch.cat([seen.epsilon, seen.variance_range], 1), expected)
 
 
-@pytest.mark.parametrize(("name", "condition"), [("adm_ffhq_style", torch.tensor([3])), ("adm_imagenet_style", None)])
-def test_a_condition_that_does_not_suit_the_network_is_refused(name, condition):
-    with pytest.raises(UserError, match="class labels"):
-        recorded(name)(torch.zeros(1, 3, 32, 32), NoiseLevel(10.0, 0.9), condition)
+@pytest.mark.parametrize(
+    ("name", "condition", "words"),
+    [
+        ("adm_ffhq_style", ClassLabels(torch.tensor([3])), "takes no condition"),
+        ("adm_imagenet_style", None, "needs class labels"),
+    ],
+)
+def test_a_condition_that_does_not_suit_the_network_is_refused(name, condition, words):
+    with pytest.raises(UserError, match=words):
+        recorded(name)(torch.zeros(1, 3, 32, 32), NoiseLevel.from_alpha_bar(10.0, 0.9), condition)
 
 
 def test_options_of_another_network_are_refused_with_the_first_mismatches():

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.diffusers import DiffusersModel
 
@@ -37,7 +37,7 @@ def state(batch=2):
 
 
 def level_of(model, t):
-    return NoiseLevel(float(t), float(model.schedule.alpha_bar[t]))
+    return NoiseLevel.from_alpha_bar(float(t), float(model.schedule.alpha_bar[t]))
 
 
 @pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
@@ -100,7 +100,7 @@ def test_twice_the_channels_are_a_learned_variance(tmp_path):
     unet, model = saved(tmp_path, tiny_unet(out_channels=6)), DiffusersModel(str(tmp_path))
     output = model(state(), level_of(model, 7))
     assert model.learns_variance
-    torch.testing.assert_close(torch.cat(output, dim=1), unet(state(), 7).sample)
+    torch.testing.assert_close(torch.cat([output.epsilon, output.variance_range], dim=1), unet(state(), 7).sample)
 
 
 def test_classes_and_the_null_class_reach_the_network(tmp_path):
@@ -108,7 +108,7 @@ def test_classes_and_the_null_class_reach_the_network(tmp_path):
     model, dropped = DiffusersModel(str(tmp_path)), DiffusersModel(str(tmp_path), null_class=4)
     assert (model.num_classes, dropped.num_classes) == (5, 4)
     level, labels = level_of(model, 7), torch.tensor([1, 3])
-    torch.testing.assert_close(model(state(), level, labels).epsilon, unet(state(), 7, labels).sample)
+    torch.testing.assert_close(model(state(), level, model.condition(labels)).epsilon, unet(state(), 7, labels).sample)
     torch.testing.assert_close(dropped(state(), level).epsilon, unet(state(), 7, torch.tensor([4, 4])).sample)
     with pytest.raises(UserError, match="needs class labels"):
         model(state(), level)

@@ -6,7 +6,8 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import ClassLabels
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.intervals import UniformIntervals
 
@@ -35,7 +36,7 @@ def moments(x: float, level: NoiseLevel, classes: list[int]) -> tuple[float, flo
 @pytest.mark.parametrize("alpha_bar", ALPHA_BARS)
 @pytest.mark.parametrize("label", [None, 0, 2])
 def test_density_and_denoiser_are_those_of_quadrature(alpha_bar, label):
-    level, x = NoiseLevel(1.0, alpha_bar), X * alpha_bar**0.5
+    level, x = NoiseLevel.from_alpha_bar(1.0, alpha_bar), X * alpha_bar**0.5
     condition = None if label is None else torch.full((len(x),), label)
     expected = np.array([moments(v, level, [0, 1, 2] if label is None else [label]) for v in x[:, 0].tolist()])
     possible = expected[:, 0] > 0  # quadrature underflows where the closed form does not
@@ -47,22 +48,22 @@ def test_density_and_denoiser_are_those_of_quadrature(alpha_bar, label):
 @pytest.mark.parametrize("alpha_bar", ALPHA_BARS)
 @pytest.mark.parametrize("label", [None, 1])
 def test_the_score_is_the_gradient_of_the_log_density(alpha_bar, label):
-    level, x = NoiseLevel(1.0, alpha_bar), X.clone().requires_grad_()
+    level, x = NoiseLevel.from_alpha_bar(1.0, alpha_bar), X.clone().requires_grad_()
     condition = None if label is None else torch.full((len(x),), label)
     (gradient,) = torch.autograd.grad(model().log_prob(x, level, condition).sum(), x)
     torch.testing.assert_close(model().score(x, level, condition), gradient, rtol=1e-7, atol=1e-7)
 
 
 def test_far_outside_the_score_pulls_to_the_nearest_edge():
-    level, x = NoiseLevel(1.0, 0.36), torch.tensor([[-500.0], [500.0]])
+    level, x = NoiseLevel.from_alpha_bar(1.0, 0.36), torch.tensor([[-500.0], [500.0]])
     expected = torch.tensor([[(500 - 1.2) / 0.64], [-(500 - 1.2) / 0.64]]).double()
     torch.testing.assert_close(model().score(x, level), expected, rtol=1e-4, atol=0)
-    assert model()(x, level, torch.tensor([2, 0])).epsilon.isfinite().all()
+    assert model()(x, level, ClassLabels(torch.tensor([2, 0]))).epsilon.isfinite().all()
 
 
 @pytest.mark.parametrize("alpha_bar", ALPHA_BARS)
 def test_bayes_rule_holds_between_the_classes_and_the_whole(alpha_bar):
-    level, labels = NoiseLevel(1.0, alpha_bar), [torch.full((len(X),), c) for c in range(3)]
+    level, labels = NoiseLevel.from_alpha_bar(1.0, alpha_bar), [torch.full((len(X),), c) for c in range(3)]
     classified = torch.stack([model().classifier_log_prob(X, c, level) for c in labels])
     joint = torch.stack([model().log_prob(X, level, c) + np.log(w) for c, w in zip(labels, WEIGHTS, strict=True)])
     torch.testing.assert_close(classified.exp().sum(0), torch.ones(len(X)).double())
@@ -84,7 +85,7 @@ def test_samples_of_a_class_fill_its_interval_and_clean_points_are_told_apart():
 
 def test_the_prediction_is_the_scaled_score_in_float32_and_differentiable():
     x = X.float().requires_grad_()
-    level = NoiseLevel(1.0, 0.6)
+    level = NoiseLevel.from_alpha_bar(1.0, 0.6)
     epsilon = model()(x, level).epsilon
     torch.testing.assert_close(epsilon.detach(), (-(0.4**0.5) * model().score(X, level)).float())
     epsilon.sum().backward()

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import ClassLabels
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
 
-levels = st.floats(1e-4, 0.9999).map(lambda alpha_bar: NoiseLevel(500.0, alpha_bar))
+levels = st.floats(1e-4, 0.9999).map(lambda alpha_bar: NoiseLevel.from_alpha_bar(500.0, alpha_bar))
 kinds = st.sampled_from(["shared", "isotropic", "diagonal", "full"])
 seeds = st.integers(0, 1000)
-LEVEL = NoiseLevel(500.0, 0.6)
+LEVEL = NoiseLevel.from_alpha_bar(500.0, 0.6)
 
 
 def random_mixture(kind: str, seed: int, k: int = 3, d: int = 4) -> GaussianMixture:
@@ -56,7 +57,7 @@ def test_the_denoiser_is_tweedie_s_formula(kind, level, seed, conditional):
 @settings(deadline=None, max_examples=20)
 @given(kinds, st.floats(0.01, 0.99), seeds)
 def test_the_denoising_covariance_is_the_denoiser_s_jacobian(kind, alpha_bar, seed):
-    mixture, x, level = random_mixture(kind, seed), points(seed, n=1), NoiseLevel(1.0, alpha_bar)
+    mixture, x, level = random_mixture(kind, seed), points(seed, n=1), NoiseLevel.from_alpha_bar(1.0, alpha_bar)
     jacobian = torch.autograd.functional.jacobian(lambda z: mixture.denoise(z, level)[0], x)[:, 0]
     covariance = mixture.denoising_covariance(x, level)[0]
     torch.testing.assert_close(covariance, (1 - alpha_bar) / alpha_bar**0.5 * jacobian, atol=1e-8, rtol=1e-6)
@@ -102,7 +103,7 @@ def test_one_gaussian_is_denoised_by_the_wiener_filter():
 def test_far_from_every_component_the_score_stays_finite():
     model = random_mixture("full", 0)
     assert model.score(torch.full((1, 4), 1e4), LEVEL).isfinite().all()
-    assert model(torch.full((1, 4), 1e4), LEVEL, torch.tensor([1])).epsilon.isfinite().all()
+    assert model(torch.full((1, 4), 1e4), LEVEL, ClassLabels(torch.tensor([1]))).epsilon.isfinite().all()
 
 
 def test_point_masses_are_allowed():

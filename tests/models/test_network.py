@@ -1,4 +1,4 @@
-"""A network of one's own, whatever it predicts, is heard as ε."""
+"""A network of one's own, whatever it predicts, is heard as both halves."""
 
 import pytest
 import torch
@@ -7,12 +7,26 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import ClassLabels, Condition
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.network import NetworkModel
-from dsg.models.prediction_types import to_epsilon, training_target
+from dsg.models.prediction_types import both_halves, training_target
 
-LEVEL = NoiseLevel(t=300.0, alpha_bar=0.4)
+LEVEL = NoiseLevel.from_alpha_bar(300.0, 0.4)
+
+
+class Prompt(Condition):
+    """A condition of another kind."""
+
+    def __len__(self):
+        return 3
+
+    def to(self, device):
+        return self
+
+    def rows(self, index):
+        return self
 
 
 class Echo(nn.Module):
@@ -28,17 +42,19 @@ class Echo(nn.Module):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.sampled_from(["epsilon", "v", "sample"]), st.floats(1e-3, 0.999), st.integers(0, 99))
-def test_the_target_of_every_prediction_type_is_read_back_as_the_noise(predicts, alpha_bar, seed):
+@given(st.sampled_from(["epsilon", "v", "sample", "flow"]), st.floats(1e-3, 0.999), st.integers(0, 99))
+def test_the_target_of_every_prediction_type_is_read_back_as_both_halves(predicts, alpha_bar, seed):
     generator = torch.Generator().manual_seed(seed)
     clean, epsilon = torch.randn(2, 3, 4, 4, 4, generator=generator)
     x_t = alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * epsilon
     target = training_target(clean, epsilon, alpha_bar, predicts)
-    torch.testing.assert_close(to_epsilon(target, x_t, alpha_bar, predicts), epsilon, atol=1e-4, rtol=1e-4)
+    found = both_halves(target, x_t, NoiseLevel.from_alpha_bar(0.0, alpha_bar), predicts)
+    torch.testing.assert_close(found.epsilon, epsilon, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.clean_estimate, clean, atol=1e-4, rtol=1e-4)
 
 
 def test_an_unknown_prediction_type_is_refused():
-    with pytest.raises(UserError, match="epsilon, v or sample"):
+    with pytest.raises(UserError, match="epsilon, v, sample or flow"):
         NetworkModel(Echo(), (2,), predicts="score")
 
 
@@ -60,7 +76,7 @@ def test_twice_the_channels_are_the_noise_and_the_range_of_the_variance():
     model = NetworkModel(Echo(times=2), (2,), learns_variance=True)
     x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     output = model(x, LEVEL)
-    assert torch.equal(torch.cat(output, dim=1), model.network.linear(x))
+    assert torch.equal(torch.cat([output.epsilon, output.variance_range], dim=1), model.network.linear(x))
 
 
 def test_an_answer_of_another_shape_is_refused():
@@ -72,7 +88,7 @@ def test_without_a_condition_the_null_class_is_heard():
     model = NetworkModel(Echo(), (2,), num_classes=4, null_class=4)
     model(torch.zeros(3, 2), LEVEL)
     assert model.network.heard[2].tolist() == [4, 4, 4]
-    model(torch.zeros(3, 2), LEVEL, torch.tensor([0, 1, 3]))
+    model(torch.zeros(3, 2), LEVEL, ClassLabels(torch.tensor([0, 1, 3])))
     assert model.network.heard[2].tolist() == [0, 1, 3]
 
 
@@ -80,8 +96,9 @@ def test_without_a_condition_the_null_class_is_heard():
     ("classes", "condition", "word"),
     [
         (4, None, "needs class labels"),
-        (None, torch.zeros(3), "takes no class labels"),
-        (4, torch.zeros(2), "one per state"),
+        (None, ClassLabels(torch.zeros(3)), "takes no condition"),
+        (4, ClassLabels(torch.zeros(2)), "one per state"),
+        (4, Prompt(), "conditional on class labels, and cannot use a Prompt"),
     ],
 )
 def test_a_condition_that_does_not_suit_is_refused(classes, condition, word):

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 
-LEVEL = NoiseLevel(300.0, 0.4)
+LEVEL = NoiseLevel.from_alpha_bar(300.0, 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,14 @@ def untrained(tmp_path_factory):
 def test_the_velocity_is_heard_as_noise_and_no_condition_is_the_null_class(untrained):
     from dsg.models.portraits.model import Portraits
     from dsg.models.portraits.network import NULL_CLASS, PREDICTION, load_network
-    from dsg.models.prediction_types import to_epsilon
+    from dsg.models.prediction_types import both_halves
 
     model, network = Portraits(untrained), load_network(untrained)
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     for condition, labels in ((None, [NULL_CLASS] * 2), (torch.tensor([0, 5]), [0, 5])):
         said = network(x, torch.full((2,), 300.0), torch.tensor(labels)).sample
-        expected = to_epsilon(said, x, LEVEL.alpha_bar, PREDICTION)
-        torch.testing.assert_close(model(x, LEVEL, condition).epsilon, expected)
+        expected = both_halves(said, x, LEVEL, PREDICTION)
+        torch.testing.assert_close(model(x, LEVEL, model.condition(condition)).epsilon, expected.epsilon)
     assert model.shape == (3, 64, 64)
     assert model.num_classes == NULL_CLASS
     assert not any(p.requires_grad for p in model.parameters())

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.condition import ClassLabels
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
 from dsg.models.score_error import ScoreError
 
-LEVEL = NoiseLevel(500.0, 0.6)
-LABELS = torch.tensor([0, 1, 1, 0])
+LEVEL = NoiseLevel.from_alpha_bar(500.0, 0.6)
+LABELS = ClassLabels(torch.tensor([0, 1, 1, 0]))
 
 
 def pair(d: int = 2) -> GaussianMixture:
@@ -23,13 +24,15 @@ def states(n: int = 4, d: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("condition", [None, LABELS])
 def test_no_error_is_the_model_itself_bit_for_bit(condition):
     model = pair()
-    assert torch.equal(ScoreError(model, 0.0)(states(), LEVEL, condition).epsilon, model(states(), LEVEL, condition)[0])
+    assert torch.equal(
+        ScoreError(model, 0.0)(states(), LEVEL, condition).epsilon, model(states(), LEVEL, condition).epsilon
+    )
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 100])
 @pytest.mark.parametrize("alpha_bar", [0.01, 0.5, 0.99])
 def test_the_score_errs_by_its_size_on_average_over_the_noised_data(d, alpha_bar):
-    model, level = pair(d), NoiseLevel(1.0, alpha_bar)
+    model, level = pair(d), NoiseLevel.from_alpha_bar(1.0, alpha_bar)
     wrong = ScoreError(model, 0.3, seed=1)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(4000, d, generator=generator, dtype=torch.float64)
@@ -50,25 +53,25 @@ def test_a_seed_gives_the_same_error_in_every_batch_and_another_seed_another():
 def test_the_error_is_smooth_in_the_state_and_in_the_noise_level():
     wrong, x = ScoreError(pair(), 0.1, frequency=3.0), states().double()
     moved = wrong.error(x + 1e-4, LEVEL) - wrong.error(x, LEVEL)
-    later = wrong.error(x, NoiseLevel(500.0, 0.6001)) - wrong.error(x, LEVEL)
+    later = wrong.error(x, NoiseLevel.from_alpha_bar(500.0, 0.6001)) - wrong.error(x, LEVEL)
     assert 0 < moved.abs().max() < 1e-4 * 3 * 2**0.5
     assert 0 < later.abs().max() < 1e-3
 
 
 def test_on_both_the_difference_of_the_scores_stays_exact_and_on_the_conditional_it_does_not():
     model, x = pair(), states()
-    exact = model(x, LEVEL, LABELS)[0] - model(x, LEVEL)[0]
+    exact = model(x, LEVEL, LABELS).epsilon - model(x, LEVEL).epsilon
     both, one = ScoreError(model, 0.5), ScoreError(model, 0.5, on="conditional")
-    torch.testing.assert_close(both(x, LEVEL, LABELS)[0] - both(x, LEVEL)[0], exact)
-    assert torch.equal(one(x, LEVEL)[0], model(x, LEVEL)[0])
-    torch.testing.assert_close(one(x, LEVEL, LABELS)[0], both(x, LEVEL, LABELS)[0])
+    torch.testing.assert_close(both(x, LEVEL, LABELS).epsilon - both(x, LEVEL).epsilon, exact)
+    assert torch.equal(one(x, LEVEL).epsilon, model(x, LEVEL).epsilon)
+    torch.testing.assert_close(one(x, LEVEL, LABELS).epsilon, both(x, LEVEL, LABELS).epsilon)
 
 
 def test_the_null_label_counts_as_no_class():
     model = pair()
     model.null_class = 1
     wrong, x = ScoreError(model, 0.5, on="conditional"), states()
-    same = (wrong(x, LEVEL, LABELS)[0] == model(x, LEVEL, LABELS)[0]).all(1)
+    same = (wrong(x, LEVEL, LABELS).epsilon == model(x, LEVEL, LABELS).epsilon).all(1)
     assert same.tolist() == [False, True, True, False]
 
 

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from dsg.diffusion.schedule import NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import SwissRoll
 
-LEVEL = NoiseLevel(500.0, 0.7)
+LEVEL = NoiseLevel.from_alpha_bar(500.0, 0.7)
 
 
 def angles(x: torch.Tensor, scale: float = 7.0) -> torch.Tensor:

@@ -7,13 +7,14 @@ from dsg.diffusion.kernels import DDIM, Transition
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.spacing import Even
 from dsg.guidance import DSG
 from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
 from tasks import Denoising
 from tests.toy import Toy
 
-STEP = NoiseSchedule().respace(10)[0]
+STEP = Even().steps(NoiseSchedule(), 10)[0]
 
 
 def test_the_measures_of_a_step_are_their_formulas():

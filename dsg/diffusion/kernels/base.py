@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
+from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
+from dsg.errors import UserError
 from dsg.types import PerSample, State, per_sample_norm
+
+Predict = Callable[[State, NoiseLevel], Prediction]
+"""The prediction at a state of a level on the way of the step, guided as the one at its start: a further evaluation."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +44,53 @@ class Transition:
 
 
 class ReverseKernel(ABC):
-    """Turns a prediction into the transition of one step. Knows nothing of losses."""
+    """Turns a prediction into the transition of one step. Knows nothing of losses.
+
+    A subclass writes `transition`, and declares what it reads of a prediction, whether it adds noise, and how often it
+    evaluates the network. What it reads has to hold together: x̂ and ε are two views of one prediction, unless
+    `renoises` says that ε is read apart from x̂.
+    """
+
+    renoises: ClassVar[bool] = False
+    """Whether ε is read as a direction of its own, in which noise is put back on x̂, so that it may differ from x̂'s."""
+
+    evaluations: ClassVar[int] = 1
+    """Network evaluations that a step takes at most: 1 for the prediction that it is given, and those of `predict`."""
+
+    needs_signal: ClassVar[bool] = False
+    """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
 
     @property
     @abstractmethod
     def is_stochastic(self) -> bool:
         """Whether σ > 0 before the last step."""
 
-    @abstractmethod
-    def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
-        """The step's mean and standard deviation. After the last step σ is 0: the mean is the sample."""
+    @property
+    def reads_variance(self) -> bool:
+        """Whether σ is a map that the score model learned, instead of one number."""
+        return False
 
-    def correct(
-        self, transition: Transition, x_t: State, prediction: Prediction, step: Step,
-        predict_next: Callable[[State], Prediction],
-    ) -> Transition:  # fmt: skip
-        """The transition improved by further evaluations, for a solver of higher order; by default as it is.
+    @abstractmethod
+    def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
+        """The step's mean and standard deviation. After the last step σ is 0: the mean is the sample.
 
         Args:
-            predict_next: the prediction at a state of the level that the step goes to; not on the last step.
+            x_t: the state, (B, *shape).
+            prediction: at `x_t`.
+            step: the levels between which it goes.
+            predict: further evaluations, for a solver of higher order. A process always gives it.
         """
-        return transition
 
-    def check(self, learns_variance: bool) -> None:
-        """Raise UserError if the score model lacks what this kernel needs."""
+    def check(self, learns_variance: bool, steps: Sequence[Step]) -> None:
+        """Raise UserError if the score model, or one of the steps, lacks what this kernel needs."""
+        name = type(self).__name__
+        if self.reads_variance and not learns_variance:
+            raise UserError(
+                f"kernel: {name} reads a learned variance (learned_range), and the model learns none (ADM: learn_sigma "
+                "true); set variance to fixed_small or fixed_large"
+            )
+        if self.needs_signal and steps[0].signal == 0.0:
+            raise UserError(
+                f"kernel: {name} cannot start from noise alone (ā = 0), as the model's schedule does; set "
+                "model.spacing to LogSNR or Karras with a noisiest level of its own, or model.kernel to DDIM"
+            )

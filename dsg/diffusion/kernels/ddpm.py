@@ -8,9 +8,9 @@ from typing import Literal
 
 import torch
 
-from dsg.diffusion.kernels.base import ReverseKernel, Transition
+from dsg.diffusion.kernels.base import Predict, ReverseKernel, Transition
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.types import State
 
@@ -39,18 +39,15 @@ class DDPM(ReverseKernel):
     def is_stochastic(self) -> bool:
         return True
 
-    def check(self, learns_variance: bool) -> None:
-        if self.variance == "learned_range" and not learns_variance:
-            raise UserError(
-                "kernel: DDPM variance learned_range needs a model with learned variance (ADM: learn_sigma true); "
-                "set variance to fixed_small or fixed_large"
-            )
+    @property
+    def reads_variance(self) -> bool:
+        return self.variance == "learned_range"
 
-    def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
-        of_estimate = math.sqrt(step.alpha_bar_prev) * step.beta / (1.0 - step.alpha_bar)
-        of_state = math.sqrt(1.0 - step.beta) * (1.0 - step.alpha_bar_prev) / (1.0 - step.alpha_bar)
+    def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
+        of_estimate = step.prev.signal * step.beta / step.noise_variance
+        of_state = math.sqrt(1.0 - step.beta) * step.prev.noise_variance / step.noise_variance
         mean = of_estimate * prediction.clean_estimate + of_state * x_t
-        if step.index == 0:
+        if step.is_last:
             return Transition(mean, 0.0)
         if self.variance == "fixed_small":
             return Transition(mean, math.sqrt(step.posterior_variance))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dsg.diffusion.kernels.base import ReverseKernel, Transition
+from dsg.diffusion.kernels.base import Predict, ReverseKernel, Transition
+from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import Step
 from dsg.errors import UserError
 from dsg.types import State
 
@@ -20,13 +21,15 @@ class EulerMaruyama(ReverseKernel):
 
     over steps of Δ = log(ā_prev/ā). λ = 1 is the reverse SDE, 0 the probability-flow ODE; all have the same marginals
     as the steps get fine. Weak order 1: it needs many more steps than DDIM and DDPM, which solve the linear part
-    exactly, and is here because theorems speak of this equation. Use it with `spacing: log_snr`.
+    exactly, and is here because theorems speak of this equation. Use it with spacing `LogSNR`.
 
     Args:
         noise: λ ≥ 0.
     """
 
     noise: float = 1.0
+
+    needs_signal: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.noise < math.inf:
@@ -36,8 +39,7 @@ class EulerMaruyama(ReverseKernel):
     def is_stochastic(self) -> bool:
         return self.noise > 0.0
 
-    def transition(self, x_t: State, prediction: Prediction, step: Step) -> Transition:
-        duration = math.log(step.alpha_bar_prev / step.alpha_bar)
-        share = (1.0 + self.noise**2) / 2.0 * duration / math.sqrt(1.0 - step.alpha_bar)
-        mean = (1.0 + duration / 2.0) * x_t - share * prediction.epsilon
-        return Transition(mean, 0.0 if step.index == 0 else self.noise * math.sqrt(duration))
+    def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
+        share = (1.0 + self.noise**2) / 2.0 * step.duration / step.noise
+        mean = (1.0 + step.duration / 2.0) * x_t - share * prediction.epsilon
+        return Transition(mean, 0.0 if step.is_last else self.noise * math.sqrt(step.duration))

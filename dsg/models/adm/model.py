@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.adm.convert import load_adm
 from dsg.models.adm.network import NUM_CLASSES, ADMOptions, build_adm_network
 from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import read_state_dict
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
+from dsg.models.prediction_types import check_prediction_type, read_output
 from dsg.types import State
 
 
@@ -122,6 +125,8 @@ class ADM(ScoreModel):
     ) -> None:
         self.network = to_memory_format(network, channels_last)
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
+        check_prediction_type("epsilon", self.schedule)
+        self.clean_range = (-1.0, 1.0)
         self.shape = (3, options.image_size, options.image_size)
         self.num_classes = NUM_CLASSES if options.class_cond else None
         self.learns_variance = options.learn_sigma
@@ -129,10 +134,7 @@ class ADM(ScoreModel):
         self.channels_last = channels_last
         self.freeze()
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes)
         output = call_network(self.network, x_t, level.t * self.time_scale, labels, self.channels_last)
-        if not self.learns_variance:
-            return ModelOutput(output)
-        epsilon, variance_range = output.chunk(2, dim=1)
-        return ModelOutput(epsilon, variance_range)
+        return read_output(output, x_t, level, "epsilon", self.learns_variance)

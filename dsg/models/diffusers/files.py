@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from dsg.diffusion.schedule import Kind, NoiseSchedule
 from dsg.errors import UserError
-from dsg.models.prediction_types import Prediction
+from dsg.models.prediction_types import PredictionType
 
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _SCHEDULER = "scheduler_config.json"
 _CURVES: dict[str, Kind] = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
-_PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
+_PREDICTIONS: dict[str, PredictionType] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
 
 
 class PipelineFiles(NamedTuple):
@@ -47,26 +47,31 @@ def find_pipeline(path: str) -> PipelineFiles:
     return PipelineFiles(config, weights, _first([place / _SCHEDULER for place in places], "the scheduler's table"))
 
 
-def read_scheduler(file: Path) -> tuple[NoiseSchedule, Prediction]:
+def read_scheduler(file: Path) -> tuple[NoiseSchedule, PredictionType]:
     """The schedule and the kind of prediction that a DDPM or DDIM scheduler's configuration declares.
 
     Raises:
-        UserError: if it is of another family, or ends at ā = 0 (zero terminal SNR), where ε says nothing of x_0.
+        UserError: if it is of another family, or predicts ε and ends at ā = 0 (zero terminal SNR), where ε says nothing
+            of x_0.
     """
     config = read_json(file)
     predicts = config.get("prediction_type", "epsilon")
     if predicts not in _PREDICTIONS:
         raise UserError(f"{file}: prediction_type {predicts!r} is not supported, only {', '.join(_PREDICTIONS)}")
-    if config.get("rescale_betas_zero_snr"):
-        raise UserError(f"{file}: rescale_betas_zero_snr is not supported, since ā = 0 at its noisiest level")
+    zero_snr = bool(config.get("rescale_betas_zero_snr"))
+    if zero_snr and predicts == "epsilon":
+        raise UserError(
+            f"{file}: rescale_betas_zero_snr with prediction_type epsilon: at ā = 0 ε says nothing of x_0; such "
+            "networks predict v or sample: correct the file"
+        )
     if config.get("trained_betas") is not None:
-        return NoiseSchedule.from_betas(config["trained_betas"]), _PREDICTIONS[predicts]
+        return NoiseSchedule.from_betas(config["trained_betas"], zero_snr), _PREDICTIONS[predicts]
     curve = config.get("beta_schedule")
     if curve not in _CURVES:
         raise UserError(f"{file}: beta_schedule {curve!r} is not supported, only {', '.join(_CURVES)} or trained_betas")
     length = config.get("num_train_timesteps", 1000)
     start, end = config.get("beta_start", 1e-4), config.get("beta_end", 2e-2)
-    return NoiseSchedule(_CURVES[curve], length, start, end), _PREDICTIONS[predicts]
+    return NoiseSchedule(_CURVES[curve], length, start, end, zero_snr), _PREDICTIONS[predicts]
 
 
 def read_json(file: Path) -> dict[str, Any]:

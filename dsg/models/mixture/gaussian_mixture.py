@@ -8,14 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dsg.diffusion.prediction import ModelOutput
-from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.diffusion.condition import Condition, class_labels
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import read_state_dict
 from dsg.models.mixture.components import Components, SharedCovariance
 from dsg.models.mixture.parameters import covariance_spectrum, mixture_posterior, read_numbers
-from dsg.types import PerSample, State
+from dsg.types import PerSample, State, at_least_float32
+
+NO_SIGNAL = 1e-6
+"""√ā up to which x̂ is summed from the components' own; above it Tweedie's formula has all digits, and is faster."""
 
 
 class GaussianMixture(ScoreModel):
@@ -47,7 +52,7 @@ class GaussianMixture(ScoreModel):
         classes: list[int] | Tensor | None = None,
         parameters: str | None = None,
         shape: tuple[int, ...] | None = None,
-        schedule: NoiseSchedule | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
         if parameters is not None:
@@ -67,7 +72,7 @@ class GaussianMixture(ScoreModel):
         self.freeze()
 
     @classmethod
-    def standard_normal(cls, shape: tuple[int, ...], schedule: NoiseSchedule | None = None) -> GaussianMixture:
+    def standard_normal(cls, shape: tuple[int, ...], schedule: Schedule | None = None) -> GaussianMixture:
         """N(0, I), which the forward process leaves as it is: ε = √(1−ā) x_t."""
         return cls([1.0], torch.zeros(1, *shape), 1.0, schedule=schedule)
 
@@ -96,8 +101,16 @@ class GaussianMixture(ScoreModel):
     def knows_marginal(self) -> bool:
         return True  # the sum over all components
 
-    def forward(self, x_t: State, level: NoiseLevel, condition: Tensor | None = None) -> ModelOutput:
-        return ModelOutput((-((1.0 - level.alpha_bar) ** 0.5) * self.score(x_t, level, condition)).float())
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        labels = None if condition is None else class_labels(condition, "GaussianMixture")
+        parts, flat, log_joint = self._at(x_t, level, labels)
+        share = log_joint.softmax(1)
+        epsilon = -level.noise * parts.score(share, flat, level.alpha_bar)
+        if level.signal > NO_SIGNAL:
+            clean_estimate = (flat - level.noise * epsilon) / level.signal
+        else:
+            clean_estimate = torch.einsum("bk,bkd->bd", share, parts.posterior_means(flat, level.alpha_bar))
+        return Prediction(*(half.reshape(x_t.shape).to(at_least_float32(x_t)) for half in (clean_estimate, epsilon)))
 
     def score(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
         """∇ log p_t(x), or of p_t(x | class): −Σ r_i C_i^{-1}(x − √ā μ_i). float64."""
@@ -146,21 +159,30 @@ class GaussianMixture(ScoreModel):
         own = log_weights if condition is None else self._masked(log_weights, condition)
         return parts.draw(normal.double(), own).reshape(len(normal), *self.shape)
 
-    def posterior(self, A: Tensor, y: Tensor, sigma: float) -> GaussianMixture:
+    def posterior(self, A: Tensor, y: Tensor, sigma: float, label: int | None = None) -> GaussianMixture:
         """p(x_0 | y = A x_0 + σ z), again a mixture, with the same schedule, shape and classes.
 
         Args:
             A: (m, d).
             y: (m,), one measurement.
             sigma: σ ≥ 0; at 0 every A S_i Aᵀ has to be invertible.
+            label: a class; the result is then p(x_0 | y, class), of its components alone, and has no classes.
 
         Raises:
-            UserError: if the shapes do not fit, or the measurement is degenerate.
+            UserError: if the shapes do not fit, the measurement is degenerate, or there are no classes.
         """
-        labels = None if self._classes is None else self._classes.tolist()
-        shared = self._components.assemble(self._components.eigenvalues)
-        posterior = mixture_posterior(self._components.log_weights, self.means, shared, A, y, sigma)
-        return GaussianMixture(*posterior, classes=labels, shape=self.shape, schedule=self.schedule)
+        parts, labels = self._components, self._classes
+        shared = parts.assemble(parts.eigenvalues)
+        log_weights, means = parts.log_weights, self.means
+        if label is not None:
+            if labels is None:
+                raise UserError("GaussianMixture: it has no classes, and its posterior no class; give `classes`")
+            own, labels = labels == label, None
+            log_weights, means = log_weights[own], means[own]
+            shared = shared if len(shared) == 1 else shared[own]
+        posterior = mixture_posterior(log_weights, means, shared, A, y, sigma)
+        classes = None if labels is None else labels.tolist()
+        return GaussianMixture(*posterior, classes=classes, shape=self.shape, schedule=self.schedule)
 
     def _at(self, x: State, level: NoiseLevel | None, condition: Tensor | None) -> tuple[Components, Tensor, Tensor]:
         if self._components.means.device != x.device:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from dsg.diffusion.schedule import NoiseSchedule
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
 
@@ -40,7 +40,7 @@ class SwissRoll(GaussianMixture):
         num_classes: int = 3,
         scale: float = 7.0,
         seed: int = 0,
-        schedule: NoiseSchedule | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         if points < 1 or num_classes < 1:
             raise UserError(f"SwissRoll: points and num_classes must be at least 1, got {points} and {num_classes}")

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from dsg.data.portraits import CLASSES
 from dsg.diffusion.kernels import DDIM
-from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.models.prediction_types import as_model_output
+from dsg.diffusion.spacing import Even
+from dsg.models.prediction_types import both_halves
 
 PREDICTION = "v"
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
@@ -71,8 +71,8 @@ def sample(network: torch.nn.Module, noise: torch.Tensor, labels: torch.Tensor, 
     noise: (B, 3, 64, 64) standard normal; labels: (B,) in 0..NULL_CLASS. Returns images (B, 3, 64, 64) in [-1, 1].
     """
     x = noise
-    for step in SCHEDULE.respace(steps):
+    for step in Even().steps(SCHEDULE, steps):
         v = network(x, torch.full((len(x),), step.t, device=x.device), labels).sample.float()
-        output = as_model_output(v, x, step.alpha_bar, PREDICTION)
-        x = DDIM(eta=0.0).transition(x, Prediction.from_output(output, x, step, clip=True), step).mean
+        prediction = both_halves(v, x, step, PREDICTION).clamped(-1.0, 1.0, x, step)
+        x = DDIM(eta=0.0).transition(x, prediction, step).mean
     return x

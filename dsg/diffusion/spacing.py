@@ -1,0 +1,203 @@
+"""Which of a schedule's levels a sampler visits."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from dsg.diffusion.continuous import flow_log_snr, flow_time
+from dsg.diffusion.level import CLEAN, NoiseLevel, Step
+from dsg.diffusion.schedule import NoiseSchedule, Schedule
+from dsg.errors import UserError
+
+
+class Spacing(ABC):
+    """Chooses levels; a strategy object without state. Subclasses write `levels`."""
+
+    @abstractmethod
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        """`count` levels of the schedule, noisiest first, each with noise.
+
+        Raises:
+            UserError: if the schedule has no such levels.
+        """
+
+    def steps(self, schedule: Schedule, count: int) -> list[Step]:
+        """The reverse steps that visit `levels`, noisiest first; the last one ends clean.
+
+        Raises:
+            UserError: if the schedule has no such levels, or they do not fall one after the other.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            hint = (
+                "; guided-diffusion's ddimN is steps N with spacing IntegerStride" if str(count)[:4] == "ddim" else ""
+            )
+            raise UserError(f"steps: must be a whole number of at least 1, got {count!r}{hint}")
+        levels = self.levels(schedule, count)
+        for level, following in pairwise([*levels, CLEAN]):
+            if not level.log_snr < following.log_snr:
+                raise UserError(
+                    f"spacing: {type(self).__name__} visits t = {level.t:g} before t = {following.t:g}, which is no "
+                    "less noisy; take fewer steps or another spacing"
+                )
+        return [
+            Step(level.t, level.log_snr, prev, index=len(levels) - 1 - i, total=len(levels))
+            for i, (level, prev) in enumerate(pairwise([*levels, CLEAN]))
+        ]
+
+
+@dataclass(frozen=True)
+class Even(Spacing):
+    """Evenly in the network's time, both ends of the schedule kept.
+
+    A table's timesteps are rounded, as in guided-diffusion; a single one is the noisiest. Where the clean end of a
+    continuous schedule is the data itself, the last step ends there instead of beginning there.
+    """
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        if isinstance(schedule, NoiseSchedule):
+            last = len(_table(schedule, count)) - 1
+            return [schedule.level(round(i * last / max(count - 1, 1))) for i in _down_to(count)]
+        return [schedule.level(t) for t in _even(schedule.noisiest.t, schedule.cleanest, schedule.cleanest.t, count)]
+
+
+@dataclass(frozen=True)
+class Leading(Spacing):
+    """Every ⌊T/N⌋-th timestep of a table, up from 0: the noisiest levels are left out (diffusers' `leading`)."""
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        stride = len(_table(schedule, count)) // count
+        return [schedule.level(i * stride) for i in reversed(range(count))]
+
+
+@dataclass(frozen=True)
+class Trailing(Spacing):
+    """Every T/N-th timestep of a table, down from T−1 (diffusers' `trailing`)."""
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        total = len(_table(schedule, count))
+        return [schedule.level(int(np.round(total - i * (total / count))) - 1) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class IntegerStride(Spacing):
+    """The smallest stride that visits exactly N timesteps of a table, up from 0 (guided-diffusion's `ddimN`)."""
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        total = len(_table(schedule, count))
+        for stride in range(1, total + 1):
+            if len(range(0, total, stride)) == count:
+                return [schedule.level(t) for t in reversed(range(0, total, stride))]
+        raise UserError(f"steps: no integer stride visits exactly {count} of {total} levels; take spacing Even instead")
+
+
+@dataclass(frozen=True)
+class LogSNR(Spacing):
+    """Evenly in log-SNR, for solvers in continuous time: levels lie between those of a table, and t is fractional.
+
+    Args:
+        noisiest: λ of the first level; null is the schedule's end.
+        cleanest: λ of the last level with noise; null is the schedule's end.
+    """
+
+    noisiest: float | None = None
+    cleanest: float | None = None
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        first = schedule.noisiest.log_snr if self.noisiest is None else self.noisiest
+        last = schedule.cleanest.log_snr if self.cleanest is None else self.cleanest
+        for name, end in (("noisiest", first), ("cleanest", last)):
+            if not math.isfinite(end):
+                raise UserError(f"spacing: the schedule's log-SNR ends at {end}; give LogSNR its {name} level")
+        return [schedule.at(value) for value in np.linspace(first, last, count).tolist()]
+
+
+@dataclass(frozen=True)
+class Karras(Spacing):
+    """Karras et al. 2022 (2206.00364), eq. 5: σ_i^(1/ρ) evenly from σ_max to σ_min, σ = √((1−ā)/ā).
+
+    Args:
+        rho: ρ > 0; the larger, the more levels have little noise. 7 as published, 1 is even in σ.
+        sigma_min: of the last level with noise; null is the schedule's end.
+        sigma_max: of the first level; null is the schedule's end.
+
+    Raises:
+        UserError: for a ρ that is not above 0.
+    """
+
+    rho: float = 7.0
+    sigma_min: float | None = None
+    sigma_max: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rho < math.inf:
+            raise UserError(f"spacing: the ρ of Karras must be above 0, got {self.rho}")
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        first = schedule.noisiest.sigma if self.sigma_max is None else self.sigma_max
+        last = schedule.cleanest.sigma if self.sigma_min is None else self.sigma_min
+        for name, end in (("sigma_max", first), ("sigma_min", last)):
+            if not 0.0 < end < math.inf:
+                raise UserError(f"spacing: a level with σ = {end} cannot be visited; give Karras a {name} above 0")
+        roots = np.linspace(first ** (1 / self.rho), last ** (1 / self.rho), count)
+        return [schedule.at(-2.0 * self.rho * math.log(root)) for root in roots.tolist()]
+
+
+@dataclass(frozen=True)
+class ShiftedFlow(Spacing):
+    """Evenly in the time of a flow, then shifted to the noise: t ← s t/(1 + (s−1) t) (Esser et al. 2024, 2403.03206).
+
+    On another schedule t is that of the flow with the same log-SNR, t = 1/(1+e^(λ/2)). Both ends are the schedule's; of
+    a flow, whose clean end is the data, the last step ends there instead of beginning there.
+
+    Args:
+        shift: s > 0; 1 does not shift. Stable Diffusion 3's is 3.
+
+    Raises:
+        UserError: for a shift that is not above 0.
+    """
+
+    shift: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.shift < math.inf:
+            raise UserError(f"spacing: the shift of ShiftedFlow must be above 0, got {self.shift}")
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        first, last = (
+            _shifted(flow_time(end.log_snr), 1.0 / self.shift) for end in (schedule.noisiest, schedule.cleanest)
+        )
+        times = _even(first, schedule.cleanest, last, count)
+        return [schedule.at(flow_log_snr(_shifted(t, self.shift))) for t in times]
+
+
+def _shifted(t: float, shift: float) -> float:
+    return t if t in (0.0, 1.0) else min(shift * t / (1.0 + (shift - 1.0) * t), 1.0)
+
+
+def _even(first: float, cleanest: NoiseLevel, last: float, count: int) -> list[float]:
+    """`count` numbers evenly from `first` to `last`; short of it where the cleanest level has no noise."""
+    if cleanest.log_snr == math.inf:
+        return np.linspace(first, last, count + 1)[:-1].tolist()
+    return np.linspace(first, last, count).tolist()
+
+
+def _table(schedule: Schedule, count: int) -> NoiseSchedule:
+    """The schedule, which must be a table of at least `count` levels."""
+    if not isinstance(schedule, NoiseSchedule):
+        raise UserError(
+            f"spacing: it counts the timesteps of a table, and {type(schedule).__name__} has none; take Even, LogSNR, "
+            "Karras or ShiftedFlow"
+        )
+    if count > len(schedule):
+        raise UserError(f"steps: must be 1 to {len(schedule)}, the length of the model's schedule, got {count}")
+    return schedule
+
+
+def _down_to(count: int) -> list[int]:
+    """count−1, ..., 0; a single level is the noisy end, not the clean one."""
+    return list(reversed(range(count))) if count > 1 else [1]
