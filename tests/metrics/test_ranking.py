@@ -53,10 +53,8 @@ def test_means_that_cancel_are_not_near_to_the_right_value():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_failed_sample_never_makes_a_run_best_or_better(seed):
-    """Whatever samples of a run fail: what was not claimed in its favour before is not claimed after."""
+    """Whatever samples of a run fail: nothing is claimed in its favour against one that has them."""
     mine, other = drawn(seed), drawn(seed + 100)
-    before = standings({"mine": run(mine), "other": run(other)}, "psnr", MORE)["mine"]
-    was = verdict(run(mine), run(other), "psnr", MORE)
     for lost in itertools.chain.from_iterable(itertools.combinations(mine, k) for k in (1, 2, 7)):
         for kept in (mine, {key: value for key, value in mine.items() if key not in lost}):  # in part, in whole
             after = standings({"mine": run(kept, "".join(lost)), "other": run(other)}, "psnr", MORE)
@@ -65,7 +63,6 @@ def test_a_failed_sample_never_makes_a_run_best_or_better(seed):
             assert after["mine"].lost == len(lost)
             assert after["other"].best
             assert verdict(run(kept, "".join(lost)), run(other), "psnr", MORE) in ("", "worse")
-    assert (before.best, was) != (False, "better")  # a verdict without the better mean would mean nothing
 
 
 def test_a_value_as_bad_as_can_be_counts_as_a_failure_and_one_as_good_as_can_be_does_not():
