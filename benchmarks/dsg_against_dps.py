@@ -25,7 +25,7 @@ from dsg.data.portraits import HELD_OUT_START, render
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DPS, DSG, Guidance
 from dsg.metrics.image import psnr
-from dsg.metrics.summary import bootstrap_mean
+from dsg.metrics.statistics import mean_with_interval
 from dsg.models.portraits.model import Portraits
 from dsg.run_folder.atomic import write_atomically
 from dsg.sampling import Sampler
@@ -107,8 +107,8 @@ def compare(evaluation: Evaluation, tuning_images: int, images: int) -> tuple[pd
                 values[method] = np.array(evaluation.psnr(task, method, best, steps, 0, images))
                 row |= {f"{method} strength": best, f"{method} PSNR": values[method].mean()}
                 row[f"{method} at an end"] = best in (GRIDS[method][0], GRIDS[method][-1])
-            paired = bootstrap_mean(values["DSG"] - values["DPS"])
-            row |= {"difference": paired["mean"], "low": paired["low"], "high": paired["high"], "images": images}
+            paired = mean_with_interval(values["DSG"] - values["DPS"])
+            row |= {"difference": paired.mean, "low": paired.low, "high": paired.high, "images": images}
             rows.append(row)
             print(row, flush=True)
     return pd.DataFrame(rows), pd.DataFrame(curves)

@@ -15,7 +15,6 @@ from callbacks.twin import Twin
 from dsg.data.base import ImageBatch
 from dsg.data.image_file import to_uint8
 from dsg.metrics.reciprocal import Reciprocal
-from dsg.metrics.summary import bootstrap_mean
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -87,7 +86,7 @@ class Classification(EvaluationCallback):
             return
         _trust(rows, metrics)
         if self.twin is not None:
-            metrics["metrics"]["worse_than_twin"] = bootstrap_mean(self.twin.worse(rows))
+            metrics["metrics"]["worse_than_twin"] = self.twin.worse(rows).as_dict()
         for warning in metrics.get("warnings", []):
             if "1/p" in warning:
                 print(f"warning: {warning}", file=sys.stderr)
@@ -101,10 +100,6 @@ def _trust(rows: list[Row], metrics: dict[str, Any]) -> None:
         metrics["warnings"] = [*metrics.get("warnings", []), line]
         return
     found = Reciprocal.of([row["judge_log_probability"] for row in rows])
-    if of_samples.get("not_finite"):  # the mean of the others would be no estimate of the mean
-        for name in ("mean", "low", "high"):
-            of_samples.pop(name, None)
-        of_samples["n"] = 0
     of_samples |= {
         "truncated": found.truncated,
         "standard_error": found.standard_error,

@@ -14,7 +14,7 @@ from callbacks.quality import Quality
 from dsg.errors import UserError
 from dsg.metrics.diversity import mean_pairwise, pixel_deviation
 from dsg.metrics.features import read_rgb
-from dsg.metrics.summary import bootstrap_mean
+from dsg.metrics.statistics import mean_with_interval
 from dsg.run_folder.folder import RunFolder
 
 
@@ -47,7 +47,7 @@ class Diversity(EvaluationCallback):
                 with torch.autocast(device.type, enabled=False):
                     distance = mean_pairwise(network.to(device), 2 * pictures - 1)
                 values[f"diversity_{name}"].append(distance)
-        metrics["metrics"] |= {name: bootstrap_mean(of_images) for name, of_images in values.items()}
+        metrics["metrics"] |= {name: mean_with_interval(of_images).as_dict() for name, of_images in values.items()}
 
 
 def _pictures(run_dir: str) -> dict[str, list[Path]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 import yaml
 
 from dsg.errors import UserError
+from dsg.metrics.per_image import per_image
+from dsg.metrics.statistics import Interval, mean_with_interval
 from dsg.report.settings import at
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -40,8 +40,11 @@ class Twin:
                     "no guidance"
                 )
 
-    def worse(self, rows: Sequence[Row]) -> list[float]:
-        """Of each image the share of its samples whose probability is lower than the twin's.
+    def worse(self, rows: Sequence[Row]) -> Interval:
+        """The share of samples whose probability is lower than the twin's: its mean over images.
+
+        Args:
+            rows: with `judge_log_probability`; those of failed samples have none, and are left out.
 
         Raises:
             UserError: if the twin lacks a sample, or its probabilities.
@@ -51,7 +54,7 @@ class Twin:
             for row in RunFolder(self.path).rows()
             if "judge_log_probability" in row
         }
-        of_images: dict[str, list[float]] = defaultdict(list)
+        compared = []
         for row in rows:
             key = (row["id"], row["sample"])
             if key not in twins:
@@ -59,5 +62,6 @@ class Twin:
                     f"classification.twin: {self.path} has no judged sample {row['sample']} of {row['id']}; finish it "
                     "with the same data and judge"
                 )
-            of_images[row["id"]].append(float(row["judge_log_probability"] < twins[key]))
-        return [fmean(shares) for shares in of_images.values()]
+            worse = float(row["judge_log_probability"] < twins[key])
+            compared.append({"id": row["id"], "sample": row["sample"], "status": "ok", "worse": worse})
+        return mean_with_interval(list(per_image(compared).values["worse"].values()))

@@ -27,7 +27,17 @@ from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 
-TOLD = ("psnr", "ssim", "lpips", "sliced_wasserstein", "fid", "kid", "fd", "kd")  # in the line that ends a run
+TOLD = (
+    "psnr",
+    "ssim",
+    "lpips",
+    "residual",
+    "sliced_wasserstein",
+    "fid",
+    "kid",
+    "fd",
+    "kd",
+)  # in the line that ends a run
 AT_ONCE = 8  # files of a batch
 File = tuple[Path, Callable[[], bytes]]  # where, and what is to be in it, made in the background
 

@@ -144,6 +144,8 @@ class GuidedDiffusion(LightningModule):
                     observer.on_sampling_step(record, process, keys)
             samples = self.score_model.decode(record.x_prev)
             losses = self.sampler.task.loss(samples, process.measurement).tolist()
+            residual = self.sampler.task.residual(samples, process.measurement)
+            residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
             picture = self.sampler.task.picture(process.measurement) if samples.ndim == 4 else None
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
         seconds = (self._now() - started) / len(keys)
@@ -152,13 +154,14 @@ class GuidedDiffusion(LightningModule):
                 "id": key.image_id,
                 "sample": key.sample,
                 "loss": loss if ok else None,
+                **(left if ok else dict.fromkeys(left)),
                 "nfe_forward": process.forwards,
                 "nfe_backward": process.backwards,
                 "seconds": seconds,
                 "warm_up": batch_idx == 0,
                 "status": "ok" if ok else "failed: the sample is not finite",
             }
-            for key, loss, ok in zip(keys, losses, finite, strict=True)
+            for key, loss, left, ok in zip(keys, losses, residuals, finite, strict=True)
         ]
         return BatchResult(keys, batch.images, process.measurement, picture, samples, rows, batch.failures)
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -43,6 +44,12 @@ class Task(ABC):
     @abstractmethod
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         """One number per sample, (B,), differentiable in `clean_estimate`."""
+
+    def residual(self, clean_estimate: Image, measurement: Measurement) -> PerSample | None:
+        """How far the estimate is from the measurement in units of the noise, (B,), whose right value is 1; None where
+        there is no such unit.
+        """
+        return None
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
@@ -111,6 +118,20 @@ class InverseProblem(Task):
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         return per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))
+
+    def residual(self, clean_estimate: Image, measurement: Measurement) -> PerSample | None:
+        """‖y − A x̂‖₂/(σ_y √m), (B,), with m numbers in y that carry noise; None unless the noise is Gaussian, σ_y > 0.
+
+        It is 1 ± 1/√(2m) where x̂ is the image that was measured. Below, the estimate has fitted the noise.
+        """
+        if not isinstance(self.noise, GaussianNoise) or self.noise.noise_sigma == 0:
+            return None
+        left = per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))
+        return left / (self.noise.noise_sigma * self.noisy_numbers(measurement).to(left).sqrt())
+
+    def noisy_numbers(self, measurement: Measurement) -> PerSample:
+        """m, how many numbers of each y carry noise, (B,)."""
+        return torch.full((len(measurement.y),), float(measurement.y[0].numel()))
 
     def picture(self, measurement: Measurement) -> Image:
         """y clamped to [−1, 1], as a picture file holds it; one channel is grey."""

@@ -9,7 +9,7 @@ import torch
 
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
-from dsg.types import Image
+from dsg.types import Image, PerSample
 from tasks.base import InverseProblem, Measurement
 from tasks.noise import MeasurementNoise
 from tasks.operators.mask import Mask
@@ -50,6 +50,12 @@ class Inpainting(InverseProblem):
             return super().measure(reference, streams)
         operator = self.operator(tuple(reference.shape[1:]), streams)
         return Measurement(operator.forward(self.noise(reference, streams)), operator)
+
+    def noisy_numbers(self, measurement: Measurement) -> PerSample:
+        """Those observed; all of them with `noise_on_dropped`."""
+        if self.noise_on_dropped:
+            return super().noisy_numbers(measurement)
+        return measurement.operator.parameters()["mask"].expand_as(measurement.y).flatten(1).sum(dim=1)
 
     def picture(self, measurement: Measurement) -> Image:
         """y, and black (−1) where pixels are dropped."""

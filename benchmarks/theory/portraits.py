@@ -16,7 +16,6 @@ from benchmarks.theory.findings import Check, Findings, table
 from callbacks.twin import Twin
 from dsg.errors import UserError
 from dsg.metrics.features import read_rgb
-from dsg.metrics.summary import bootstrap_mean
 from dsg.report.settings import at
 from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.settings import SETTINGS
@@ -61,8 +60,8 @@ class Run:
         if self is not first:
             twin = Twin(str(first.folder.path))
             twin.check(self.folder)
-            share = bootstrap_mean(twin.worse(self.folder.rows()))
-            worse, interval = f"{share['mean']:.3f}", f"[{share['low']:.3f}, {share['high']:.3f}]"
+            share = twin.worse(self.folder.rows())
+            worse, interval = f"{share.mean:.3f}", f"[{share.low:.3f}, {share.high:.3f}]"
         return [
             f"{self.w:g}", self.value("judge_reciprocal"), f"[{reciprocal['low']:.3f}, {reciprocal['high']:.3f}]",
             self.value("judge_reciprocal", "standard_error"), self.value("judge_reciprocal", "truncated"),

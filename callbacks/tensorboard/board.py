@@ -14,7 +14,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from callbacks.tensorboard.hparams import columns
-from dsg.metrics.summary import DESCRIPTIVE
+from dsg.metrics.per_image import DESCRIPTIVE
+from dsg.metrics.statistics import RunningMean
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from dsg.run_folder.settings import SETTINGS
@@ -44,8 +45,7 @@ class Board:
         self._folder = folder
         self._samples = samples
         self._ranks = ranks
-        self._sums: dict[str, float] = defaultdict(float)
-        self._counts: dict[str, int] = defaultdict(int)
+        self._means: dict[str, RunningMean] = defaultdict(RunningMean)
         rows = [row for row in folder.rows() if row["status"] == "ok"]
         self._done = len(rows)
         self._add(rows)
@@ -56,7 +56,7 @@ class Board:
         rows = [row for row in rows if row["status"] == "ok"]
         self._done = min(self._done + len(rows) * self._ranks, self._samples)
         for name in self._add(rows):
-            self._writer.add_scalar(f"metrics/{name}", self._mean(name), self._done)
+            self._writer.add_scalar(f"metrics/{name}", self._means[name].mean, self._done)
 
     def end(self, metrics: dict[str, Any]) -> None:
         """Tell the results where the curves do not end in them, and how they are distributed."""
@@ -64,7 +64,8 @@ class Board:
         for name, value in metrics["metrics"].items():
             if name in COSTS or not value["n"]:
                 continue
-            if not self._counts[name] or not math.isclose(value["mean"], self._mean(name), rel_tol=1e-9):
+            # NaN, where there is no curve, is close to nothing
+            if not math.isclose(value["mean"], self._means[name].mean, rel_tol=1e-9):
                 self._writer.add_scalar(f"metrics/{name}", value["mean"], finished)
         if metrics.get("interrupted"):
             return
@@ -78,16 +79,12 @@ class Board:
         _, _, ended = hparams({}, {})
         self._writer._get_file_writer().add_summary(ended)
 
-    def _mean(self, name: str) -> float:
-        return self._sums[name] / self._counts[name]
-
     def _add(self, rows: Iterable[Row]) -> set[str]:
-        """Add to the sums; returns the columns that were."""
+        """Move the means on; returns the columns that were in the rows."""
         changed = set()
         for row in rows:
             for name, value in _measured(row):
-                self._sums[name] += value
-                self._counts[name] += 1
+                self._means[name].add(value)
                 changed.add(name)
         return changed
 

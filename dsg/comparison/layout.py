@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from dsg.comparison.plan import Comparison
-from dsg.comparison.table import AS_GOOD, BEST, Row
+from dsg.comparison.table import AS_GOOD, BEST, LOST, Row
+from dsg.metrics.statistics import decimals
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One field: its text, whether it is the best, and whether it is as good as the best."""
+    """One field: its text, whether it is the best, and the mark that stands behind its first word."""
 
     text: str = ""
     best: bool = False
-    as_good: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,17 @@ class Section:
 def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
     """A section a task and setting, methods in the comparison's order."""
     metrics = [metric for metric in comparison.metrics if any(row.metric == metric for row in rows)]
-    arrows = [f"{metric} {'↑' if comparison.larger(metric) else '↓'}" for metric in metrics]
-    differences = [f"{metric} − {comparison.reference}" for metric in metrics[:1]]
-    header = ["method", "chosen", *arrows, *differences, "s/image", "NFE", "failed"]
     made = []
     for task in comparison.tasks:
         for setting in comparison.settings:
             title = f"{task}, {setting}" if len(comparison.settings) > 1 else task
             here = [row for row in rows if (row.task, row.setting) == (task, setting)]
-            digits = {m: _digits([(row.low, row.high) for row in here if row.metric == m]) for m in metrics}
+            arrows = [_heading(metric, here) for metric in metrics]
+            header = ["method", "chosen", *arrows, *_difference_to(comparison, metrics[:1]), "s/image", "NFE", "failed"]
+            digits = {m: decimals([(row.low, row.high) for row in here if row.metric == m], 1) for m in metrics}
             gaps = [(r.difference_low, r.difference_high) for r in here if r.metric in metrics[:1]]
             methods = {name: [row for row in here if row.method == name] for name in comparison.methods}
-            lines = [_line(part, digits, _digits(gaps), len(header)) for part in methods.values() if part]
+            lines = [_line(part, digits, decimals(gaps, 1), len(header)) for part in methods.values() if part]
             made.append(Section(title, header, lines))
     return made
 
@@ -59,7 +58,9 @@ def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
         found = {(row.method, row.task, row.setting): row for row in rows if row.metric == metric}
         if not found:
             continue
-        digits = {c: _digits([(r.low, r.high) for r in found.values() if (r.task, r.setting) == c]) for c in columns}
+        digits = {
+            c: decimals([(r.low, r.high) for r in found.values() if (r.task, r.setting) == c], 1) for c in columns
+        }
         lines = [
             [
                 Entry(method),
@@ -67,26 +68,39 @@ def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
             ]
             for method in comparison.methods
         ]
-        made.append(Section(f"{metric} {'↑' if comparison.larger(metric) else '↓'}", ["method", *names], lines))
+        made.append(Section(_heading(metric, rows), ["method", *names], lines))
     return made
 
 
 def legend(rows: Sequence[Row], comparison: Comparison) -> str:
     """What the marks mean, in one paragraph."""
-    kind = "percentile bootstrap over images" if comparison.interval == "bootstrap" else "mean ± 1.96 standard errors"
-    counts = sorted({row.n for row in rows if row.metric}) or [0]
-    images = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     text = (
-        f"Mean and 95 % interval ({kind}) over {images} images; ↑: more is better, ↓: less is. Bold: the best mean; †: "
-        f"its paired difference to the best, image by image, has an interval with 0 in it. − {comparison.reference}: "
-        "the paired difference, with its interval. NFE: network evaluations an image, forward + backward."
+        "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
+        "nearer to 1. Bold: the best mean; †: its paired difference to the best, image by image, has an interval with "
+        f"0 in it. − {comparison.reference}: the paired difference, with its interval. NFE: network evaluations an "
+        "image, forward + backward. failed: samples."
     )
+    if any(LOST in row.marks for row in rows):
+        text += (
+            " ‡: samples failed of images that another method has; the mean is of the others, which may be the easier "
+            "ones, and is neither in bold nor marked †."
+        )
     if comparison.tuning:
         text += (
             f" Parameters were chosen on other images, by {comparison.tuning['metric']}, from as many candidates for "
             "every method; *: at an end of its grid, a better value may lie beyond; not tuned: a method without."
         )
     return text
+
+
+def _heading(metric: str, rows: Sequence[Row]) -> str:
+    """With an arrow where all rows agree on it: a loss has one only without noise."""
+    arrows = {row.better for row in rows if row.metric == metric}
+    return f"{metric} {arrows.pop() if len(arrows) == 1 else ''}".strip()
+
+
+def _difference_to(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
+    return [f"{comparison.direction(m).compared_name(m)} − {comparison.reference}" for m in metrics]
 
 
 def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, width: int) -> list[Entry]:
@@ -110,21 +124,21 @@ def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, width: int) 
 def _value(row: Row, digits: int) -> Entry:
     if math.isnan(row.mean):
         return Entry("–")
-    bounds = "" if math.isnan(row.low) else f" [{row.low:.{digits}f}, {row.high:.{digits}f}]"
-    return Entry(f"{row.mean:.{digits}f}{bounds}", BEST in row.marks, AS_GOOD in row.marks)
+    mark = "†" * (AS_GOOD in row.marks) + "‡" * (LOST in row.marks)
+    text = f"{row.mean:.{digits}f}{_bounds(row.low, row.high, f'.{digits}f')}"
+    return Entry(f"{text} ({row.n})" if row.n else text, BEST in row.marks, mark)
+
+
+def _bounds(low: float, high: float, form: str) -> str:
+    return "" if math.isnan(low) else f" [{low:{form}}, {high:{form}}]"
 
 
 def _difference(row: Row, digits: int) -> str:
     if math.isnan(row.difference):
         return ""
-    return f"{row.difference:+.{digits}f} [{row.difference_low:+.{digits}f}, {row.difference_high:+.{digits}f}]"
+    bounds = _bounds(row.difference_low, row.difference_high, f"+.{digits}f")
+    return f"{row.difference:+.{digits}f}{bounds} ({row.pairs})"
 
 
 def _number(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
-
-
-def _digits(intervals: list[tuple[float, float]]) -> int:
-    """Decimals such that the typical interval's half-width keeps two figures, from 1 to 5."""
-    halves = [(high - low) / 2 for low, high in intervals if high > low]
-    return min(5, max(1, 1 - math.floor(math.log10(median(halves))))) if halves else 3

@@ -12,11 +12,7 @@ from typing import Any
 
 from dsg.comparison.settings import Settings, read
 from dsg.errors import UserError
-
-LARGER_IS_BETTER = ("psnr", "ssim", "judge_probability", "judge_log_probability", "judge_correct")
-SMALLER_IS_BETTER = re.compile(
-    r"(lpips|loss|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_error"
-)
+from dsg.metrics.direction import LESS, MORE, Direction, direction_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,6 @@ class Comparison:
         metrics: columns of per_image.csv; the first is plotted, and compared with the baseline in the printed tables.
         optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
         baseline: the method that the others are compared with, image by image; by default the first.
-        interval: the 95 % interval: bootstrap (percentiles, over images) or normal (mean ± 1.96 standard errors).
         unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
         larger_is_better: metric: true or false, for a metric whose direction the comparison does not know.
 
@@ -47,7 +42,6 @@ class Comparison:
     tuning: Settings | None = None
     optional_metrics: list[str] = field(default_factory=list)
     baseline: str | None = None
-    interval: str = "bootstrap"
     unfit: str = "error"
     larger_is_better: dict[str, bool] = field(default_factory=dict)
 
@@ -62,7 +56,6 @@ class Comparison:
             raise UserError("comparison.metrics: names no metric; give a list, for example [psnr, ssim]")
         if self.baseline is not None and self.baseline not in self.methods:
             raise UserError(f"comparison.baseline: {self.baseline!r} is none of the methods {', '.join(self.methods)}")
-        _check_choice("interval", self.interval, ("bootstrap", "normal"))
         _check_choice("unfit", self.unfit, ("error", "skip"))
         if not isinstance(self.larger_is_better, dict):
             raise UserError(
@@ -70,7 +63,12 @@ class Comparison:
             )
         self._check_tuning()
         for metric in [*self.metrics, *([self.tuning["metric"]] if self.tuning else [])]:
-            self.larger(metric)
+            self.direction(metric)
+        if self.tuning and not self.direction(self.tuning["metric"]).sign:
+            raise UserError(
+                "comparison.tuning.metric: a smaller loss may fit the measurement's noise; take residual, or, where "
+                "there is none, say `loss: false` in comparison.larger_is_better"
+            )
 
     def _check_tuning(self) -> None:
         if self.tuning is not None and not (
@@ -88,16 +86,17 @@ class Comparison:
             numbers = ", ".join(f"{name} {size}" for name, size in sizes.items())
             raise UserError(f"comparison.methods: unequal numbers of tuning candidates: {numbers}; make them equal")
 
-    def larger(self, metric: str) -> bool:
-        """Whether more of `metric` is better.
+    def direction(self, metric: str, noisy: bool = True) -> Direction:
+        """What is better of `metric`; of a `loss` that is known only where measurements are not `noisy`.
 
         Raises:
-            UserError: if that is not known.
+            UserError: if nobody knows.
         """
         if metric in self.larger_is_better:
-            return self.larger_is_better[metric]
-        if metric in LARGER_IS_BETTER or SMALLER_IS_BETTER.fullmatch(metric):
-            return metric in LARGER_IS_BETTER
+            return MORE if self.larger_is_better[metric] else LESS
+        found = direction_of(metric, noisy)
+        if found.sign or metric == "loss":
+            return found
         raise UserError(f"comparison.larger_is_better: is more of {metric} better? say `{metric}: true` or `false`")
 
     @property

@@ -11,7 +11,8 @@ from rich.table import Table
 from dsg.comparison.layout import Entry, Section
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "†": r"$^\dagger$", "↑": r"$\uparrow$",
+         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "†": r"$^\dagger$", "‡": r"$^\ddagger$",
+         "→": r"$\rightarrow$", "|": "$|$", "↑": r"$\uparrow$",
          "↓": r"$\downarrow$", "−": "$-$", "–": "--", "±": r"$\pm$", "“": "``", "”": "''",
          "ζ": r"$\zeta$", "η": r"$\eta$", "σ": r"$\sigma$", "≥": r"$\geq$", "*": "$^*$"}  # fmt: skip
 
@@ -20,7 +21,12 @@ def markdown(sections: Sequence[Section], legend: str) -> str:
     """GitHub's tables, a heading each."""
     parts = []
     for section in sections:
-        head = [f"## {section.title}", "", _bar(section.header), _bar(["---"] * len(section.header))]
+        head = [
+            f"## {section.title}",
+            "",
+            _bar([_unbarred(n) for n in section.header]),
+            _bar(["---"] * len(section.header)),
+        ]
         parts.append("\n".join([*head, *(_bar([_in_markdown(e) for e in line]) for line in section.lines)]))
     return "\n\n".join([*parts, legend]) + "\n"
 
@@ -50,14 +56,18 @@ def show(sections: Sequence[Section], legend: str, console: Console) -> None:
 
 
 def _marked(entry: Entry) -> str:
-    """The † stands behind the mean, before its interval."""
+    """The mark stands behind the mean, before its interval."""
     mean, space, bounds = entry.text.partition(" ")
-    return f"{mean}†{space}{bounds}" if entry.as_good else entry.text
+    return f"{mean}{entry.mark}{space}{bounds}"
 
 
 def _in_markdown(entry: Entry) -> str:
-    text = _marked(entry).replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    text = _unbarred(_marked(entry)).replace("*", "\\*").replace("_", "\\_")
     return f"**{text}**" if entry.best else text
+
+
+def _unbarred(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _in_latex(entry: Entry) -> str:

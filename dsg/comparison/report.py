@@ -10,9 +10,9 @@ from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plot import quality_against
 from dsg.comparison.render import latex, markdown, show
-from dsg.comparison.results import Results
 from dsg.comparison.table import Row, as_csv, make_table
 from dsg.comparison.tuning import Choice
+from dsg.metrics.results import Results
 from dsg.run_folder.atomic import write_atomically
 
 

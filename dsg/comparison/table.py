@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from dsg.comparison.grid import Cell, Grid
-from dsg.comparison.interval import interval
-from dsg.comparison.results import Results
 from dsg.comparison.tuning import Choice
+from dsg.metrics.direction import Direction
+from dsg.metrics.ranking import Standing, standings
+from dsg.metrics.results import Results
 
 BEST, AS_GOOD = "best", "not distinguishable from the best"
+LOST = "lost images that others have"
 NONE = math.nan
 
 
@@ -24,18 +26,20 @@ class Row:
     Args:
         metric: empty where the method does not fit the task, and `flags` says why.
         mean: over `n` images, from `low` to `high` with 95 % confidence, standard error `se`.
+        better: `↑` where more is better, `↓` where less is, `→ 1` for nearer to 1; empty where that is not known.
         difference: the method's value minus the baseline's on the same image, its mean over the `pairs` images that
-            both have, with its interval.
+            both have, with its interval; of a metric with a right value, the distances to it are subtracted.
         flags: joined by "; ".
         chosen: the values that tuning chose, each with a * at an end of its grid.
         seconds: per image, as are the network evaluations.
-        failures: images that could not be read or sampled.
+        failures: samples that could not be read or sampled.
     """
 
     task: str
     method: str
     setting: str
     metric: str = ""
+    better: str = ""
     mean: float = NONE
     low: float = NONE
     high: float = NONE
@@ -76,9 +80,14 @@ def make_table(
         )  # fmt: skip
         rivals = {c: r for c, r in results.items() if (c.task, c.setting) == (cell.task, cell.setting)}
         for metric in metrics:
-            flags = [*_standing(cell, rivals, metric, grid), *choice.flags]
-            measured = _measured(replace(row, metric=metric, flags="; ".join(flags)), result, grid)
-            rows.append(_against_baseline(measured, cell, rivals, grid))
+            direction = grid.comparison.direction(metric, noisy=any(rival.noisy for rival in rivals.values()))
+            standing = standings(rivals, metric, direction).get(cell, Standing())
+            found = result.interval(metric)
+            measured = replace(
+                row, metric=metric, better=direction.arrow, flags="; ".join([*_flags(standing), *choice.flags]),
+                mean=found.mean, low=found.low, high=found.high, n=found.n, se=found.se,
+            )  # fmt: skip
+            rows.append(_against_baseline(measured, cell, rivals, grid.comparison.reference, direction))
     return rows
 
 
@@ -92,33 +101,18 @@ def as_csv(rows: Sequence[Row]) -> bytes:
     return table.getvalue().encode()
 
 
-def _measured(row: Row, result: Results, grid: Grid) -> Row:
-    if row.metric not in result.images and row.metric in result.overall:  # of all images together
-        known = result.overall[row.metric]
-        low, high = known.get("low", NONE), known.get("high", NONE)
-        return replace(row, mean=result.mean(row.metric), low=low, high=high, n=known.get("n", 0))
-    found = interval(result.values(row.metric), grid.comparison.interval)
-    return replace(row, mean=found.mean, low=found.low, high=found.high, n=found.n, se=found.se)
+def _flags(standing: Standing) -> list[str]:
+    found = {BEST: standing.best, AS_GOOD: standing.as_good, LOST: standing.lost > 0}
+    return [flag for flag, is_so in found.items() if is_so]
 
 
-def _against_baseline(row: Row, cell: Cell, rivals: Mapping[Cell, Results], grid: Grid) -> Row:
-    baseline = Cell(cell.task, grid.comparison.reference, cell.setting)
+def _against_baseline(
+    row: Row, cell: Cell, rivals: Mapping[Cell, Results], reference: str, direction: Direction
+) -> Row:
+    baseline = Cell(cell.task, reference, cell.setting)
     if cell == baseline or baseline not in rivals:
         return row
-    found = interval(rivals[cell].differences(rivals[baseline], row.metric), grid.comparison.interval)
+    found = rivals[cell].difference(rivals[baseline], row.metric, direction)
     return replace(
         row, difference=found.mean, difference_low=found.low, difference_high=found.high, pairs=found.n
     )  # fmt: skip
-
-
-def _standing(cell: Cell, rivals: Mapping[Cell, Results], metric: str, grid: Grid) -> list[str]:
-    """Whether the method is the best by its mean, or as good as far as the paired interval can tell."""
-    sign = 1 if grid.comparison.larger(metric) else -1
-    means = {c: sign * mean for c, r in rivals.items() if not math.isnan(mean := r.mean(metric))}
-    if cell not in means:
-        return []
-    best = max(means, key=lambda c: means[c])
-    if cell == best:
-        return [BEST]
-    gap = interval(rivals[cell].differences(rivals[best], metric), grid.comparison.interval)
-    return [AS_GOOD] if gap.n and gap.low <= 0.0 <= gap.high else []

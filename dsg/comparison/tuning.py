@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from dsg.comparison.grid import Candidate, Cell, Grid
-from dsg.comparison.results import Results, read_results
+from dsg.comparison.results import read_results
+from dsg.metrics.ranking import best_of, with_fewest_failures
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,15 @@ class Choice:
 
 
 def choose(grid: Grid, cell: Cell) -> Choice:
-    """The candidate with the fewest failed images, and of those the best mean of the tuning metric."""
+    """The candidate of which the fewest samples failed; of several the best by the tuning metric, over the images that
+    all of them have.
+    """
     candidates = grid.candidates(cell.method)
     if not candidates[0].values:
         return Choice(candidates[0])
     assert grid.comparison.tuning is not None  # the plan refuses values to choose from without it
     metric = grid.comparison.tuning["metric"]
-    sign = 1 if grid.comparison.larger(metric) else -1
-    scores = {c: _score(read_results(grid.tuning(cell, c).folder), metric, sign) for c in candidates}
-    best = max(candidates, key=lambda c: scores[c])
-    return Choice(best, failed=scores[best][1] == -math.inf)
-
-
-def _score(results: Results, metric: str, sign: int) -> tuple[int, float]:
-    mean = results.mean(metric)
-    return -results.failures, -math.inf if math.isnan(mean) else sign * mean
+    results = {c: read_results(grid.tuning(cell, c).folder) for c in candidates}
+    direction = grid.comparison.direction(metric, noisy=any(found.noisy for found in results.values()))
+    best = best_of(with_fewest_failures(results, metric), metric, direction)
+    return Choice(candidates[0], failed=True) if best is None else Choice(best)

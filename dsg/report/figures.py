@@ -16,8 +16,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
+from dsg.metrics.statistics import quartiles
 from dsg.report.run import Run
-from dsg.report.tables import heading, measured
+from dsg.report.tables import heading
 
 TEXT = "#010203"  # stands for the page's own colour
 COLOURS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
@@ -49,12 +50,12 @@ def distribution(runs: Sequence[Run], metric: str) -> str:
         jitter = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5  # spread evenly, the same every time
         axes.scatter(values, y + jitter, s=7 if many else 14, color=own, alpha=0.45 if many else 0.75, linewidth=0,
                      rasterized=many, zorder=1)  # fmt: skip
-        low, middle, high = np.percentile(values, [25, 50, 75])
+        low, middle, high = quartiles(values)
         axes.barh(y, high - low, left=low, height=0.72, color=own, alpha=0.25, zorder=0)
         axes.barh(y, high - low, left=low, height=0.72, fill=False, edgecolor=TEXT, linewidth=0.8, zorder=2)
         axes.vlines(middle, y - 0.36, y + 0.36, color=TEXT, linewidth=2, zorder=2)
     axes.set_yticks(range(len(measured_in)), [_short(name) for name, _, _ in measured_in], parse_math=False)
-    axes.set(ylim=(len(measured_in) - 0.45, -0.55), xlabel=heading(metric))
+    axes.set(ylim=(len(measured_in) - 0.45, -0.55), xlabel=heading(metric, runs))
     axes.grid(axis="x")
     return _svg(figure)
 
@@ -71,7 +72,7 @@ def cost(runs: Sequence[Run], metric: str) -> str:
         _against(panel, runs, metric, names)
         panel.set(xlabel=label)
         panel.grid()
-    panels[0].set(ylabel=heading(metric))
+    panels[0].set(ylabel=heading(metric, runs))
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         legend = figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
@@ -83,7 +84,7 @@ def cost(runs: Sequence[Run], metric: str) -> str:
 def _against(panel: Axes, runs: Sequence[Run], metric: str, costs: Sequence[str]) -> None:
     spent = []
     for i, run in enumerate(runs):
-        found, own = measured(run, metric), sum(run.results.mean(name) for name in costs)
+        found, own = run.results.interval(metric), sum(run.results.mean(name) for name in costs)
         if not math.isfinite(found.mean + own):
             continue
         spent.append(own)

@@ -56,14 +56,14 @@ def html(runs: Sequence[Run]) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         colours=[figures.colour(i) for i in range(len(runs))],
-        quartiles=tables.quartiles(runs),
+        quartiles=tables.spread(runs),
         gain=GAIN,
     )
 
 
 def markdown(runs: Sequence[Run]) -> str:
     """report.md: every table of the page."""
-    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.quartiles(runs), *_appendix(runs)])
+    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.spread(runs), *_appendix(runs)])
     return document(_title(runs), shown)
 
 

@@ -15,13 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from dsg.errors import UserError
+from dsg.metrics.direction import direction_of
+from dsg.metrics.ranking import by_quality
 from dsg.report.run import Run
-from dsg.report.tables import direction
 from dsg.report.truth import check_truth, error_picture, read_truth
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 GAIN = 4  # of the error
-NAMES = {1: ("best", "median", "worst"), 0: ("largest", "median", "smallest"), -1: ("best", "median", "worst")}
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,13 @@ def strips(run: Run) -> Strips | None:
 
 def chosen(run: Run, metric: str) -> list[tuple[str, dict[str, Any]]]:
     """(place, row) of the best, the median and the worst sample, each sample once."""
-    sign = direction(metric)
+    direction = direction_of(metric, run.results.noisy)
+    first, middle, last = ("best", "median", "worst") if direction.sign else ("largest", "median", "smallest")
     rows = [row for row in run.good if row.get(metric) is not None and math.isfinite(row[metric])]
-    rows.sort(key=lambda row: row[metric], reverse=sign >= 0)
-    places = {0: NAMES[sign][0], len(rows) - 1: NAMES[sign][2], (len(rows) - 1) // 2: NAMES[sign][1]}
+    rows = [rows[i] for i in by_quality([row[metric] for row in rows], direction)]
+    places = {0: first, len(rows) - 1: last, (len(rows) - 1) // 2: middle}
     if len(rows) < 3:
-        places = {i: NAMES[sign][2 * i] if len(rows) == 2 else "the only one" for i in range(len(rows))}
+        places = {0: first, 1: last} if len(rows) == 2 else dict.fromkeys(range(len(rows)), "the only one")
     return [(places[i], rows[i]) for i in sorted(places)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 
 import yaml
 
-from dsg.comparison.results import Results, by_image
 from dsg.errors import UserError
-from dsg.report.run import Run
+from dsg.metrics.per_image import PerImage, per_image
+from dsg.metrics.results import Results
+from dsg.report.run import LAST, Run
 from dsg.report.truth import open_data
 from dsg.run_folder.folder import METRICS, RunFolder
-from dsg.run_folder.settings import SETTINGS
+from dsg.run_folder.settings import SETTINGS, measures_with_noise
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
 COSTS = ("seconds", "nfe_forward", "nfe_backward")
@@ -40,18 +40,14 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 def _read(path: Path, name: str) -> Run:
     folder = RunFolder(path)
     settings, head = _settings(path)
-    rows, images = _rows(folder)
-    good = [row for row in rows if row["status"] == "ok"]
+    rows, found = _rows(folder)
     summary, notes = _summary(folder, rows)
     overall = summary.get("metrics", {})
-    failed = {row["id"] for row in rows} - {row["id"] for row in good}
-    results = Results(images, len(failed), overall, summary.get("unavailable", {}))
-    columns = list(dict.fromkeys(key for row in good for key in row))
-    measured = [key for key in columns if key in images] + [key for key in overall if key not in images]
-    metrics = [key for key in measured if key not in (*COSTS, "loss")] + ["loss"] * ("loss" in images)
-    for key in columns:
-        if count := sum(isinstance(row.get(key), float) and not math.isfinite(row[key]) for row in good):
-            notes.append(f"{count} values of {key} are not finite and not averaged in")
+    noisy = "residual" in found.samples or measures_with_noise(settings)
+    results = Results(found, overall, summary.get("unavailable", {}), noisy)
+    measured = [*found.values, *(key for key in overall if key not in found.values)]
+    metrics = [key for key in measured if key not in (*COSTS, *LAST)] + [key for key in LAST if key in found.values]
+    notes += [f"{count} values of {key} are not finite and not averaged in" for key, count in found.not_finite.items()]
     data, no_data = None, ""
     try:
         data = open_data(settings)
@@ -63,11 +59,11 @@ def _read(path: Path, name: str) -> Run:
     return Run(name, folder, settings, head, rows, results, metrics, timing, notes, data, no_data)
 
 
-def _rows(folder: RunFolder) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
-    """The rows of the journal, and of those that are good the value of each metric and image."""
+def _rows(folder: RunFolder) -> tuple[list[dict[str, Any]], PerImage]:
+    """The rows of the journal, and what they say of each image."""
     try:
         rows = folder.rows()
-        return rows, by_image([row for row in rows if row["status"] == "ok"])
+        return rows, per_image(rows)
     except OSError as error:
         raise UserError(f"report: cannot read {error.filename}: {error.strerror}; make it readable") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dsg.comparison.results import Results
 from dsg.data.base import EvaluationData
+from dsg.metrics.results import Results
 from dsg.run_folder.folder import RunFolder
+
+LAST = ("residual", "loss")  # columns that tell how well the measurement is met, not how good the picture is
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Run:
         settings: config.yaml.
         head: the comment lines above it, as git, versions and device.
         rows: the finished samples, failed ones too.
-        results: the numbers of each image: of several samples their mean.
-        metrics: the columns that say how good, the first of which chooses the pictures; the loss comes last.
+        results: its numbers, and those of each image.
+        metrics: the columns that say how good, the first of which chooses the pictures; residual and loss come last.
         timing: what metrics.json says of warm-up and memory.
         notes: what a reader of its numbers has to know.
         data: what it evaluated, to read the truth again; None if that is not there any more, and `no_data` says why.

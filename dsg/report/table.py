@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
+
+from dsg.metrics.statistics import Interval
 
 NONE = "–"
 MARKS = {"": "", "better": "▲", "worse": "▼"}
@@ -46,16 +47,15 @@ def number(value: float | None, form: str = ".4g") -> Cell:
     return Cell(format(value, form) if known else NONE, value if known else None)
 
 
-def decimals(intervals: Iterable[tuple[float, float]]) -> int:
-    """Decimals (0 to 5) with which the typical interval's half-width keeps two figures."""
-    halves = [(high - low) / 2 for low, high in intervals if high > low]
-    return min(5, max(0, 1 - math.floor(math.log10(median(halves))))) if halves else 3
+def mean(found: Interval, digits: int, sign: str = "", mark: str = "") -> Cell:
+    """A mean over its interval and the number of images."""
+    return with_interval(found.mean, found.low, found.high, found.n, digits, sign, mark)
 
 
-def with_interval(mean: float, low: float, high: float, digits: int, sign: str = "", mark: str = "") -> Cell:
-    """`mean` over `[low, high]`."""
-    if not math.isfinite(mean):
+def with_interval(middle: float, low: float, high: float, n: int, digits: int, sign: str = "", mark: str = "") -> Cell:
+    """`middle` over `[low, high] (n)`."""
+    if not math.isfinite(middle):
         return Cell(NONE)
     form = f"{sign}.{digits}f"
     bounds = f"[{low:{form}}, {high:{form}}]" if math.isfinite(low) and math.isfinite(high) else ""
-    return Cell(format(mean, form), mean, bounds, mark)
+    return Cell(format(middle, form), middle, f"{bounds} ({n})".strip() if n else bounds, mark)

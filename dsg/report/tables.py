@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 
-import numpy as np
-
-from dsg.comparison.interval import Interval, interval
-from dsg.comparison.plan import LARGER_IS_BETTER, SMALLER_IS_BETTER
-from dsg.report.run import Run
+from dsg.metrics.direction import Direction, direction_of
+from dsg.metrics.ranking import verdict
+from dsg.metrics.statistics import decimals, quartiles
+from dsg.report.run import LAST, Run
 from dsg.report.settings import at, method, task
-from dsg.report.table import NONE, Cell, Table, decimals, number, with_interval
+from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
 UNIMPORTANT = ("batch_size", "num_workers", "limit")
 
 
-def direction(metric: str) -> int:
-    """1 where more is better, −1 where less is, 0 where that is not known."""
-    metric = re.sub("_(best|worst)$", "", metric)  # of several samples of an image
-    if metric in LARGER_IS_BETTER:
-        return 1
-    return -1 if SMALLER_IS_BETTER.fullmatch(metric) else 0
+def direction(metric: str, runs: Sequence[Run]) -> Direction:
+    """What is better of a metric of `runs`; of their loss it is known only if none of them measures with noise."""
+    return direction_of(metric, noisy=any(run.results.noisy for run in runs))
 
 
-def heading(metric: str) -> str:
-    return f"{metric} {' ↑↓'[direction(metric)]}".strip()
+def heading(metric: str, runs: Sequence[Run]) -> str:
+    return f"{metric} {direction(metric, runs).arrow}".strip()
 
 
 def all_metrics(runs: Sequence[Run]) -> list[str]:
-    """Those of any run; the loss last."""
+    """Those of any run; residual and loss last."""
     found = dict.fromkeys(metric for run in runs for metric in run.metrics)
-    return sorted(found, key=lambda metric: metric == "loss")
-
-
-def measured(run: Run, metric: str) -> Interval:
-    """The mean over images with its 95 % bootstrap interval; of all images together, what metrics.json says."""
-    if metric in run.results.images or metric not in run.results.overall:
-        return interval(run.results.values(metric), "bootstrap")
-    known = run.results.overall[metric]
-    mean, low, high = (float(known.get(key, math.nan)) for key in ("mean", "low", "high"))
-    return Interval(mean, low, high, known.get("n", 0), math.nan)
+    return sorted(found, key=lambda metric: LAST.index(metric) if metric in LAST else -1)
 
 
 def overview(runs: Sequence[Run]) -> Table:
     """A row a run."""
     metrics = all_metrics(runs)
-    found = {metric: [measured(run, metric) for run in runs] for metric in metrics}
+    found = {metric: [run.results.interval(metric) for run in runs] for metric in metrics}
     digits = {metric: decimals((i.low, i.high) for i in intervals) for metric, intervals in found.items()}
     rows = []
     for i, run in enumerate(runs):
@@ -56,16 +41,18 @@ def overview(runs: Sequence[Run]) -> Table:
         nfe = number(forward + backward, "g")
         rows.append([
             Cell(run.name, run=i), Cell(task(run.settings)), Cell(method(run.settings)),
-            _setting(run, "model.steps"), _setting(run, "model.seed"), number(len({row["id"] for row in run.good})),
-            *(with_interval(found[m][i].mean, found[m][i].low, found[m][i].high, digits[m]) for m in metrics),
+            _setting(run, "model.steps"), _setting(run, "model.seed"), number(len(run.results.per_image.finished)),
+            *(mean(found[m][i], digits[m]) for m in metrics),
             number(run.results.mean("seconds"), ".3g"),
             Cell(f"{forward:g} + {backward:g}" if nfe.value is not None else nfe.text, nfe.value),
-            number(len({row["id"] for row in run.failed})),
+            number(run.results.failures),
         ])  # fmt: skip
-    names = ["run", "task", "method", "steps", "seed", "images", *map(heading, metrics), "s/image", "NFE", "failed"]
+    headings = [heading(metric, runs) for metric in metrics]
+    names = ["run", "task", "method", "steps", "seed", "images", *headings, "s/image", "NFE", "failed"]
     about = (
-        "Mean and 95 % interval, a percentile bootstrap over images; ↑: more is better, ↓: less is. NFE: network "
-        "evaluations an image, forward + backward. s/image leaves out the first batch of each start."
+        "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
+        "nearer to 1. NFE: network evaluations an image, forward + backward. s/image leaves out the first batch of "
+        "each start. failed: samples. An image counts with those of its samples that finished, if any did."
     )
     return Table("Results", names, rows, [about, *_notes(runs)])
 
@@ -82,42 +69,42 @@ def _differences(runs: Sequence[Run], base: int, *others: int) -> Table | None:
     """None if there is nothing to pair."""
     first, rest = runs[base], [runs[i] for i in others]
     metrics = [m for m in all_metrics([first, *rest]) if m in first.results.images]
-    gaps = {(run.name, m): interval(run.results.differences(first.results, m), "bootstrap")
-            for run in rest for m in metrics}  # fmt: skip
+    towards = {m: direction(m, [first, *rest]) for m in metrics}
+    gaps = {(run.name, m): run.results.difference(first.results, m, towards[m]) for run in rest for m in metrics}
     shared = [m for m in metrics if any(gaps[run.name, m].n for run in rest)]
     if not shared:
         return None
     digits = {m: decimals((gaps[run.name, m].low, gaps[run.name, m].high) for run in rest) for m in shared}
     rows = []
     for i in others:
-        own = [gaps[runs[i].name, metric] for metric in shared]
-        cells = [
-            with_interval(gap.mean, gap.low, gap.high, digits[m], "+", _verdict(gap, m))
-            for gap, m in zip(own, shared, strict=True)
-        ]
-        rows.append([Cell(runs[i].name, run=i), *cells, number(max(gap.n for gap in own))])
+        run = runs[i]
+        marks = {m: verdict(run.results, first.results, m, towards[m]) for m in shared}
+        cells = [mean(gaps[run.name, m], digits[m], "+", marks[m]) for m in shared]
+        rows.append([Cell(run.name, run=i), *cells])
     about = (
-        f"Mean of the differences to {first.name}, image by image, with its 95 % bootstrap interval. ▲ better, ▼ "
-        "worse: the interval leaves out 0. It is no correction for many comparisons."
+        f"Mean of the differences to {first.name}, image by image, with its 95 % interval (Student's t), in brackets "
+        "over how many images. ▲ better, ▼ worse: the interval leaves out 0, and no sample failed of the one that is "
+        "ahead where the other one has the image. It is no correction for many comparisons."
     )
     notes = [f"{run.name}: its {what} differs from {first.name}'s, so that the measurements of an image do too."
              for run in rest if (what := _another_problem(first, run))]  # fmt: skip
-    return Table(f"Difference to {first.name}", ["run", *map(heading, shared), "images"], rows, [about, *notes])
+    names = [f"{towards[m].compared_name(m)} {_arrow(towards[m])}".strip() for m in shared]
+    return Table(f"Difference to {first.name}", ["run", *names], rows, [about, *notes])
 
 
-def quartiles(runs: Sequence[Run]) -> Table:
+def spread(runs: Sequence[Run]) -> Table:
     """Median and quartiles over images."""
     metrics = [metric for metric in all_metrics(runs) if any(metric in run.results.images for run in runs)]
-    found = {(run.name, m): _quartiles(run.results.values(m)) for run in runs for m in metrics}
+    found = {(run.name, m): quartiles(run.results.values(m)) for run in runs for m in metrics}
     digits = {m: decimals((found[run.name, m][0], found[run.name, m][2]) for run in runs) for m in metrics}
     rows = []
     for i, run in enumerate(runs):
         cells = []
-        for metric in metrics:
-            low, middle, high = found[run.name, metric]
-            cells.append(with_interval(middle, low, high, digits[metric]))
+        for m in metrics:
+            low, middle, high = found[run.name, m]
+            cells.append(with_interval(middle, low, high, len(run.results.values(m)), digits[m]))
         rows.append([Cell(run.name, run=i), *cells])
-    return Table("Median and quartiles", ["run", *map(heading, metrics)], rows)
+    return Table("Median and quartiles", ["run", *(heading(m, runs) for m in metrics)], rows)
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
@@ -131,12 +118,9 @@ def _setting(run: Run, key: str) -> Cell:
     return number(value, "g") if isinstance(value, int | float) else Cell(NONE if value is None else str(value))
 
 
-def _verdict(gap: Interval, metric: str) -> str:
-    """Of one pair nothing can be said."""
-    sign = direction(metric)
-    if gap.n < 2 or not sign or gap.low <= 0 <= gap.high:
-        return ""
-    return "better" if sign * gap.mean > 0 else "worse"
+def _arrow(towards: Direction) -> str:
+    """Of what is compared: less of a distance to the right value is better."""
+    return Direction(towards.sign).arrow
 
 
 def _another_problem(first: Run, run: Run) -> str:
@@ -148,10 +132,3 @@ def _another_problem(first: Run, run: Run) -> str:
         if one != two:
             return key.removeprefix("model.").partition(".")[0]
     return ""
-
-
-def _quartiles(values: np.ndarray) -> tuple[float, float, float]:
-    if not len(values):
-        return math.nan, math.nan, math.nan
-    low, middle, high = np.percentile(values, [25, 50, 75]).tolist()
-    return low, middle, high

@@ -57,6 +57,18 @@ class SettingsFile:
         write_atomically(self.path, text.encode())
 
 
+def measures_with_noise(settings: Any) -> bool:
+    """Whether a run of these settings measures with noise: its task takes a `noise`, and that is not Gaussian with
+    noise_sigma 0. A `noise` of null is the task's default, which is not known here and counts as noise.
+    """
+    for key in ("model", "task", "init_args"):
+        settings = settings.get(key) if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or "noise" not in settings:
+        return False
+    arguments = settings["noise"].get("init_args") if isinstance(settings["noise"], dict) else None
+    return not isinstance(arguments, dict) or arguments.get("noise_sigma") != 0
+
+
 def differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> Iterator[str]:
     """What is not the same in two settings, a phrase each; `ignored` are dotted keys that may differ."""
     if key in ignored:

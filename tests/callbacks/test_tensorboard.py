@@ -65,7 +65,8 @@ def test_hparams_offers_every_value_that_runs_can_be_chosen_by_and_the_metrics_t
     differing = [info.name for info in experiment.hparam_infos if info.differs]
     assert differing == ["method", "seed", "strength", "strength_of"]
     # the first five are the columns that the table shows before anyone chooses
-    assert [info.name.tag for info in experiment.metric_infos][:3] == ["metrics/loss", "metrics/psnr", "metrics/ssim"]
+    first = [info.name.tag.removeprefix("metrics/") for info in experiment.metric_infos][:4]
+    assert first == ["loss", "psnr", "residual", "ssim"]
 
 
 def test_the_settings_can_be_read_there(evaluate, tmp_path):

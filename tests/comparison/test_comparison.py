@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import math
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from dsg.comparison.grid import Candidate, Cell, Grid
-from dsg.comparison.interval import interval
-from dsg.comparison.layout import overviews, sections
+from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
-from dsg.comparison.results import Results, read_results
+from dsg.comparison.results import read_results
 from dsg.comparison.settings import merge
-from dsg.comparison.table import AS_GOOD, BEST, make_table
-from dsg.comparison.tuning import Choice
+from dsg.comparison.table import AS_GOOD, BEST, LOST, make_table
+from dsg.comparison.tuning import Choice, choose
 from dsg.errors import UserError
-from dsg.metrics.summary import bootstrap_mean
+from dsg.metrics.direction import LESS, MORE, UNKNOWN
+from dsg.metrics.per_image import per_image
+from dsg.metrics.results import Results
 from train_free_eval import main
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,25 @@ def compare(plan: dict, tmp_path: Path, capsys):
 def rows(tmp_path: Path) -> list[dict[str, str]]:
     with (tmp_path / "out" / "table.csv").open(newline="") as handle:
         return list(csv.DictReader(handle))
+
+
+def results_of(failed: Sequence[str] = (), noisy: bool = True, **metrics: dict[str, float]) -> Results:
+    """Of metric: image id: value; samples of the images `failed` failed."""
+    ids = sorted({key for values in metrics.values() for key in values})
+    rows = [
+        {"id": key, "sample": 0, "status": "ok", **{n: v[key] for n, v in metrics.items() if key in v}} for key in ids
+    ]
+    rows += [{"id": key, "sample": 9, "status": "failed: the sample is not finite"} for key in failed]
+    return Results(per_image(rows), noisy=noisy)
+
+
+def table_of(metrics: list[str], methods: dict[str, Results]) -> tuple[list, str]:
+    """The rows of a comparison of finished runs on one task, and its Markdown."""
+    comparison = Comparison({"t": {}}, {name: {} for name in methods}, metrics)
+    grid = Grid(comparison, {}, Path("unused"))
+    results = {Cell("t", name, "default"): found for name, found in methods.items()}
+    table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), {})
+    return table, markdown(sections(table, comparison), legend(table, comparison))
 
 
 def tune(plan: dict, values: list[float]) -> None:
@@ -121,6 +141,19 @@ def test_the_best_candidate_on_the_tuning_images_is_evaluated_and_marked_at_an_e
     assert "not tuned" in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_of_candidates_that_failed_as_often_the_best_on_their_common_images_is_chosen(plan, tmp_path, monkeypatch):
+    """The first has lost the hard image, the second the easy one; on what both have the second is better."""
+    tune(plan, [0.1, 0.2])
+    comparison = Comparison(**plan["comparison"])
+    grid, cell = Grid(comparison, {}, tmp_path), Cell("Denoising", "dps", "default")
+    found = iter([
+        results_of(psnr={"easy": 40.0, "middle": 20.0}, failed=["hard"]),
+        results_of(psnr={"hard": 10.0, "middle": 21.0}, failed=["easy"]),
+    ])  # fmt: skip
+    monkeypatch.setattr("dsg.comparison.tuning.read_results", lambda _: next(found))
+    assert str(choose(grid, cell).candidate) == "step_size=0.2"
+
+
 def test_unequal_numbers_of_candidates_are_refused_with_the_methods_named(compare, plan):
     tune(plan, [0.5, 1.0])
     plan["comparison"]["methods"]["more"] = {**guidance("DPS"), "tune": {STEP_SIZE: [1.0, 2.0, 3.0]}}
@@ -159,7 +192,7 @@ def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare,
         ({"metrics": []}, "comparison.metrics: names no metric"),
         ({"metrics": ["lpips_vgg"]}, "has no lpips_vgg (lpips_vgg: wants vgg16-397923af.pth in "),
         ({"baseline": "dsp"}, "comparison.baseline: 'dsp' is none of the methods dps, unguided"),
-        ({"interval": "t"}, "comparison.interval: must be bootstrap or normal, got 't'"),
+        ({"interval": "normal"}, "comparison.interval: no such key; there are tasks, methods"),
         ({"method": {}}, "comparison.method: no such key; did you mean methods?"),
         ({"tasks": None}, "comparison.tasks: must hold at least one"),
         ({"tasks": {"a/b": {}}}, "comparison.tasks: 'a/b' names a folder"),
@@ -227,13 +260,11 @@ def test_another_class_replaces_the_one_before_with_its_arguments():
 def test_a_file_that_includes_a_comparison_overrides_it_and_takes_methods_away(tmp_path):
     file = tmp_path / "mine.yaml"
     shipped = ROOT / "configs" / "comparison" / "smoke.yaml"
-    file.write_text(
-        f"include: [{shipped}]\nmodel: {{steps: 3}}\ncomparison: {{methods: {{dsg: null}}, interval: normal}}\n"
-    )
+    file.write_text(f"include: [{shipped}]\nmodel: {{steps: 3}}\ncomparison: {{methods: {{dsg: null}}, unfit: skip}}\n")
     comparison, shared = read_comparison([file])
     assert list(comparison.methods) == ["unguided", "dps"]
     assert comparison.methods["dps"]["model"]["guidance"]["class_path"] == "dsg.guidance.DPS"
-    assert (shared["model"]["steps"], comparison.interval) == (3, "normal")
+    assert (shared["model"]["steps"], comparison.unfit) == (3, "skip")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "comparison").glob("*.yaml")), ids=lambda p: p.stem)
@@ -245,14 +276,6 @@ def test_a_shipped_comparison_is_readable_and_says_its_command_cost_and_result(p
     assert "expect" in head.lower()
 
 
-def test_the_bootstrap_interval_is_that_of_metrics_json_and_the_normal_one_is_1_96_standard_errors():
-    values = np.random.default_rng(0).normal(size=20)
-    known, found = bootstrap_mean(list(values)), interval(values, "bootstrap")
-    assert (found.mean, found.low, found.high) == pytest.approx((known["mean"], known["low"], known["high"]))
-    normal = interval(values, "normal")
-    assert normal.high - normal.mean == pytest.approx(1.96 * values.std(ddof=1) / math.sqrt(20))
-
-
 def test_marks_are_by_pairs_not_by_overlap():
     """The images differ much more than the methods do: intervals overlap, pairs are clear."""
     spread = {str(i): 10.0 * i for i in range(8)}
@@ -261,22 +284,59 @@ def test_marks_are_by_pairs_not_by_overlap():
     names = {"good": spread, "as_good": {k: v - 0.1 for k, v in noise.items()}, "worse": worse}
     comparison = Comparison({"t": {}}, {name: {} for name in names}, ["psnr"])
     grid = Grid(comparison, {}, Path("unused"))
-    results = {Cell("t", n, "default"): Results({"psnr": v}, 0, {}, {}) for n, v in names.items()}
+    results = {Cell("t", n, "default"): results_of(psnr=v) for n, v in names.items()}
     table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), {})
     assert [row.marks[0] for row in table] == [BEST, AS_GOOD, "not tuned"]
     laid_out = sections(table, comparison)
     text = markdown(laid_out, "")
-    assert "| **35.0 [" in text
+    assert re.search(r"\| \*\*35\.0 \[.*\] \(8\)\*\* \|", text)
     assert "| 34.9† [" in text
     assert "| as\\_good |" in text
     assert r"34.9$^\dagger$ [" in latex(laid_out, "")
+
+
+def test_a_method_that_failed_on_an_image_is_not_printed_as_best_or_as_good():
+    """It lost the hard image, so that its mean is of the easy one; on that it is worse than its rival."""
+    rival = results_of(psnr={"easy": 31.0, "hard": 11.0})
+    other = results_of(psnr={"easy": 30.5, "hard": 10.0})
+    failing = results_of(psnr={"easy": 30.0}, failed=["hard"])
+    table, text = table_of(["psnr"], {"failing": failing, "rival": rival, "other": other})
+    assert [row.marks[0] for row in table] == [LOST, BEST, AS_GOOD]
+    assert table[0].failures == 1
+    assert "| 30.0‡ (1) |" in text
+    assert "‡: samples failed of images that another method has" in text
+    assert "‡" not in table_of(["psnr"], {"rival": rival, "other": other})[1]
+
+
+def test_an_image_that_nobody_could_read_costs_nobody_the_first_place():
+    ids = {"a": 20.0, "b": 30.0}
+    worse = {key: value - 1 for key, value in ids.items()}
+    table, _ = table_of(["psnr"], {"good": results_of(psnr=ids, failed="c"), "bad": results_of(psnr=worse, failed="c")})
+    assert table[0].marks[0] == BEST
+
+
+def test_the_best_residual_is_the_one_nearest_to_1_and_a_noisy_loss_has_no_best():
+    """DPS has fitted the noise: its loss is less than half of the noise's own norm."""
+    ids = [str(i) for i in range(8)]
+    jitter = {key: 0.01 * (i % 3) for i, key in enumerate(ids)}
+    dps = {"loss": {k: 1.7 + d for k, d in jitter.items()}, "residual": {k: (1.7 + d) / 3.9 for k, d in jitter.items()}}
+    dsg = {"loss": {k: 4.2 + d for k, d in jitter.items()}, "residual": {k: (4.2 + d) / 3.9 for k, d in jitter.items()}}
+    table, text = table_of(["residual", "loss"], {"dps": results_of(**dps), "dsg": results_of(**dsg)})
+    found = {(row.method, row.metric): row for row in table}
+    assert [found[m, "residual"].marks[0] == BEST for m in ("dps", "dsg")] == [False, True]
+    assert found["dsg", "residual"].difference == pytest.approx(0.08 - 0.56, abs=0.02)
+    assert not {BEST, AS_GOOD} & set(found["dps", "loss"].marks + found["dsg", "loss"].marks)
+    assert "| method | chosen | residual → 1 | loss | \\|residual − 1\\| − dps |" in text
+    noiseless, text = table_of(["loss"], {"dps": results_of(**dps, noisy=False), "dsg": results_of(**dsg, noisy=False)})
+    assert "loss ↓" in text
+    assert noiseless[0].marks[0] == BEST
 
 
 def test_with_several_tasks_every_mean_is_also_seen_at_a_glance():
     comparison = Comparison({"one": {}, "two": {}}, {"a": {}, "b": {}}, ["psnr", "ssim"])
     values = {"a": {"0": 1.0, "1": 2.0}, "b": {"0": 3.0, "1": 4.0}}
     results = {
-        Cell(task, method, "default"): Results({"psnr": values[method]}, 0, {}, {})
+        Cell(task, method, "default"): results_of(psnr=values[method])
         for task, method in (("one", "a"), ("one", "b"), ("two", "a"))
     }
     grid = Grid(comparison, {}, Path("unused"))
@@ -285,8 +345,8 @@ def test_with_several_tasks_every_mean_is_also_seen_at_a_glance():
     (psnr,) = overviews(table, comparison)
     assert psnr.header == ["method", "one", "two"]
     assert [[entry.text.split(" ")[0] for entry in line] for line in psnr.lines] == [
-        ["a", "1.50", "1.50"],
-        ["b", "3.50", "–"],
+        ["a", "1.5", "1.5"],
+        ["b", "3.5", "–"],
     ]
     assert overviews(table, Comparison({"one": {}}, {"a": {}, "b": {}}, ["psnr"])) == []
 
@@ -296,6 +356,7 @@ def test_several_samples_of_an_image_count_as_their_mean_and_empty_fields_as_unm
         "id,sample,psnr,sw,seconds,warm_up,status\nNA,0,1,5,9,True,ok\nNA,1,3,,9,True,ok\nb,0,inf,7,2,False,ok\n"
     )
     (tmp_path / "metrics.json").write_text('{"metrics": {"fid_clean": {"mean": 4.0}}}')
+    (tmp_path / "config.yaml").write_text("model: {}")
     found = read_results(tmp_path)
     assert found.images == {"psnr": {"NA": 2.0}, "sw": {"NA": 5.0, "b": 7.0}, "seconds": {"b": 2.0}}
     assert found.mean("fid_clean") == 4.0
@@ -303,7 +364,15 @@ def test_several_samples_of_an_image_count_as_their_mean_and_empty_fields_as_unm
 
 def test_an_unknown_direction_is_asked_for():
     comparison = Comparison({"t": {}}, {"m": {}}, ["niceness"], larger_is_better={"niceness": True})
-    assert comparison.larger("niceness")
-    assert not comparison.larger("box_error")
+    assert (comparison.direction("niceness"), comparison.direction("box_error")) == (MORE, LESS)
     with pytest.raises(UserError, match="is more of width better"):
-        comparison.larger("width")
+        comparison.direction("width")
+
+
+def test_a_smaller_loss_is_better_where_there_is_no_noise_or_the_comparison_says_so():
+    comparison = Comparison({"t": {}}, {"m": {}}, ["loss"])
+    assert (comparison.direction("loss"), comparison.direction("loss", noisy=False)) == (UNKNOWN, LESS)
+    assert Comparison({"t": {}}, {"m": {}}, ["loss"], larger_is_better={"loss": False}).direction("loss") == LESS
+    tuned = {"m": {"tune": {STEP_SIZE: [1.0]}}}
+    with pytest.raises(UserError, match=r"comparison.tuning.metric: a smaller loss may fit .*; take residual"):
+        Comparison({"t": {}}, tuned, ["psnr"], tuning={"metric": "loss"})

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from dsg.errors import UserError
 from dsg.metrics.image import psnr, ssim
 from dsg.metrics.perceptual import BACKBONES, load_lpips
-from dsg.metrics.summary import bootstrap_mean, summarise
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*'pretrained' is deprecated", "ignore:Arguments other than a weight enum"
@@ -109,55 +107,3 @@ def test_another_networks_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match="does not hold the weights of torchvision's alex") as refusal:
         load_lpips("alex", tmp_path, check_hash=False)
     assert "\n" not in str(refusal.value)
-
-
-def test_the_interval_of_a_mean_is_the_bootstraps_and_always_the_same():
-    values = np.random.default_rng(0).normal(10, 2, 400)
-    summary = bootstrap_mean(values)
-    assert summary == bootstrap_mean(values)
-    assert summary["mean"] == pytest.approx(values.mean())
-    assert summary["n"] == 400
-    expected = 1.96 * values.std() / 20
-    assert summary["high"] - summary["mean"] == pytest.approx(expected, rel=0.15)
-    assert summary["mean"] - summary["low"] == pytest.approx(expected, rel=0.15)
-
-
-def test_the_interval_of_one_value_is_that_value():
-    assert bootstrap_mean([3.0]) == {"mean": 3.0, "low": 3.0, "high": 3.0, "n": 1}
-
-
-def good(name: str, **columns) -> dict:
-    return {"id": name, "sample": 0, "warm_up": False, "status": "ok", **columns}
-
-
-def test_the_summary_is_the_mean_of_the_rows_that_did_not_fail():
-    failed = {"id": "c", "sample": 0, "status": "failed: the sample is not finite", "psnr": 0.0}
-    summary = summarise([good("a", psnr=20.0), good("b", psnr=30.0), failed])
-    assert summary["metrics"]["psnr"]["mean"] == 25.0
-    assert summary["metrics"]["psnr"]["n"] == 2
-    assert summary["images"] == 3
-    assert summary["failures"] == [{"id": "c", "sample": 0, "status": "failed: the sample is not finite"}]
-
-
-def test_seconds_leave_out_the_warm_up_unless_there_is_nothing_else():
-    first = good("a", seconds=100.0) | {"warm_up": True}
-    assert summarise([first, good("b", seconds=1.0)])["metrics"]["seconds"]["mean"] == 1.0
-    assert summarise([first])["metrics"]["seconds"]["mean"] == 100.0
-
-
-def test_values_that_are_not_finite_are_counted_apart_and_not_averaged_in():
-    metrics = summarise([good("a", psnr=math.inf, loss=math.nan), good("b", psnr=30.0, loss=math.nan)])["metrics"]
-    assert metrics["psnr"] == {"mean": 30.0, "low": 30.0, "high": 30.0, "n": 1, "not_finite": 1}
-    assert metrics["loss"] == {"n": 0, "not_finite": 2}
-
-
-def test_no_rows_have_no_metrics():
-    assert summarise([]) == {"metrics": {}, "images": 0, "samples": 0, "failures": []}
-
-
-def test_samples_of_one_image_are_no_independent_values():
-    values = {"a": (20.0, 22.0), "b": (30.0, 32.0)}
-    rows = [good(name, psnr=v) | {"sample": k} for name, pair in values.items() for k, v in enumerate(pair)]
-    summary = summarise(rows)
-    assert summary["metrics"]["psnr"] == bootstrap_mean([21.0, 31.0])
-    assert (summary["images"], summary["samples"]) == (2, 4)

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from dsg.metrics.summary import bootstrap_mean, summarise
+from dsg.metrics.statistics import mean_with_interval
+from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
 from tests.report.browser import Browser, find_browser
 from train_free_eval import main
@@ -81,7 +82,7 @@ def test_means_and_intervals_are_those_of_the_run(make_run):
     html, markdown = pages(run)
     known = json.loads((run / "metrics.json").read_text())["metrics"]["psnr"]
     found = line(markdown, "Results", "run")
-    assert found["psnr ↑"] == f"{known['mean']:.1f} [{known['low']:.1f}, {known['high']:.1f}]"
+    assert found["psnr ↑"] == f"{known['mean']:.1f} [{known['low']:.1f}, {known['high']:.1f}] (6)"
     assert (found["images"], found["NFE"], found["failed"]) == ("6", "5 + 4", "0")
     assert (found["task"], found["method"]) == ("RandomInpainting", "DSG")
     assert f'data-value="{known["mean"]}"' in html
@@ -89,13 +90,50 @@ def test_means_and_intervals_are_those_of_the_run(make_run):
 
 def test_differences_are_paired_by_image_with_their_interval(make_run):
     first, second = make_run("first"), make_run("second", level=20.0, ids=IDS[1:])
-    gaps = bootstrap_mean([psnrs(second)[i] - psnrs(first)[i] for i in IDS[1:]])
+    gaps = mean_with_interval([psnrs(second)[i] - psnrs(first)[i] for i in IDS[1:]])
     _, markdown = pages(first, second)
     found = line(markdown, "Difference to first", "second")
-    assert found["images"] == "5"
     stated = [float(number) for number in re.findall(r"[-+][\d.]+", found["psnr ↑"])]
-    assert stated == pytest.approx([gaps["mean"], gaps["low"], gaps["high"]], abs=0.05)
-    assert found["psnr ↑"].endswith("▼")
+    assert stated == pytest.approx([gaps.mean, gaps.low, gaps.high], abs=0.05)
+    assert found["psnr ↑"].endswith("(5) ▼")
+
+
+def test_a_run_that_lost_images_is_not_called_better_than_one_that_has_them(make_run):
+    failed = {"c": {"status": "failed: the sample is not finite"}}
+    _, markdown = pages(make_run("first", level=20.0), make_run("second", **failed))
+    found = line(markdown, "Difference to first", "second")["psnr ↑"]
+    assert found.endswith("(5)")
+    assert line(markdown, "Results", "second")["failed"] == "1"
+    _, markdown = pages(make_run("worse", level=20.0, **failed), make_run("whole"))
+    assert line(markdown, "Difference to worse", "whole")["psnr ↑"].endswith("(5) ▲")
+
+
+def with_losses(loss: float) -> dict[str, dict[str, float]]:
+    """Rows whose loss is about `loss` where the noise's norm is 3.9."""
+    losses = {image_id: loss + 0.01 * (k % 3) for k, image_id in enumerate(IDS)}
+    return {image_id: {"loss": value, "residual": value / 3.9} for image_id, value in losses.items()}
+
+
+def test_a_loss_below_the_norm_of_the_noise_is_not_called_better(make_run):
+    _, markdown = pages(make_run("dps", **with_losses(1.7)), make_run("dsg", **with_losses(4.2)))
+    assert line(markdown, "Results", "dps")["residual → 1"].startswith("0.438")
+    found = line(markdown, "Difference to dps", "dsg")
+    assert found["|residual − 1| ↓"].startswith("-0.4")
+    assert found["|residual − 1| ↓"].endswith("▲")
+    assert found["loss"].endswith("(6)")
+
+
+def test_of_an_old_run_without_residual_the_settings_say_whether_a_smaller_loss_is_better(make_run):
+    losses = {image_id: {"loss": 1.0 + k} for k, image_id in enumerate(IDS)}
+    run = make_run("run", **losses)
+    file = run / "config.yaml"
+    for noise, heading in ({"class_path": "tasks.GaussianNoise", "init_args": {"noise_sigma": 0.05}}, "loss"), (
+        {"class_path": "tasks.GaussianNoise", "init_args": {"noise_sigma": 0.0}}, "loss ↓",
+    ), ({"class_path": "tasks.PoissonNoise", "init_args": {"peak": 255.0}}, "loss"):  # fmt: skip
+        content = yaml.safe_load(file.read_text())
+        content["model"]["task"]["init_args"] = {"noise": noise}
+        file.write_text(yaml.safe_dump(content))
+        assert heading in line(pages(run)[1], "Results", "run")
 
 
 def test_only_the_settings_in_which_runs_differ_are_listed(make_run):
@@ -201,7 +239,7 @@ def test_runs_are_paired_with_the_first_of_their_own_task(make_run):
     html, markdown = pages(*runs)
     assert re.findall("## Difference to (.*)", markdown) == ["inpainted", "denoised"]
     for first in ("inpainted", "denoised"):
-        assert line(markdown, f"Difference to {first}", f"{first}_too")["images"] == "6"
+        assert "(6)" in line(markdown, f"Difference to {first}", f"{first}_too")["psnr ↑"]
         assert f"Difference to {first}<" in html
 
 

@@ -1,0 +1,66 @@
+"""Which values of a metric are better: the larger, the smaller, or those nearer to a right value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+LARGER_IS_BETTER = frozenset({"psnr", "ssim", "judge_probability", "judge_log_probability", "judge_correct"})
+SMALLER_IS_BETTER = re.compile(
+    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_error"
+)
+RIGHT_VALUES = {"residual": 1.0}
+"""Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What is better of a metric.
+
+    Args:
+        sign: 1 if more is better, −1 if less is, 0 if that is not known.
+        target: the right value, if the metric has one; what is compared is then the distance to it, and `sign` is −1.
+    """
+
+    sign: int = 0
+    target: float | None = None
+
+    @property
+    def arrow(self) -> str:
+        """`↑`, `↓`, `→ 1`, or nothing."""
+        return f"→ {self.target:g}" if self.target is not None else ("", "↑", "↓")[self.sign]
+
+    def compared(self, values: np.ndarray) -> np.ndarray:
+        """What is compared of `values`: themselves, or |value − target|."""
+        return values if self.target is None else np.abs(values - self.target)
+
+    def compared_name(self, metric: str) -> str:
+        """What `compared` is called."""
+        return metric if self.target is None else f"|{metric} − {self.target:g}|"
+
+    def is_worst(self, value: float) -> bool:
+        """Whether `value` is as bad as a sample can be: NaN, or infinite and not on the better side."""
+        if np.isfinite(value):
+            return False
+        return bool(np.isnan(value)) or self.target is not None or np.sign(value) != self.sign
+
+
+MORE, LESS, UNKNOWN = Direction(1), Direction(-1), Direction()
+
+
+def direction_of(metric: str, noisy: bool = True) -> Direction:
+    """The direction of a metric by its name.
+
+    Args:
+        metric: a column of per_image.csv, also with `_best` or `_worst` of several samples of an image.
+        noisy: whether the measurement has noise. A `loss` below the noise's own norm fits the noise, so that less of it
+            is better only without.
+    """
+    name = re.sub("_(best|worst)$", "", metric)
+    if name in RIGHT_VALUES:
+        return Direction(-1, RIGHT_VALUES[name])
+    if name in LARGER_IS_BETTER:
+        return MORE
+    return LESS if SMALLER_IS_BETTER.fullmatch(name) or (name == "loss" and not noisy) else UNKNOWN

@@ -1,0 +1,107 @@
+"""From rows, one a sample, to one value an image; and what a sample means that failed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+from dsg.metrics.direction import direction_of
+
+DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up"})
+HEAVY_TAILED = frozenset({"judge_reciprocal"})
+"""Metrics that have no mean at all where one value is infinite: the others' would be no estimate of it."""
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """What the samples of a run say of each image.
+
+    Several samples of an image are no independent pictures: they count as one value, the mean over those that finished.
+    A failed sample has no value; its image is remembered, so that nothing is claimed in favour of the run for having
+    lost it (`dsg.metrics.ranking`).
+
+    Args:
+        samples: metric: image id: the finite values of its finished samples.
+        finished: images of which a sample finished.
+        failed: image id: how many of its samples failed.
+        not_finite: metric: how many values of finished samples are no finite numbers; they are in no mean.
+        spoiled: metric: images with a value as bad as can be, NaN or infinite; they count as failed for this metric.
+    """
+
+    samples: dict[str, dict[str, list[float]]]
+    finished: frozenset[str]
+    failed: Mapping[str, int]
+    not_finite: Mapping[str, int]
+    spoiled: Mapping[str, frozenset[str]]
+
+    @cached_property
+    def values(self) -> dict[str, dict[str, float]]:
+        """Metric: image id: mean over the image's samples. Metrics without a finite value are left out."""
+        return {name: self.of_samples(name, fmean) for name, images in self.samples.items() if images}
+
+    def of_samples(self, metric: str, choose: Callable[[list[float]], float]) -> dict[str, float]:
+        """Image id: `choose` of its samples' values, in the order of ids."""
+        images = self.samples.get(metric, {})
+        return {key: float(choose(images[key])) for key in sorted(images)}
+
+    @property
+    def failures(self) -> int:
+        """How many samples failed."""
+        return sum(self.failed.values())
+
+    def flawed(self, metric: str) -> frozenset[str]:
+        """Images of which a sample failed, or is as bad as can be by `metric`."""
+        return frozenset(self.failed) | self.spoiled.get(metric, frozenset())
+
+    def whole(self, metric: str) -> dict[str, float]:
+        """The values of images that are not flawed."""
+        flawed = self.flawed(metric)
+        return {key: value for key, value in self.values.get(metric, {}).items() if key not in flawed}
+
+    def lost_to(self, other: PerImage, metric: str) -> frozenset[str]:
+        """Images that are flawed here and whole in `other`."""
+        there = other.values.get(metric, {}).keys() if metric in other.values else other.finished
+        return (self.flawed(metric) & frozenset(there)) - other.flawed(metric)
+
+
+def per_image(rows: Sequence[Mapping[str, Any]]) -> PerImage:
+    """Collect the rows of a journal, or those of a per_image.csv.
+
+    A field that is None, empty or absent was not measured. `seconds` leaves out the first batch of each start, unless
+    there is nothing else.
+
+    Raises:
+        KeyError, ValueError, TypeError: for rows that are none of a run.
+    """
+    good = [row for row in rows if row["status"] == "ok"]
+    steady = any(str(row.get("warm_up")) == "False" for row in good)
+    samples: dict[str, dict[str, list[float]]] = {}
+    not_finite: Counter[str] = Counter()
+    spoiled: dict[str, set[str]] = defaultdict(set)
+    infinite: set[str] = set()
+    for row in good:
+        for name in row:
+            if name in DESCRIPTIVE or row[name] in (None, ""):
+                continue
+            if name == "seconds" and steady and str(row.get("warm_up")) == "True":
+                continue
+            value = float(row[name])
+            images = samples.setdefault(name, {})
+            if math.isfinite(value):
+                images.setdefault(row["id"], []).append(value)
+                continue
+            not_finite[name] += 1
+            if direction_of(name).is_worst(value):
+                spoiled[name].add(row["id"])
+            if name in HEAVY_TAILED and math.isinf(value):
+                infinite.add(name)
+    for name in infinite:
+        samples[name] = {}
+    failed = Counter(row["id"] for row in rows if row["status"] != "ok")
+    finished = frozenset(row["id"] for row in good)
+    return PerImage(samples, finished, failed, not_finite, {name: frozenset(ids) for name, ids in spoiled.items()})

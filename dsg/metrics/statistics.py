@@ -1,0 +1,93 @@
+"""Means over images with their intervals, paired differences, quartiles: the only place where they are computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+import numpy as np
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval from `low` to `high`, of how many values it is, and its standard error.
+
+    NaN where there are too few: a mean wants one value, an interval two.
+    """
+
+    mean: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
+    se: float = math.nan
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether these values tell the mean from 0; one value tells nothing."""
+        return self.low > 0 or self.high < 0
+
+    def as_dict(self) -> dict[str, float]:
+        """`mean`, `low`, `high` and `n`, without what does not exist."""
+        return {k: v for k, v in asdict(self).items() if k != "se" and not math.isnan(v)}
+
+
+def mean_with_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Mean of n values and its interval by Student's t with n − 1 degrees of freedom:
+
+        mean ± t_{0.975, n−1} s/√n
+
+    It covers 95 % of normal data at every n ≥ 2, where the BCa bootstrap covers 81 % at n = 4 and 94 % at 32. Of skewed
+    data both cover less (docs/metrics.md).
+
+    Args:
+        values: finite, (n,), one an image.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    n = len(data)
+    if n < 2:
+        return Interval(*(float(value) for value in data), n=n) if n else Interval()
+    mean, se = float(data.mean()), float(data.std(ddof=1)) / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
+    return Interval(mean, mean - half, mean + half, n, se)
+
+
+def paired_difference(one: Mapping[str, float], other: Mapping[str, float]) -> Interval:
+    """Mean of `one` − `other` with its interval, over the images that both have."""
+    return mean_with_interval([one[key] - other[key] for key in sorted(one.keys() & other.keys())])
+
+
+def quartiles(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """The 25th, 50th and 75th percentile, interpolated linearly; NaN of no values."""
+    if not len(values):
+        return math.nan, math.nan, math.nan
+    low, middle, high = np.percentile(values, [25, 50, 75]).tolist()
+    return low, middle, high
+
+
+class RunningMean:
+    """A mean that is known while values still come in.
+
+    Of several samples an image it is the mean over samples; that over images is the same once all have equally many.
+    """
+
+    def __init__(self) -> None:
+        self._total, self.n = 0.0, 0
+
+    def add(self, value: float) -> None:
+        self._total, self.n = self._total + value, self.n + 1
+
+    @property
+    def mean(self) -> float:
+        """NaN of no values."""
+        return self._total / self.n if self.n else math.nan
+
+
+def decimals(intervals: Iterable[tuple[float, float]], least: int = 0) -> int:
+    """Decimals, from `least` to 5, with which the typical interval's half-width keeps two figures."""
+    halves = [(high - low) / 2 for low, high in intervals if high > low]
+    return min(5, max(least, 1 - math.floor(math.log10(median(halves))))) if halves else 3
