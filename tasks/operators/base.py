@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
 from dsg.types import Image
-from tasks.operators.positive_definite import conjugate_gradients
+from tasks.operators.conjugate_gradient import conjugate_gradients
 
 
 class Operator(ABC):
@@ -38,7 +39,7 @@ class LinearOperator(Operator):
     def regularised_inverse(self, y: Tensor, scale: float, shift: float) -> Tensor:
         """(scale·A Aᵀ + shift·I)⁻¹ y, without a graph.
 
-        Here by conjugate gradients, to a residual of `positive_definite.TOLERANCE`·‖y‖ for each sample.
+        Here by conjugate gradients, to a residual of `conjugate_gradient.TOLERANCE`·‖y‖ for each sample.
 
         Args:
             y: (B, ...), a measurement or residual.
@@ -49,7 +50,10 @@ class LinearOperator(Operator):
             ValueError: for a scale or shift outside these ranges.
         """
         check_positive(scale, shift)
-        return conjugate_gradients(lambda z: scale * self.forward(self.adjoint(z)) + shift * z, y)
+        root = math.sqrt(scale)
+        return conjugate_gradients(
+            lambda z: root * self.adjoint(z), lambda x: root * self.forward(x), pull=y, shift=shift
+        )
 
     def gain(self, residual: Tensor, scale: float, shift: float) -> Image:
         """Aᵀ (scale·A Aᵀ + shift·I)⁻¹ r, and its limit A⁺ r/scale where shift is 0; without a graph.

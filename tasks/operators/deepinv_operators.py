@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dsg.types import Image
 from tasks.operators.base import Operator
-from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators.matrix_free import MatrixFree
 from tasks.operators.spectral import CUTOFF, SpectralOperator
 
 TOLERANCE = 1e-4
@@ -31,7 +31,7 @@ class LinearPhysicsOperator(MatrixFree):
 
     The methods are tried on random images first. An adjoint that is off by more than TOLERANCE gives way to autograd's;
     so does a pseudo-inverse, as that of most physics, which is an iteration that stops early and for the whole batch at
-    once, to `least_squares` (‖Aᵀ(y − A x)‖ ≤ 1e-5 ‖Aᵀy‖ for each sample, 300 iterations at most).
+    once, to conjugate gradients (‖Aᵀ(y − A x)‖ ≤ 1e-5 ‖Aᵀy‖ for each sample, 300 iterations at most).
     """
 
     def __init__(self, physics: Any, shape: tuple[int, ...], device: torch.device) -> None:

@@ -15,7 +15,7 @@ from tasks import (
     RandomInpainting,
     SuperResolution,
 )
-from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators.matrix_free import MatrixFree
 from tasks.operators.spectral import CUTOFF, SpectralOperator
 
 TASKS = {
