@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from dsg.types import Image
+from dsg.types import Image, PerSample
 from tasks.operators.conjugate_gradient import conjugate_gradients
+from tasks.operators.power_iteration import largest_singular_value
 
 
 class Operator(ABC):
@@ -23,6 +24,16 @@ class Operator(ABC):
         """The tensors that were drawn for this batch (`mask`, `kernel`), (B, ...) each, for saving and showing."""
         return {}
 
+    def norm(self, y: Tensor) -> PerSample:
+        """‖A‖, the most that A stretches a difference of images: ‖A(a) − A(b)‖ ≤ ‖A‖ ‖a − b‖, (B,).
+
+        1 unless an operator says otherwise: one that is not linear and stretches more has to.
+
+        Args:
+            y: (B, ...), a measurement, for its shape, precision and device alone.
+        """
+        return y.new_ones(len(y))
+
 
 class LinearOperator(Operator):
     """A linear A, with ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ and A A⁺ A = A."""
@@ -34,6 +45,10 @@ class LinearOperator(Operator):
     @abstractmethod
     def pseudo_inverse(self, y: Tensor) -> Image:
         """A⁺ y, the least-squares solution of least norm."""
+
+    def norm(self, y: Tensor) -> PerSample:
+        """‖A‖₂, the largest singular value of each sample's A, (B,); here by `largest_singular_value`."""
+        return largest_singular_value(self.forward, self.adjoint, y)
 
     @torch.no_grad()
     def regularised_inverse(self, y: Tensor, scale: float, shift: float) -> Tensor:

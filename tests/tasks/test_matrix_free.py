@@ -31,3 +31,12 @@ def test_the_regularised_inverse_is_the_dense_one_of_each_sample():
     dense = 0.3 * operator.matrices @ operator.matrices.mT + 0.2 * torch.eye(6, dtype=torch.float64)
     expected = torch.linalg.solve(dense, y)
     torch.testing.assert_close(operator.regularised_inverse(y, 0.3, 0.2), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_norm_is_the_largest_singular_value_of_each_sample_whoever_its_neighbours_are():
+    matrices, y = rank_deficient(4) * torch.tensor([1.0, 10.0, 0.1, 0.0]).double()[:, None, None], torch.zeros(4, 6)
+    norm = Dense(matrices).norm(y.double())
+    torch.testing.assert_close(norm, torch.linalg.matrix_norm(matrices, ord=2), rtol=1e-2, atol=0)
+    for i in range(4):
+        alone = Dense(matrices[i : i + 1]).norm(y[i : i + 1].double())
+        torch.testing.assert_close(norm[i], alone[0], rtol=1e-12, atol=0)
