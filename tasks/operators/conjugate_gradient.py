@@ -17,7 +17,7 @@ def conjugate_gradients(
     forward: Callable[[Tensor], Tensor],
     adjoint: Callable[[Tensor], Tensor],
     y: Tensor | None = None,
-    pull: Tensor | None = None,
+    pull: Tensor | float = 0.0,
     shift: float = 0.0,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
@@ -36,7 +36,7 @@ def conjugate_gradients(
     Args:
         forward: A, and adjoint: Aᵀ, both on batches.
         y: (B, ...), what A x is to meet; None for 0.
-        pull: (B, ...), shaped as x; None for 0. One of the two has to be there.
+        pull: (B, ...), shaped as x. One of the two has to be there.
         shift: at least 0; above 0 if there is a pull.
         tolerance: relative to each sample's ‖Aᵀy + pull‖, above 0.
         max_iterations: at least 1; each costs one forward and one adjoint.
@@ -44,10 +44,12 @@ def conjugate_gradients(
     Raises:
         ValueError: if there is neither y nor pull.
     """
-    if y is None and pull is None:
+    if y is not None:
+        residual, slope = y, adjoint(y) + pull
+    elif isinstance(pull, Tensor):
+        residual, slope = pull.new_zeros(1), pull
+    else:
         raise ValueError("conjugate_gradients: needs y or pull")
-    residual, constant = 0 if y is None else y, 0 if pull is None else pull
-    slope = constant if y is None else adjoint(y) + constant
     x, search = torch.zeros_like(slope), slope
     squared = per_sample_norm(slope) ** 2
     goal, tiny = squared * tolerance**2, torch.finfo(slope.dtype).tiny
@@ -60,7 +62,7 @@ def conjugate_gradients(
         length = torch.where(active, squared / curvature.clamp(min=tiny), 0)
         x = x + expand_to(length, x) * search
         residual = residual - expand_to(length, image) * image
-        slope = torch.where(expand_to(active, x), adjoint(residual) + constant - shift * x, slope)
+        slope = torch.where(expand_to(active, x), adjoint(residual) + pull - shift * x, slope)
         previous, squared = squared, per_sample_norm(slope) ** 2
         search = slope + expand_to(torch.where(active, squared / previous, 0), x) * search
     return x

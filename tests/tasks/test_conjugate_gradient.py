@@ -9,7 +9,7 @@ from tasks.operators.conjugate_gradient import conjugate_gradients
 from tests.tasks.dense import Dense, rank_deficient
 
 
-def solve(matrices, y=None, pull=None, shift=0.0, **limits):
+def solve(matrices, y=None, pull=0.0, shift=0.0, **limits):
     """`conjugate_gradients` with one dense matrix a sample, on vectors."""
     return conjugate_gradients(
         lambda x: (matrices @ x[..., None])[..., 0],
