@@ -10,10 +10,10 @@ import sys
 from contextlib import closing, nullcontext
 from typing import Any
 
-from dsg.command.quick_import import ctrl_c_ends, without_torchvision
+from dsg.command.ctrl_c import ctrl_c_ends
 
 # not in a notebook or a test that imports this: Ctrl-C is theirs
-with ctrl_c_ends() if __name__ == "__main__" else nullcontext(), without_torchvision():
+with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     from lightning.pytorch import Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 

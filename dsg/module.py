@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from dsg.combiners import Conditional, PredictionCombiner
-from dsg.command.quick_import import without_torchvision
 from dsg.data.base import EvaluationData, Failure, ImageBatch
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -23,9 +23,6 @@ from dsg.process.trace import StepRecord
 from dsg.run_folder.journal import Row
 from dsg.sampling import Sampler
 from tasks.base import Measurement, Task
-
-with without_torchvision():
-    from lightning.pytorch import LightningModule
 
 
 class StepObserver(Protocol):

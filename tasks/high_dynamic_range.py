@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.types import Image
+from dsg.types import Image, PerSample
 from tasks.base import InverseProblem
 from tasks.noise import MeasurementNoise
 from tasks.operators import Operator
@@ -59,6 +59,10 @@ class Clip(Operator):
     def forward(self, x: Image) -> Tensor:
         exposed = self.scale * x + self.offset
         return clamp_straight_through(exposed) if self.straight_through else exposed.clamp(-1, 1)
+
+    def norm(self, y: Tensor) -> PerSample:
+        """`scale`, for where nothing is clipped that is what stretches."""
+        return y.new_full((len(y),), self.scale)
 
 
 def clamp_straight_through(x: Tensor) -> Tensor:

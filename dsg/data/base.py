@@ -7,14 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from dsg.command.quick_import import without_torchvision
 from dsg.errors import UnreadableImage, UserError
-
-with without_torchvision():
-    from lightning.pytorch import LightningDataModule
 
 
 @dataclass(frozen=True)

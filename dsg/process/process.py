@@ -114,7 +114,7 @@ class ReverseProcess:
         self.combiner = combiner or Conditional()
         self.forwards = 0  # network evaluations, and
         self.backwards = 0  # backward passes through it, of every sample of the batch
-        self.memory: dict[Any, Any] = {}  # what a combiner keeps from step to step, under a key of its own
+        self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 

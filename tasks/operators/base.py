@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
-from dsg.types import Image
-from tasks.operators.positive_definite import conjugate_gradients
+from dsg.types import Image, PerSample
+from tasks.operators.conjugate_gradient import conjugate_gradients
+from tasks.operators.power_iteration import largest_singular_value
 
 
 class Operator(ABC):
@@ -22,6 +24,16 @@ class Operator(ABC):
         """The tensors that were drawn for this batch (`mask`, `kernel`), (B, ...) each, for saving and showing."""
         return {}
 
+    def norm(self, y: Tensor) -> PerSample:
+        """‖A‖, the most that A stretches a difference of images: ‖A(a) − A(b)‖ ≤ ‖A‖ ‖a − b‖, (B,).
+
+        1 unless an operator says otherwise: one that is not linear and stretches more has to.
+
+        Args:
+            y: (B, ...), a measurement, for its shape, precision and device alone.
+        """
+        return y.new_ones(len(y))
+
 
 class LinearOperator(Operator):
     """A linear A, with ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ and A A⁺ A = A."""
@@ -34,11 +46,15 @@ class LinearOperator(Operator):
     def pseudo_inverse(self, y: Tensor) -> Image:
         """A⁺ y, the least-squares solution of least norm."""
 
+    def norm(self, y: Tensor) -> PerSample:
+        """‖A‖₂, the largest singular value of each sample's A, (B,); here by `largest_singular_value`."""
+        return largest_singular_value(self.forward, self.adjoint, y)
+
     @torch.no_grad()
     def regularised_inverse(self, y: Tensor, scale: float, shift: float) -> Tensor:
         """(scale·A Aᵀ + shift·I)⁻¹ y, without a graph.
 
-        Here by conjugate gradients, to a residual of `positive_definite.TOLERANCE`·‖y‖ for each sample.
+        Here by conjugate gradients, to a residual of `conjugate_gradient.TOLERANCE`·‖y‖ for each sample.
 
         Args:
             y: (B, ...), a measurement or residual.
@@ -49,7 +65,10 @@ class LinearOperator(Operator):
             ValueError: for a scale or shift outside these ranges.
         """
         check_positive(scale, shift)
-        return conjugate_gradients(lambda z: scale * self.forward(self.adjoint(z)) + shift * z, y)
+        root = math.sqrt(scale)
+        return conjugate_gradients(
+            lambda z: root * self.adjoint(z), lambda x: root * self.forward(x), pull=y, shift=shift
+        )
 
     def gain(self, residual: Tensor, scale: float, shift: float) -> Image:
         """Aᵀ (scale·A Aᵀ + shift·I)⁻¹ r, and its limit A⁺ r/scale where shift is 0; without a graph.

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from dsg.types import Image
 from tasks.operators.borders import mirror
-from tasks.operators.conjugate_gradient import MatrixFree
 from tasks.operators.constant import Constant
+from tasks.operators.matrix_free import MatrixFree
 from tasks.operators.spectral import SpectralOperator
 
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from dsg.types import Image
 from tasks.operators.base import Operator
-from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators.matrix_free import MatrixFree
 from tasks.operators.spectral import CUTOFF, SpectralOperator
 
-TOLERANCE = 1e-4
+AGREEMENT = 1e-4
 """How exactly, relative to the norm, a physics' adjoint, pseudo-inverse and decomposition have to be what they say."""
 
 
@@ -29,9 +29,9 @@ class PhysicsOperator(Operator):
 class LinearPhysicsOperator(MatrixFree):
     """A = physics.A and Aᵀ = physics.A_adjoint; A⁺ = physics.A_dagger where that has a closed form.
 
-    The methods are tried on random images first. An adjoint that is off by more than TOLERANCE gives way to autograd's;
+    The methods are tried on random images first. An adjoint that is off by more than AGREEMENT gives way to autograd's;
     so does a pseudo-inverse, as that of most physics, which is an iteration that stops early and for the whole batch at
-    once, to `least_squares` (‖Aᵀ(y − A x)‖ ≤ 1e-5 ‖Aᵀy‖ for each sample, 300 iterations at most).
+    once, to conjugate gradients (‖Aᵀ(y − A x)‖ ≤ 1e-5 ‖Aᵀy‖ for each sample, 300 iterations at most).
     """
 
     def __init__(self, physics: Any, shape: tuple[int, ...], device: torch.device) -> None:
@@ -105,7 +105,8 @@ def is_decomposed(operator: SpectralPhysicsOperator, x: Image) -> bool:
     if mask.is_complex() or (mask < 0).any():
         return False
     c = operator.v_adjoint(x)
-    y = probe(*_split(operator.forward(x)))
+    image = operator.forward(x)
+    y = probe(len(image), tuple(image.shape[1:]), image.device)
     return (
         not c.is_complex()
         and close(operator.v_adjoint(operator.v(c)), c)
@@ -126,7 +127,7 @@ def is_pseudo_inverse(operator: LinearPhysicsOperator, y: Tensor) -> bool:
     image = operator.forward(other)
     projected = invert(image)
     asymmetry = (x * other).sum() - (x * projected).sum()
-    return close(invert(y + image), x + projected) and bool(asymmetry.abs() <= TOLERANCE * x.norm() * other.norm())
+    return close(invert(y + image), x + projected) and bool(asymmetry.abs() <= AGREEMENT * x.norm() * other.norm())
 
 
 def probe(count: int, shape: tuple[int, ...], device: torch.device, seed: int = 0) -> Tensor:
@@ -135,9 +136,5 @@ def probe(count: int, shape: tuple[int, ...], device: torch.device, seed: int = 
 
 
 def close(a: Tensor, b: Tensor) -> bool:
-    """‖a − b‖ ≤ TOLERANCE ‖b‖, for tensors of one shape."""
-    return a.shape == b.shape and bool((a - b).norm() <= TOLERANCE * b.norm())
-
-
-def _split(y: Tensor) -> tuple[int, tuple[int, ...], torch.device]:
-    return len(y), tuple(y.shape[1:]), y.device
+    """‖a − b‖ ≤ AGREEMENT ‖b‖, for tensors of one shape."""
+    return a.shape == b.shape and bool((a - b).norm() <= AGREEMENT * b.norm())

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from dsg.types import Image
+from dsg.types import Image, PerSample
 from tasks.operators.base import LinearOperator, check_positive
 
 CUTOFF = 1e-4
@@ -50,6 +50,10 @@ class SpectralOperator(LinearOperator):
         s = self.singular_values(like)
         kept = s > max(cutoff, CUTOFF) * s.amax(dim=(-2, -1), keepdim=True)
         return torch.where(kept, 1 / torch.where(kept, s, 1), 0)
+
+    def norm(self, y: Tensor) -> PerSample:
+        """‖A‖₂ = max s, (B,)."""
+        return torch.broadcast_to(self.singular_values(y), self.u_adjoint(y).shape).flatten(1).amax(dim=1)
 
     def pseudo_inverse(self, y: Tensor) -> Image:
         """A⁺ y = V diag(s⁺) Uᵀ y."""

@@ -257,7 +257,7 @@ try:
     train_free_eval.main()
 except SystemExit as end:
     assert end.code == 0
-heavy = {"torchvision", "lpips", "cleanfid", "diffusers", "transformers", "pandas"}
+heavy = {"lpips", "cleanfid", "diffusers", "transformers", "pandas"}
 sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
 """
 
@@ -269,6 +269,19 @@ def test_the_help_comes_without_the_heavy_libraries(arguments):
     )
     assert done.returncode == 0, done.stderr
     assert "usage: train_free_eval.py" in done.stdout
+
+
+def test_other_libraries_find_torchvision_after_this_one_was_imported():
+    """torchmetrics asks once and remembers; where it is told no, its metrics on pictures are gone for the process."""
+    code = (
+        "import dsg.module, dsg.data.base, train_free_eval, sys;"
+        "from torchmetrics.utilities.imports import _TORCHVISION_AVAILABLE as found;"
+        "from lightning_utilities.core.imports import module_available;"
+        "import torchvision;"
+        "sys.exit(0 if found and module_available('torchvision') else 'torchvision was hidden')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_library_is_there_without_lightning():

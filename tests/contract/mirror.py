@@ -57,6 +57,9 @@ class MirroredOperator(Operator):
     def parameters(self) -> dict[str, Tensor]:
         return self.of.parameters()
 
+    def norm(self, y: Tensor) -> PerSample:
+        return self.of.norm(y)
+
 
 class MirroredLinear(MirroredOperator, LinearOperator):
     """A F, (A F)ᵀ = F Aᵀ and (A F)⁺ = F A⁺; A F (A F)ᵀ is A Aᵀ."""

@@ -17,8 +17,8 @@ from dsg.sampling import Sampler
 from tasks.deepinv_physics import DeepinvPhysics, build
 from tasks.noise import GaussianNoise
 from tasks.operators import LinearOperator
-from tasks.operators.conjugate_gradient import MatrixFree
 from tasks.operators.deepinv_operators import PhysicsOperator, SpectralPhysicsOperator
+from tasks.operators.matrix_free import MatrixFree
 from tests.toy import Toy
 
 SHAPE = (3, 16, 16)

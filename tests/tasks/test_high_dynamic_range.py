@@ -39,6 +39,15 @@ def test_the_gradient_is_the_scale_inside_and_zero_where_the_estimate_is_clipped
     assert gradient(task, 0.6) == gradient(task, -0.6) == 0.0
 
 
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_no_difference_of_images_is_stretched_by_more_than_the_norm_and_some_by_as_much(straight_through):
+    operator = HighDynamicRange(3.0, 0.4, straight_through).operator((1, 1, 7), STREAMS)
+    a, b = GREYS, GREYS + 0.125
+    stretch = (operator.forward(a) - operator.forward(b)).abs() / 0.125
+    assert operator.norm(operator.forward(a)).tolist() == [3.0]
+    assert stretch.max().item() == pytest.approx(3.0, rel=1e-5)
+
+
 def test_straight_through_the_gradient_ignores_the_clipping_and_the_loss_does_not():
     task, plain = HighDynamicRange(straight_through=True, noise=CLEAN), HighDynamicRange(noise=CLEAN)
     assert gradient(task, 0.6) == pytest.approx(2.0)

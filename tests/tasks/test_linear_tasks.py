@@ -15,7 +15,8 @@ from tasks import (
     RandomInpainting,
     SuperResolution,
 )
-from tasks.operators.conjugate_gradient import MatrixFree
+from tasks.operators import LinearOperator
+from tasks.operators.matrix_free import MatrixFree
 from tasks.operators.spectral import CUTOFF, SpectralOperator
 
 TASKS = {
@@ -133,6 +134,18 @@ def test_the_singular_value_decomposition_is_the_operator(task, shape, dtype):
     assert distance(operator.u(s * coefficients), y) <= ROUNDING[dtype] * 10
     assert distance(operator.u_adjoint(y), s * coefficients) <= ROUNDING[dtype] * 10
     assert distance(operator.v_adjoint(operator.v(coefficients)), coefficients) <= ROUNDING[dtype] * 10
+
+
+@every_spectral_task
+@every_shape
+def test_the_norm_is_the_one_that_power_iterations_find(task, shape):
+    """They come from below: by 1 % at most here."""
+    operator = task.operator(shape, streams("a", "b"))
+    y = operator.forward(torch.randn(2, *shape))
+    ratio = LinearOperator.norm(operator, y) / operator.norm(y)
+    assert ratio.shape == (2,)
+    assert (ratio <= 1 + 1e-5).all()
+    assert (ratio >= 0.99).all()
 
 
 @every_task
