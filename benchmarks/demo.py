@@ -87,7 +87,7 @@ def contact_sheet(out: Path, images: int, scale: int = 2) -> Image.Image:
                 out / f"{task}_dsg" / "measurements" / f"{image_id}.png",
                 *(out / f"{task}_{method}" / "samples" / f"{image_id}.png" for method in ("dps", "dsg")),
             ]
-            for column, picture in enumerate([encode_image(data.load(image_id)[0]), *map(Image.open, files)]):
+            for column, picture in enumerate([encode_image(data.load(image_id).image), *map(Image.open, files)]):
                 place = (block * block_width + column * (side + gap), head + row * (side + gap))
                 sheet.paste(picture.convert("RGB").resize((side, side), Image.Resampling.NEAREST), place)
     return sheet

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor, nn
 
+from dsg.data.examples import IMAGE, Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.types import Image, PerSample, per_sample_norm
@@ -31,14 +31,16 @@ class Measurement:
 class Task(ABC):
     """`measure` makes the measurement of an evaluation, `loss` tells how far a clean estimate is from it.
 
-    A task knows nothing of schedules, models and guidance.
+    A task knows nothing of schedules, models and guidance. `needs` names what `measure` reads of an example, and
+    `compared_with` what a good sample looks like, if anything: `image`, the clean state, or a column of the data.
     """
 
-    reconstructs: ClassVar[bool] = True  # whether a good sample looks like the image that was measured
+    needs: frozenset[str] = frozenset({IMAGE})
+    compared_with: str | None = IMAGE
 
     @abstractmethod
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
-        """Measure `reference`, (B,C,H,W) in [−1, 1], drawing from each image's own streams."""
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        """Measure `examples`, whose images are (B,C,H,W) in [−1, 1], drawing from each one's own streams."""
 
     @abstractmethod
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
@@ -105,7 +107,8 @@ class InverseProblem(Task):
                 if side > 4096:
                     raise
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        reference = examples.tensor(IMAGE)
         operator = self.operator(tuple(reference.shape[1:]), streams)
         return Measurement(self.noise(operator.forward(reference), streams), operator)
 

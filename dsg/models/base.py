@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from dsg.data.examples import LABEL, Examples
 from dsg.diffusion.prediction import ModelOutput
 from dsg.diffusion.schedule import NoiseLevel, NoiseSchedule
+from dsg.media import Medium, medium_of
 from dsg.types import Image, State
 
 
@@ -44,6 +46,17 @@ class ScoreModel(nn.Module, ABC):
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one decoded state; a latent model says its own."""
         return self.shape
+
+    @property
+    def medium(self) -> Medium:
+        """What its decoded states are, and so how they are kept and shown: by their shape pictures or vectors. A model
+        of video or volumes says its own.
+        """
+        return medium_of(self.image_shape)
+
+    def condition(self, examples: Examples) -> Tensor | None:
+        """What it is told of a batch of examples: their class labels, (B,) int64; None where they have none."""
+        return examples.tensor(LABEL) if LABEL in examples else None
 
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dsg.data.examples import Examples
 from dsg.diffusion.prediction import ModelOutput
 from dsg.diffusion.schedule import NoiseLevel
 from dsg.errors import UserError
+from dsg.media import Medium
 from dsg.models.base import ScoreModel
 from dsg.types import Image, State
 
@@ -70,6 +72,13 @@ class ScoreError(ScoreModel):
     @property
     def image_shape(self) -> tuple[int, ...]:
         return self.score_model.image_shape
+
+    @property
+    def medium(self) -> Medium:
+        return self.score_model.medium
+
+    def condition(self, examples: Examples) -> Tensor | None:
+        return self.score_model.condition(examples)
 
     def decode(self, state: State) -> Image:
         return self.score_model.decode(state)

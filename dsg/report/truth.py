@@ -37,9 +37,12 @@ def open_data(settings: dict[str, Any]) -> EvaluationData:
 def read_truth(data: EvaluationData, image_id: str) -> Tensor:
     """The image (3,H,W), uint8. Raises UserError, saying why there is none."""
     try:
-        return to_uint8(data.load(image_id)[0])
+        image = data.load(image_id).image
     except Exception as error:  # as above
         raise UserError(_reason(error)) from error
+    if image is None:
+        raise UserError("the data has no images")
+    return to_uint8(image)
 
 
 def check_truth(truth: Tensor, sample: Tensor, recorded: float | None) -> None:
