@@ -113,7 +113,7 @@ class GuidedDiffusion(LightningModule):
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
         data.bind(self.score_model)
         data.keys()  # finds what is wrong with the data itself
-        self._check_columns(data.columns())
+        self.sampler.task.check_columns(data.columns())
         shape = self.score_model.image_shape
         if data.image_shape is not None and data.image_shape != shape:
             raise UserError(
@@ -126,15 +126,6 @@ class GuidedDiffusion(LightningModule):
     def files_of(self, data: EvaluationData) -> Callable[[str, int], list[str]]:
         """(image id, sample number) → the files that the run folder holds of a finished sample of `data`."""
         return partial(self.score_model.medium.files, whole_problem=data.whole_problems)
-
-    def _check_columns(self, columns: frozenset[str]) -> None:
-        task = self.sampler.task
-        compared = frozenset() if task.compared_with is None else frozenset({task.compared_with})
-        if missing := sorted((task.needs | compared) - columns):
-            raise UserError(
-                f"data: {type(task).__name__} needs {', '.join(missing)} of every example, and the data has "
-                f"{', '.join(sorted(columns)) or 'no columns'}; add it to the folder's metadata, or take other data"
-            )
 
     def _check_labels(self, largest: int | None) -> None:
         combiner, guidance = self.sampler.combiner, self.sampler.guidance
@@ -159,7 +150,9 @@ class GuidedDiffusion(LightningModule):
         keys = [SampleKey(self.seed, image_id, sample) for image_id, sample in batch.keys]
         if not keys:
             return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)
-        task, started = self.sampler.task, self._now()
+        task = self.sampler.task
+        truth = task.truth(batch.examples, self.score_model.image_shape)
+        started = self._now()
         process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
@@ -183,7 +176,6 @@ class GuidedDiffusion(LightningModule):
             }
             for key, loss, ok in zip(keys, losses, finite, strict=True)
         ]
-        truth = None if task.compared_with is None else batch.examples.tensor(task.compared_with)
         return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
 
     def _now(self) -> float:

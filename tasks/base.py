@@ -49,6 +49,31 @@ class Task(ABC):
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
 
+    def check_columns(self, columns: frozenset[str]) -> None:
+        """Raise UserError unless the data's `columns` are enough. Called before the first sample."""
+        compared = frozenset() if self.compared_with is None else frozenset({self.compared_with})
+        if missing := sorted((self.needs | compared) - columns):
+            raise UserError(
+                f"data: {type(self).__name__} needs {', '.join(missing)} of every example, and the data has "
+                f"{', '.join(sorted(columns)) or 'no columns'}; add it to the folder's metadata, or take other data"
+            )
+
+    def truth(self, examples: Examples, shape: tuple[int, ...]) -> Tensor | None:
+        """What samples of `shape` are compared with, (B, *shape); None where that is nothing.
+
+        Raises:
+            UserError: if it is of another shape.
+        """
+        if self.compared_with is None:
+            return None
+        truth = examples.tensor(self.compared_with)
+        if tuple(truth.shape[1:]) != tuple(shape):
+            raise UserError(
+                f"data: samples of shape {tuple(shape)} are compared with {self.compared_with}, whose shape is "
+                f"{tuple(truth.shape[1:])}; take data that fits"
+            )
+        return truth
+
     def networks(self) -> tuple[nn.Module, ...]:
         """Frozen modules that the loss asks; they move to the score model's device with it."""
         return ()

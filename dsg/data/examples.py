@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from dsg.errors import UserError
+
 IMAGE = "image"  # the name that tasks call the state by
 LABEL = "label"  # the column of class labels
 
@@ -62,10 +64,11 @@ class Examples:
         return self.columns[name]
 
     def tensor(self, name: str) -> Tensor:
-        """A column of numbers or images, (B, ...). Raises KeyError if there is none, TypeError if it is of texts."""
-        values = self[name]
+        """A column of numbers or images, (B, ...). Raises UserError if there is none, or it is of texts."""
+        values = self.images if name == IMAGE else self.columns.get(name)
         if not isinstance(values, Tensor):
-            raise TypeError(f"the column {name} holds texts, and numbers or images are asked for")
+            has = "no such column" if values is None else f"texts there; images are in a column {name}_file_name"
+            raise UserError(f"data: numbers or images are asked of {name}, and the examples have {has}")
         return values
 
     def to(self, device: torch.device | str) -> Examples:
