@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -65,6 +65,13 @@ class BatchResult:
     samples: Tensor
     rows: list[Row]
     failures: list[Failure]
+
+    def to(self, device: torch.device) -> BatchResult:
+        """The same on another device, but for the measurement: Trainer.predict asks for it before it returns this."""
+        truth, picture = (None if x is None else x.to(device) for x in (self.truth, self.picture))
+        return replace(
+            self, examples=self.examples.to(device), truth=truth, picture=picture, samples=self.samples.to(device)
+        )
 
 
 class GuidedDiffusion(LightningModule):

@@ -1,7 +1,7 @@
 """The run folder: pictures and rows that are whole or absent, whatever ends the run.
 
 config.yaml              the settings, with version, git state and device in its head
-samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits
+samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits; of another medium with its own ending
 measurements/<id>.png    how the measurements look
 rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
 rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
