@@ -82,7 +82,8 @@ class EvaluationParser(LightningArgumentParser):
         self, lightning_class: Any, nested_key: str, subclass_mode: bool = False, required: bool = True
     ) -> list[str]:
         if isinstance(lightning_class, type) and not issubclass(lightning_class, OF_LIGHTNING):  # the data
-            return self.add_subclass_arguments(lightning_class, nested_key, fail_untyped=False, required=required)
+            self.add_subclass_arguments(lightning_class, nested_key, fail_untyped=False, required=required)
+            return [nested_key]
         return super().add_lightning_class_args(lightning_class, nested_key, subclass_mode, required)
 
     def _suggestion(self, message: str) -> str:

@@ -43,10 +43,12 @@ class Examples:
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Examples:
-        """The batch of `examples`, which all have the same columns."""
+        """The batch of `examples`, which all have the same columns. Raises UserError if some alone have an image."""
         if not examples:
             return cls(None)
         images = [example.image for example in examples if example.image is not None]
+        if images and len(images) < len(examples):
+            raise UserError("data: some examples have an image and others none; give all one, or take it away")
         names = examples[0].columns
         columns = {name: _column([example.columns[name] for example in examples]) for name in names}
         return cls(torch.stack(images) if images else None, columns)

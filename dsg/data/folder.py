@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL, Example, Value
-from dsg.data.image_file import SUFFIXES, read_image
+from dsg.data.image_file import read_image
+from dsg.data.images_below import images_below
 from dsg.data.labels import labels_of_file, labels_of_folders, labels_of_metadata
-from dsg.data.metadata import Metadata, read_metadata
+from dsg.data.metadata import Cell, Metadata, read_metadata
 from dsg.errors import UserError
 
 
@@ -60,7 +60,7 @@ class ImageFolder(EvaluationData):
     @cached_property
     def _paths(self) -> dict[str, Path]:
         """Id → file, sorted."""
-        files = _image_files(self.root)
+        files = images_below(self.root)
         if self._metadata is not None:
             files = _listed(files, self._metadata)
         paths: dict[str, Path] = {}
@@ -76,53 +76,45 @@ class ImageFolder(EvaluationData):
         return read_metadata(self.root)
 
     @cached_property
-    def _columns(self) -> dict[str, dict[str, Value]]:
-        """Name → id → value; what are images, as paths below `root`."""
-        columns: dict[str, dict[str, Value]] = {}
-        for name, of_files in {} if self._metadata is None else self._metadata.columns.items():
-            columns[name] = {i: of_files[path.relative_to(self.root).as_posix()] for i, path in self._paths.items()}
-        of_metadata = columns.pop(LABEL, None)
+    def _columns(self) -> dict[str, dict[str, Cell]]:
+        """The metadata's columns: name → id → value; what are images, as paths below `root`."""
+        if self._metadata is None:
+            return {}
+        names = {image_id: path.relative_to(self.root).as_posix() for image_id, path in self._paths.items()}
+        return {
+            column: {image_id: values[name] for image_id, name in names.items()}
+            for column, values in self._metadata.columns.items()
+        }
+
+    @cached_property
+    def _labels(self) -> dict[str, int] | None:
+        if self.labels is None:
+            return None
         if self.labels == "folders":
-            columns[LABEL] = labels_of_folders(self._paths)
-        elif self.labels == "metadata":
-            columns[LABEL] = labels_of_metadata(of_metadata, self.root)
-        elif self.labels is not None:
-            columns[LABEL] = labels_of_file(Path(self.labels), self._paths)
-        return columns
+            return labels_of_folders(self._paths)
+        if self.labels == "metadata":
+            return labels_of_metadata(self._columns.get(LABEL), self.root)
+        return labels_of_file(Path(self.labels), self._paths)
 
     def image_ids(self) -> Sequence[str]:
-        _ = self._columns  # what does not fit is found before the first sample
+        _ = self._labels, self._columns  # what does not fit is found before the first sample
         return list(self._paths)
 
     def columns(self) -> frozenset[str]:
-        return frozenset({*super().columns(), *self._columns})
+        return super().columns() | (self._columns.keys() - {LABEL})
 
     def largest_label(self) -> int | None:
-        labels = self._columns.get(LABEL)
-        return None if labels is None else max(labels[image_id] for image_id in self.image_ids()[: self.limit])
+        return (
+            None if self._labels is None else max(self._labels[image_id] for image_id in self.image_ids()[: self.limit])
+        )
 
     def load(self, image_id: str) -> Example:
-        columns = {name: values[image_id] for name, values in self._columns.items()}
+        columns: dict[str, Value] = {n: v[image_id] for n, v in self._columns.items() if n != LABEL}
+        if self._labels is not None:
+            columns[LABEL] = self._labels[image_id]
         for name in () if self._metadata is None else self._metadata.images:
             columns[name] = read_image(self.root / str(columns[name]), self.image_size)
         return Example(read_image(self._paths[image_id], self.image_size), columns)
-
-
-def _image_files(root: Path) -> dict[str, Path]:
-    """Path below `root` → file, of every image there, sorted."""
-    if not root.is_dir():
-        raise UserError(f"data.root: no folder at {root}; give the folder that holds the images")
-    files: dict[str, Path] = {}
-    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
-        if path.name.startswith("."):  # macOS leaves such files beside every image
-            continue
-        name = path.relative_to(root).as_posix()
-        if not _is_text(name):
-            raise UserError(f"data.root: the name {os.fsencode(path)!r} is not UTF-8; rename the file")
-        files[name] = path
-    if not files:
-        raise UserError(f"data.root: no image ({', '.join(sorted(SUFFIXES))}) below {root}")
-    return files
 
 
 def _listed(files: dict[str, Path], metadata: Metadata) -> dict[str, Path]:
@@ -139,12 +131,3 @@ def _listed(files: dict[str, Path], metadata: Metadata) -> dict[str, Path]:
             "image away"
         )
     return {name: path for name, path in files.items() if name in metadata.lines}
-
-
-def _is_text(name: str) -> bool:
-    """Whether the bytes of a file's name were UTF-8; streams and rows are named after it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -9,25 +9,16 @@ column NAME. Every other column is numbers or texts.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from dsg.data.metadata_lines import Cell, Line, read_lines
 from dsg.errors import UserError
 
 FILES = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"
 BESIDE = "_file_name"  # ends the name of a column that is images
-
-Cell = int | float | str
-Line = tuple[int, dict[str, Cell]]  # its number, and what it says
-
-WHOLE = re.compile(r"[+-]?\d+")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -60,10 +51,7 @@ def read_metadata(root: Path) -> Metadata | None:
     if len(found) > 1:
         raise UserError(f"data.root: {root} has both {' and '.join(FILES)}; take one of them away")
     path = found[0]
-    try:
-        lines = list(_json_lines(path) if path.suffix == ".jsonl" else _csv_lines(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    lines = read_lines(path)
     if not lines:
         raise UserError(f"{path}: has no line; give one for every image, or take the file away")
     names = _names(path, lines)
@@ -78,49 +66,9 @@ def read_metadata(root: Path) -> Metadata | None:
     for column, name in names.items():
         values = {number: cells[column] for number, cells in lines}
         if name in images:
-            values = {number: _inside(path, number, column, value) for number, value in values.items()}
+            values |= {number: _inside(path, number, column, value) for number, value in values.items()}
         columns[name] = dict(zip(rows, _of_one_type(path, column, values), strict=True))
     return Metadata(path, rows, columns, images)
-
-
-def _json_lines(path: Path) -> Iterator[Line]:
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if not text.strip():
-            continue
-        try:
-            cells = json.loads(text, parse_constant=_refuse)
-        except ValueError as error:
-            raise UserError(f"{path}: line {number} is no JSON: {error}") from error
-        if not isinstance(cells, dict):
-            raise UserError(f'{path}: line {number} is no object {{"{FILE_NAME}": ...}} but {type(cells).__name__}')
-        for name, value in cells.items():
-            if isinstance(value, bool) or not isinstance(value, Cell):
-                raise UserError(f"{path}: line {number} has {value!r} as {name}; give a number or a text")
-        yield number, cells
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
-
-
-def _csv_lines(path: Path) -> Iterator[Line]:
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.reader(handle, strict=True)
-        names = next(reader, [])
-        if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
-            raise UserError(f"{path}: its first line names the column {twice} twice; rename one")
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise UserError(f"{path}: line {reader.line_num} has {len(row)} cells and the first {len(names)}")
-            yield reader.line_num, {name: _typed(cell) for name, cell in zip(names, row, strict=True)}
-
-
-def _typed(cell: str) -> Cell:
-    if WHOLE.fullmatch(cell):
-        return int(cell)
-    return float(cell) if NUMBER.fullmatch(cell) else cell
 
 
 def _names(path: Path, lines: list[Line]) -> dict[str, str]:

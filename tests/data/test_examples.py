@@ -38,3 +38,8 @@ def test_texts_stay_where_they_are_when_the_rest_moves():
 def test_a_column_that_holds_no_numbers_is_refused_by_name(name, words):
     with pytest.raises(UserError, match=f"{name}.*{words}"):
         Examples(torch.zeros(1, 2), {"prompt": ["a"]}).tensor(name)
+
+
+def test_a_batch_where_some_alone_have_an_image_is_refused():
+    with pytest.raises(UserError, match="some examples have an image and others none"):
+        Examples.of([Example(torch.zeros(2)), Example(None)])
