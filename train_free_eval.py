@@ -23,7 +23,7 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
-    from dsg.module import GuidedDiffusion
+    from dsg.module import EvaluationDataModule, GuidedDiffusion
     from dsg.run_folder.folder import RunFolder
 
 
@@ -51,14 +51,14 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        keys = set(datamodule.keys())
+        data, keys = EvaluationDataModule(datamodule), set(datamodule.keys())
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.parser, self.config))
-                datamodule.done = folder.ask_for(keys)
-            if not keys <= datamodule.done or callbacks.others_are_there(self.trainer):
+                data.done = folder.ask_for(keys, model.files_of(datamodule))
+            if not keys <= data.done or callbacks.others_are_there(self.trainer):
                 self._get(self.config_init, "watch").begin(self.trainer)
-                self.trainer.predict(model, datamodule=datamodule, return_predictions=False)
+                self.trainer.predict(model, datamodule=data, return_predictions=False)
             if first and not folder.is_finished():
                 self._get(self.config_init, "writer").finish(self.trainer)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
@@ -76,7 +76,8 @@ class CheckCLI(EvaluationCLI):
 def start(args: list[str], cli: type[EvaluationCLI] = EvaluationCLI) -> EvaluationCLI:
     """Parse, build and run."""
     described = {"description": __doc__, "predict": PREDICT}
-    return cli(GuidedDiffusion, EvaluationData, args=expand_includes(args), parser_kwargs=described, **BEHAVIOUR)
+    data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
+    return cli(GuidedDiffusion, data, args=expand_includes(args), parser_kwargs=described, **BEHAVIOUR)
 
 
 def main(args: list[str] | None = None) -> int:

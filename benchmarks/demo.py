@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import train_free_eval
+from dsg.data.examples import Examples
 from dsg.data.held_out import HeldOutPortraits
 from dsg.data.image_file import encode_image
 
@@ -87,7 +88,8 @@ def contact_sheet(out: Path, images: int, scale: int = 2) -> Image.Image:
                 out / f"{task}_dsg" / "measurements" / f"{image_id}.png",
                 *(out / f"{task}_{method}" / "samples" / f"{image_id}.png" for method in ("dps", "dsg")),
             ]
-            for column, picture in enumerate([encode_image(data.load(image_id)[0]), *map(Image.open, files)]):
+            truth = Examples.of([data.load(image_id)]).tensor("image")[0]
+            for column, picture in enumerate([encode_image(truth), *map(Image.open, files)]):
                 place = (block * block_width + column * (side + gap), head + row * (side + gap))
                 sheet.paste(picture.convert("RGB").resize((side, side), Image.Resampling.NEAREST), place)
     return sheet

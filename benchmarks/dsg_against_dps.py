@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 import tasks
+from dsg.data.examples import Examples
 from dsg.data.image_file import to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -71,7 +72,7 @@ class Evaluation:
     def _sample(self, sampler: Sampler, indices: tuple[int, ...]) -> list[float]:
         images = _portraits(indices).to(self.device)
         streams = NoiseStreams([SampleKey(0, str(i)) for i in indices], self.device)
-        *_, last = sampler.run(sampler.begin(images, streams))
+        *_, last = sampler.run(sampler.begin(Examples(images), streams))
         return psnr(_eight_bits(last.x_prev), _eight_bits(images)).tolist()
 
 

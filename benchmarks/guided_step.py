@@ -21,6 +21,7 @@ import tasks
 from benchmarks.plain_float32 import plain_float32
 from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even
@@ -55,7 +56,7 @@ def guided_step(model: ScoreModel, task: tasks.Task, guidance: Guidance, x_t: to
     """One step of `guidance` from `x_t`, ready to be timed."""
     sampler = Sampler(model, task, guidance, DDIM(), steps=10)
     keys = [SampleKey(0, str(i)) for i in range(len(x_t))]
-    process = sampler.begin(x_t.clamp(-1, 1), NoiseStreams(keys, x_t.device))
+    process = sampler.begin(Examples(x_t.clamp(-1, 1)), NoiseStreams(keys, x_t.device))
     step = Even().steps(model.schedule, 10)[5]
 
     def run() -> None:

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from safetensors.torch import load_file
 
 import train_free_eval
+from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance.exact import posteriors
@@ -61,7 +62,7 @@ def exact_posterior() -> GaussianMixture:
     """Of the two-dimensional problem, as the runs have it: their seeds are 0."""
     prior, task, data = TwentyFiveGaussians(2), RandomProjection(1), MixtureDraws()
     data.bind(prior)
-    measurement = task.measure(data.load(PROBLEM)[0][None], NoiseStreams([SampleKey(0, PROBLEM)]))
+    measurement = task.measure(Examples.of([data.load(PROBLEM)]), NoiseStreams([SampleKey(0, PROBLEM)]))
     return posteriors(prior, measurement, [PROBLEM], task.noise_sigma)[0][1]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
+from dsg.data.base import EvaluationData
 from dsg.run_folder.folder import RunFolder
 
 
@@ -21,6 +22,11 @@ class EvaluationCallback(Callback):
         """Add to metrics.json what is of all samples together, from the run folder. On the first rank, once nothing is
         left to sample; not when a run is interrupted, and perhaps in a start that samples nothing.
         """
+
+
+def evaluated(trainer: Trainer) -> EvaluationData:
+    """The data that the run evaluates."""
+    return trainer.datamodule.data  # type: ignore[attr-defined]
 
 
 def tensorboard(trainer: Trainer) -> SummaryWriter | None:

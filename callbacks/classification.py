@@ -9,11 +9,10 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from callbacks.base import EvaluationCallback
+from callbacks.base import EvaluationCallback, evaluated
 from callbacks.judge import check_judge
 from callbacks.twin import Twin
-from dsg.data.base import ImageBatch
-from dsg.data.image_file import to_uint8
+from dsg.data.examples import LABEL
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
@@ -23,7 +22,7 @@ from tasks.networks.classifier import log_probabilities
 
 
 class Classification(EvaluationCallback):
-    """Adds to every row what a judge says of the sample: of its 8-bit picture, or of the state where that is none. c is
+    """Adds to every row what a judge says of the sample: as its file holds it, so of the 8-bit picture. c is
     the class that the task asks for, or else the label of the image:
 
         judge_probability      p(c | x)
@@ -55,23 +54,22 @@ class Classification(EvaluationCallback):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self.judge is None:
             return
-        check_judge(self.judge, pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        check_judge(self.judge, pl_module, evaluated(trainer))
         self.judge.to(pl_module.device)
         if self.twin is not None and trainer.is_global_zero:
             self.twin.check(RunFolder(trainer.default_root_dir))
 
     @torch.no_grad()
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: ImageBatch, batch_idx: int,
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if self.judge is None or not outputs.keys:
             return
-        samples = outputs.samples.nan_to_num()
-        judged = samples if outputs.picture is None else to_uint8(samples).float() / 127.5 - 1
+        judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
         with torch.autocast(pl_module.device.type, enabled=False):
             log_p = log_probabilities(self.judge, judged).double()
-        classes = _classes(pl_module, outputs, batch).to(log_p.device)
+        classes = _classes(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()
         right = (log_p.argmax(dim=1) == classes).int().tolist()
         columns = zip(stated.exp().tolist(), stated.tolist(), (-stated).exp().tolist(), strict=True)
@@ -112,10 +110,9 @@ def _trust(rows: list[Row], metrics: dict[str, Any]) -> None:
         metrics["warnings"] = [*metrics.get("warnings", []), *lines]
 
 
-def _classes(module: GuidedDiffusion, outputs: BatchResult, batch: ImageBatch) -> Tensor:
+def _classes(module: GuidedDiffusion, outputs: BatchResult) -> Tensor:
     """(B,) int64: what each sample should be."""
     if isinstance(module.sampler.task, ClassLabel):
         assert outputs.measurement is not None  # there are samples
         return outputs.measurement.y
-    assert batch.labels is not None  # checked before the first sample
-    return batch.labels
+    return outputs.examples.tensor(LABEL)  # checked before the first sample

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from callbacks.base import EvaluationCallback, samples_done, tensorboard
+from callbacks.base import EvaluationCallback, evaluated, samples_done, tensorboard
 from callbacks.tensorboard.bands import Bands, has_trace
 from dsg.data.image_file import to_uint8
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
+from dsg.media import Medium
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -26,9 +28,9 @@ class Diagnostics(EvaluationCallback):
     """Writes to TensorBoard what happens along the trajectories.
 
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
-    `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error;
-    `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the trace. A continued
-    run shows the same ids, and traces only if it had not yet.
+    `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error, those
+    that there are; `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the
+    trace. A continued run shows the same ids, and traces only if it had not yet.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
@@ -50,7 +52,7 @@ class Diagnostics(EvaluationCallback):
         if self._writer is None:
             return
         # the ranks share the ids out, and this one shows what falls to it
-        keys = trainer.datamodule.keys()  # type: ignore[attr-defined]
+        keys = evaluated(trainer).keys()
         self._shown = frozenset(list(dict(keys))[: self.images * trainer.world_size])
         if not samples_done(trainer) or not has_trace(Path(trainer.default_root_dir)):
             self._bands = Bands(self.traced_samples)
@@ -65,22 +67,19 @@ class Diagnostics(EvaluationCallback):
             self._show_clean_estimates(record, process, keys)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if self._writer is None:
             return
         if self._bands is not None and self._bands.full:
             self._tell_trace(self._writer)
-        if outputs.picture is None:
-            return
         for i, key in enumerate(outputs.keys):
             if key.image_id in self._shown and key.sample == 0:
-                reference, sample = outputs.reference[i], outputs.samples[i].clamp(-1, 1)
-                error = (sample - reference).abs() - 1  # no error is black, a full swing is white
-                picture = torch.nn.functional.interpolate(outputs.picture[i : i + 1], reference.shape[1:])[0]
-                strip = torch.cat([reference, picture, sample, error], dim=-1)
-                self._writer.add_image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
+                panels = _panels(pl_module.score_model.medium, outputs, i)
+                if panels:
+                    strip = torch.cat(panels, dim=-1)
+                    self._writer.add_image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self in pl_module.observers:
@@ -99,14 +98,29 @@ class Diagnostics(EvaluationCallback):
 
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         assert self._writer is not None
-        if len(process.score_model.image_shape) != 3:
-            return
+        model = process.score_model
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
-                image = process.score_model.decode(record.prediction.clean_estimate[i : i + 1])[0]
-                self._writer.add_image(
-                    f"clean_estimate/{key.image_id}", to_uint8(image.nan_to_num()), record.step.position
-                )
+                shown = model.medium.preview(model.decode(record.prediction.clean_estimate[i : i + 1]))
+                if shown is not None:
+                    pixels = to_uint8(shown[0].nan_to_num())
+                    self._writer.add_image(f"clean_estimate/{key.image_id}", pixels, record.step.position)
+
+
+def _panels(medium: Medium, outputs: BatchResult, index: int) -> list[Tensor]:
+    """Truth, measurement, sample and error, (3,H,W) each, those that there are; none of samples without a look."""
+    row = slice(index, index + 1)
+    sample = medium.preview(outputs.samples[row])
+    if sample is None:
+        return []
+    sample = sample.clamp(-1, 1)
+    panels = [sample]
+    if outputs.picture is not None:
+        panels.insert(0, torch.nn.functional.interpolate(outputs.picture[row], sample.shape[2:]))
+    truth = None if outputs.truth is None else medium.preview(outputs.truth[row])
+    if truth is not None:
+        panels = [truth, *panels, (sample - truth).abs() - 1]  # no error is black, a full swing is white
+    return [panel.expand(-1, 3, -1, -1)[0] for panel in panels]
 
 
 def _spread(steps: int, count: int) -> set[int]:

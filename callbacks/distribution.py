@@ -82,7 +82,7 @@ class Distribution(EvaluationCallback):
         if not self.features:
             return
         shape = pl_module.score_model.image_shape
-        if len(shape) != 3:
+        if not pl_module.score_model.medium.is_picture:
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():

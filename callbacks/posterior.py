@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback
+from callbacks.base import EvaluationCallback, evaluated
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
@@ -40,7 +40,7 @@ class Posterior(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not isinstance(trainer.datamodule, MixtureDraws) or not outputs.keys:  # type: ignore[attr-defined]
+        if not isinstance(evaluated(trainer), MixtureDraws) or not outputs.keys:
             return
         model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
         if measurement is None or not isinstance(measurement.operator, Matrix):

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from callbacks.base import evaluated
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.module import BatchResult, GuidedDiffusion
@@ -47,7 +48,7 @@ class SamplingProgress(ProgressBar):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if not (self._enabled and trainer.is_global_zero):
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = evaluated(trainer)
         self._unit = "samples" if data.samples_per_image > 1 else "images"
         self._total, self._ranks = len(data.keys()), trainer.world_size
         self._before = self._total - trainer.predict_dataloaders.dataset.count  # type: ignore[union-attr]

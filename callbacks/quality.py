@@ -19,7 +19,8 @@ from dsg.module import BatchResult, GuidedDiffusion
 class Quality(EvaluationCallback):
     """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
 
-    Samples that are to reconstruct nothing (tasks.Generation) have no such columns.
+    It is compared with what the task's `compared_with` names. Samples that are compared with nothing (tasks.Generation,
+    tasks.ClassLabel) and those that are no pictures have no such columns.
 
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
@@ -55,11 +56,11 @@ class Quality(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not outputs.keys or outputs.picture is None or not pl_module.sampler.task.reconstructs:
+        if outputs.truth is None or not pl_module.score_model.medium.is_picture:
             return
         with torch.autocast(pl_module.device.type, enabled=False):
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255
-            reference = to_uint8(outputs.reference).float() / 255
+            reference = to_uint8(outputs.truth).float() / 255
             columns = {"psnr": psnr(sample, reference), "ssim": ssim(sample, reference)}
             for name, network in self._lpips.items():
                 columns[name] = network(2 * sample - 1, 2 * reference - 1)

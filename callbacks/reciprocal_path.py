@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback, evaluated, tensorboard
 from dsg.combiners import NoisyClassifier
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
@@ -46,7 +46,7 @@ class ReciprocalPath(EvaluationCallback):
                 f"reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score model "
                 f"{pl_module.score_model.num_classes or 0}; take a classifier with the same classes"
             )
-        if trainer.datamodule.largest_label() is None:  # type: ignore[attr-defined]
+        if evaluated(trainer).largest_label() is None:
             raise UserError("reciprocal_path.classifier: the data has no labels; set data.labels")
         self.classifier.to(pl_module.device)
         self._terms, self._writer = Terms(self.classifier), tensorboard(trainer)

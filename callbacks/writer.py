@@ -15,14 +15,15 @@ from lightning.pytorch import LightningModule, Trainer
 from safetensors.torch import save
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback, evaluated, tensorboard
 from callbacks.processes.background import InBackground
 from callbacks.processes.store import wait_for_others
 from callbacks.tensorboard.board import Board
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.errors import UserError
+from dsg.media import Medium
 from dsg.metrics.summary import summarise
-from dsg.module import BatchResult
+from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -63,15 +64,18 @@ class RunFolderWriter(EvaluationCallback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if writer := tensorboard(trainer):
-            samples = len(trainer.datamodule.keys())  # type: ignore[attr-defined]
+            samples = len(evaluated(trainer).keys())
             self._board = Board(writer, RunFolder(trainer.default_root_dir), samples, trainer.world_size)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         folder = RunFolder(trainer.default_root_dir)
-        files = _states(folder, outputs) if outputs.picture is None else _pictures(folder, outputs, outputs.picture)
+        medium, samples = pl_module.score_model.medium, _samples
+        if medium.shares_file and evaluated(trainer).whole_problems:
+            samples = _problems
+        files = samples(folder, outputs, medium) + _pictures(folder, outputs)
         if self.save_measurements:
             files += _measurements(folder, outputs)
         for failure in outputs.failures:
@@ -121,29 +125,39 @@ class RunFolderWriter(EvaluationCallback):
         return metrics
 
 
-def _pictures(folder: RunFolder, outputs: BatchResult, pictures: Tensor) -> list[File]:
-    """The samples of a batch and how its measurements look."""
-    samples, measurements = to_uint8(outputs.samples).cpu(), to_uint8(pictures).cpu()
-    files: list[File] = []
-    for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True)):
-        if row["status"] == "ok":
-            path = folder.picture_path("samples", key.image_id, key.sample)
-            files.append((path, partial(encode_png, samples[i])))
-        if key.sample == 0:
-            path = folder.picture_path("measurements", key.image_id, 0)
-            files.append((path, partial(encode_png, measurements[i])))
-    return files
+def _samples(folder: RunFolder, outputs: BatchResult, medium: Medium) -> list[File]:
+    """A file a finite sample."""
+    samples = outputs.samples.cpu()
+    return [
+        (
+            folder.picture_path("samples", key.image_id, key.sample, medium.suffix),
+            partial(medium.encode, samples[i : i + 1]),
+        )
+        for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True))
+        if row["status"] == "ok"
+    ]
 
 
-def _states(folder: RunFolder, outputs: BatchResult) -> list[File]:
-    """The samples of each problem in a batch as one file, named as the first of them."""
+def _problems(folder: RunFolder, outputs: BatchResult, medium: Medium) -> list[File]:
+    """All samples of each problem in a batch as one file."""
     samples = outputs.samples.cpu()
     files: list[File] = []
     for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
-        rows = list(group)
-        path = folder.picture_path("samples", image_id, outputs.keys[rows[0]].sample, ".safetensors")
-        files.append((path, partial(save, {"samples": samples[rows]})))
+        path = folder.picture_path("samples", image_id, 0, medium.suffix)
+        files.append((path, partial(medium.encode, samples[list(group)])))
     return files
+
+
+def _pictures(folder: RunFolder, outputs: BatchResult) -> list[File]:
+    """How the measurements of a batch look, where that can be seen."""
+    if outputs.picture is None:
+        return []
+    pictures = to_uint8(outputs.picture).cpu()
+    return [
+        (folder.picture_path("measurements", key.image_id, 0), partial(encode_png, pictures[i]))
+        for i, key in enumerate(outputs.keys)
+        if key.sample == 0
+    ]
 
 
 def _measurements(folder: RunFolder, outputs: BatchResult) -> list[File]:

@@ -1,17 +1,25 @@
-"""The only LightningModule: it wraps the sampling loop and knows nothing of how the loop works."""
+"""The only LightningModule, which wraps the sampling loop and knows nothing of how it works, and its data module.
+
+Trainer(inference_mode=False).predict(GuidedDiffusion(...), datamodule=EvaluationDataModule(HeldOutPortraits()))
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from dsg.combiners import Conditional, PredictionCombiner
-from dsg.data.base import EvaluationData, Failure, ImageBatch
+from dsg.data.base import EvaluationData, Key
+from dsg.data.batches import Batch, Failure, batches
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even, Spacing
@@ -37,21 +45,30 @@ class BatchResult:
 
     Args:
         keys: one a sample, in order.
-        reference: the clean images, (B,3,H,W) in [−1, 1], or other clean states, (B, *shape).
-        measurement: what was measured of them.
-        picture: how that looks, (B,3,H,W); None where states are no images.
-        samples: the reconstructions, like `reference`, unclipped.
+        examples: what the data gave.
+        truth: what the task compares the samples with, like them; None where it compares them with nothing.
+        measurement: what was measured of the examples.
+        picture: how that looks, (B,3,h,w) of any size; None where the medium shows none.
+        samples: the reconstructions, decoded, (B, *shape), unclipped.
         rows: one a sample; callbacks add columns to them.
-        failures: images that could not be read.
+        failures: examples that could not be read.
     """
 
     keys: list[SampleKey]
-    reference: Tensor
+    examples: Examples
+    truth: Tensor | None
     measurement: Measurement | None
     picture: Tensor | None
     samples: Tensor
     rows: list[Row]
     failures: list[Failure]
+
+    def to(self, device: torch.device) -> BatchResult:
+        """The same on another device, but for the measurement: Trainer.predict asks for it before it returns this."""
+        truth, picture = (None if x is None else x.to(device) for x in (self.truth, self.picture))
+        return replace(
+            self, examples=self.examples.to(device), truth=truth, picture=picture, samples=self.samples.to(device)
+        )
 
 
 class GuidedDiffusion(LightningModule):
@@ -101,6 +118,7 @@ class GuidedDiffusion(LightningModule):
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
         data.bind(self.score_model)
         data.keys()  # finds what is wrong with the data itself
+        self.sampler.task.check_columns(data.columns())
         shape = self.score_model.image_shape
         if data.image_shape is not None and data.image_shape != shape:
             raise UserError(
@@ -109,6 +127,10 @@ class GuidedDiffusion(LightningModule):
             )
         self._check_labels(data.largest_label())
         self.sampler.task.check(shape)
+
+    def files_of(self, data: EvaluationData) -> Callable[[str, int], list[str]]:
+        """(image id, sample number) → the files that the run folder holds of a finished sample of `data`."""
+        return partial(self.score_model.medium.files, whole_problem=data.whole_problems)
 
     def _check_labels(self, largest: int | None) -> None:
         combiner, guidance = self.sampler.combiner, self.sampler.guidance
@@ -128,22 +150,24 @@ class GuidedDiffusion(LightningModule):
         elif largest >= classes:
             raise UserError(f"data.labels: must be 0 to {classes - 1}, the model's classes, got {largest}")
 
-    def predict_step(self, batch: ImageBatch, batch_idx: int = 0) -> BatchResult:
-        """Measure the batch's images and reconstruct them."""
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> BatchResult:
+        """Measure the batch's examples and sample under guidance."""
         keys = [SampleKey(self.seed, image_id, sample) for image_id, sample in batch.keys]
         if not keys:
-            return BatchResult([], batch.images, None, batch.images, batch.images, [], batch.failures)
+            return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)
+        task = self.sampler.task
+        truth = task.truth(batch.examples, self.score_model.image_shape)
         started = self._now()
-        process = self.sampler.begin(batch.images, NoiseStreams(keys, self.device), batch.labels)
+        process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
                 for observer in self.observers:
                     observer.on_sampling_step(record, process, keys)
             samples = self.score_model.decode(record.x_prev)
-            losses = self.sampler.task.loss(samples, process.measurement).tolist()
-            residual = self.sampler.task.residual(samples, process.measurement)
+            losses = task.loss(samples, process.measurement).tolist()
+            residual = task.residual(samples, process.measurement)
             residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
-            picture = self.sampler.task.picture(process.measurement) if samples.ndim == 4 else None
+            picture = self.score_model.medium.preview_measurement(task, process.measurement)
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
         seconds = (self._now() - started) / len(keys)
         rows = [
@@ -160,13 +184,39 @@ class GuidedDiffusion(LightningModule):
             }
             for key, loss, left, ok in zip(keys, losses, residuals, finite, strict=True)
         ]
-        return BatchResult(keys, batch.images, process.measurement, picture, samples, rows, batch.failures)
+        return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
 
     def _now(self) -> float:
         """Seconds on a clock that has waited for the device."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+class EvaluationDataModule(LightningDataModule):
+    """Data as Lightning's Trainer takes it: each rank has its share of what is not done.
+
+    Args:
+        data: what is evaluated.
+        done: samples that an earlier run finished. What the first rank says holds for all.
+    """
+
+    def __init__(self, data: EvaluationData, done: frozenset[Key] = frozenset()) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
+        self.data = data
+        self.done = done
+
+    def keys(self) -> list[Key]:
+        """(image id, sample number) of everything that is to be evaluated, done or not."""
+        return self.data.keys()
+
+    def predict_dataloader(self) -> DataLoader:
+        """This rank's batches."""
+        if self.trainer is None:
+            return batches(self.data, done=self.done)
+        self.done = self.trainer.strategy.broadcast(self.done)  # all must share out the same
+        return batches(self.data, self.trainer.global_rank, self.trainer.world_size, self.done)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,7 +1,7 @@
 """The sampling loop: a score model, a task and a guidance meet, and a record comes out a step.
 
 sampler = Sampler(Portraits(), RandomInpainting(), DSG(guidance_rate=0.2))
-process = sampler.begin(images, NoiseStreams([SampleKey(0, "portrait")]))
+process = sampler.begin(Examples(images), NoiseStreams([SampleKey(0, "portrait")]))
 for record in sampler.run(process):
     print(record.step.t, record.loss, record.shell_ratio)
 samples = record.x_prev
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
@@ -25,7 +25,7 @@ from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
-from dsg.types import Image, State
+from dsg.types import State
 from tasks.base import Task
 
 
@@ -81,8 +81,8 @@ class Sampler:
             )
 
     @torch.no_grad()
-    def begin(self, reference: Image, streams: NoiseStreams, labels: Tensor | None = None) -> ReverseProcess:
-        """Measure `reference`, (B,C,H,W) in [−1, 1]: the reverse process of one batch.
+    def begin(self, examples: Examples, streams: NoiseStreams) -> ReverseProcess:
+        """Measure `examples`, and let the score model make its condition of them: the reverse process of one batch.
 
         An autocast that is active here is remembered for the network; the measurement is made without it.
 
@@ -91,8 +91,8 @@ class Sampler:
         """
         if torch.is_inference_mode_enabled():
             raise UserError("sampling needs gradients: set trainer.inference_mode to false")
-        with torch.autocast(reference.device.type, enabled=False):
-            measurement = self.task.measure(reference, streams)
+        with torch.autocast(streams.device.type, enabled=False):
+            measurement = self.task.measure(examples, streams)
         return ReverseProcess(
             self.score_model,
             self.task,
@@ -100,7 +100,7 @@ class Sampler:
             self.kernel,
             streams,
             self.levels,
-            self.score_model.condition(labels),
+            self.score_model.condition(examples),
             self.clip_denoised,
             self.combiner,
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dsg.data.examples import IMAGE, Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.types import Image, PerSample, per_sample_norm
@@ -32,14 +32,16 @@ class Measurement:
 class Task(ABC):
     """`measure` makes the measurement of an evaluation, `loss` tells how far a clean estimate is from it.
 
-    A task knows nothing of schedules, models and guidance.
+    A task knows nothing of schedules, models and guidance. `needs` names what `measure` reads of an example, and
+    `compared_with` what a good sample looks like, if anything: `image`, the clean state, or a column of the data.
     """
 
-    reconstructs: ClassVar[bool] = True  # whether a good sample looks like the image that was measured
+    needs: frozenset[str] = frozenset({IMAGE})
+    compared_with: str | None = IMAGE
 
     @abstractmethod
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
-        """Measure `reference`, (B,C,H,W) in [−1, 1], drawing from each image's own streams."""
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        """Measure `examples`, whose images are (B,C,H,W) in [−1, 1], drawing from each one's own streams."""
 
     @abstractmethod
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
@@ -53,6 +55,31 @@ class Task(ABC):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
+
+    def check_columns(self, columns: frozenset[str]) -> None:
+        """Raise UserError unless the data's `columns` are enough. Called before the first sample."""
+        compared = frozenset() if self.compared_with is None else frozenset({self.compared_with})
+        if missing := sorted((self.needs | compared) - columns):
+            raise UserError(
+                f"data: {type(self).__name__} needs {', '.join(missing)} of every example, and the data has "
+                f"{', '.join(sorted(columns)) or 'no columns'}; add it to the folder's metadata, or take other data"
+            )
+
+    def truth(self, examples: Examples, shape: tuple[int, ...]) -> Tensor | None:
+        """What samples of `shape` are compared with, (B, *shape); None where that is nothing.
+
+        Raises:
+            UserError: if it is of another shape.
+        """
+        if self.compared_with is None:
+            return None
+        truth = examples.tensor(self.compared_with)
+        if tuple(truth.shape[1:]) != tuple(shape):
+            raise UserError(
+                f"data: samples of shape {tuple(shape)} are compared with {self.compared_with}, whose shape is "
+                f"{tuple(truth.shape[1:])}; take data that fits"
+            )
+        return truth
 
     def networks(self) -> tuple[nn.Module, ...]:
         """Frozen modules that the loss asks; they move to the score model's device with it."""
@@ -112,7 +139,8 @@ class InverseProblem(Task):
                 if side > 4096:
                     raise
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        reference = examples.tensor(IMAGE)
         operator = self.operator(tuple(reference.shape[1:]), streams)
         return Measurement(self.noise(operator.forward(reference), streams), operator)
 

@@ -11,6 +11,7 @@ from PIL import Image as Pictures
 from PIL import ImageDraw
 from torch import Tensor, nn
 
+from dsg.data.examples import IMAGE, Examples
 from dsg.data.image_file import from_uint8
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
@@ -47,6 +48,8 @@ class ClassLabel(Task):
         UserError: for another target; before the first sample, for a classifier that does not fit the images.
     """
 
+    compared_with: str | None = None
+
     def __init__(self, classifier: nn.Module | None = None, target: int | Literal["drawn"] = "drawn") -> None:
         if target != "drawn" and (isinstance(target, str) or target < 0):
             raise UserError(f"target: must be a class, 0 or above, or drawn, got {target!r}")
@@ -56,6 +59,11 @@ class ClassLabel(Task):
             classifier = PortraitsClassifier("guide")
         self.classifier = classifier.eval().requires_grad_(False)
         self.target = target
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """The images, for their shape alone, where a class of so many is drawn."""
+        return frozenset({IMAGE} if self.target == "drawn" else ())
 
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.classifier,)
@@ -71,12 +79,12 @@ class ClassLabel(Task):
                 f"task.target: {type(self.classifier).__name__} has the classes 0 to {classes - 1}, got {self.target}"
             )
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
-        return Measurement(self._targets(tuple(reference.shape[1:]), streams), Classify(self.classifier))
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        return Measurement(self._targets(examples, streams), Classify(self.classifier))
 
-    def _targets(self, shape: tuple[int, ...], streams: NoiseStreams) -> Tensor:
+    def _targets(self, examples: Examples, streams: NoiseStreams) -> Tensor:
         if self.target == "drawn":
-            classes = self.num_classes(shape)
+            classes = self.num_classes(tuple(examples.tensor(IMAGE).shape[1:]))
             drawn = [int(generator.integers(classes)) for generator in streams.generators(Purpose.OPERATOR)]
         else:
             drawn = [self.target] * len(streams)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams
 from dsg.types import Image, PerSample
 from tasks.base import Measurement, Task
@@ -23,13 +22,14 @@ class Nothing(Operator):
 class Generation(Task):
     """y is empty and L = 0: what guides is the combiner, or a guidance that needs no loss of a task.
 
-    The evaluated data gives each sample its label and its name; the images themselves are not looked at.
+    The evaluated data gives each sample its label and its name; it needs no images, and does not look at those it has.
     """
 
-    reconstructs: ClassVar[bool] = False
+    needs: frozenset[str] = frozenset()
+    compared_with: str | None = None
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
-        return Measurement(reference.flatten(1)[:, :0], Nothing())
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        return Measurement(torch.zeros(len(streams), 0, device=streams.device), Nothing())
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         return 0.0 * clean_estimate.flatten(1).sum(1)

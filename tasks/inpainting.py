@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
+from dsg.data.examples import IMAGE, Examples
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
 from dsg.types import Image, PerSample
@@ -45,9 +46,10 @@ class Inpainting(InverseProblem):
         masks = [self.draw_mask(*size, generator) for generator in streams.generators(Purpose.OPERATOR)]
         return Mask(torch.from_numpy(np.stack(masks)).float()[:, None].to(streams.device))
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         if self.noise_on_dropped:
-            return super().measure(reference, streams)
+            return super().measure(examples, streams)
+        reference = examples.tensor(IMAGE)
         operator = self.operator(tuple(reference.shape[1:]), streams)
         return Measurement(operator.forward(self.noise(reference, streams)), operator)
 

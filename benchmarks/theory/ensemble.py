@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dsg.combiners import ClassifierFree, PredictionCombiner, ScaleSchedule
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
@@ -65,7 +66,7 @@ def sample(
     )
     labels = torch.full((count,), label, dtype=torch.long)
     streams = EnsembleStreams(SampleKey(seed, "ensemble"), count)
-    process = sampler.begin(torch.zeros(count, *model.shape), streams, labels)
+    process = sampler.begin(Examples(None, {"label": labels}), streams)
     x = torch.empty(0)
     for record in sampler.run(process, x_T):
         if observe is not None:

@@ -7,11 +7,13 @@ import sys
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from dsg.command.choices import choices
 from dsg.errors import UserError
+
+OF_LIGHTNING = (Trainer, LightningModule, Callback)
 
 # the Trainer's options that act on training alone, or that the command line sets itself
 HIDDEN = (
@@ -75,6 +77,14 @@ class EvaluationParser(LightningArgumentParser):
         if issubclass(class_type, Trainer):
             kwargs["skip"] = set(HIDDEN)
         return super().add_class_arguments(class_type, *args, **kwargs)
+
+    def add_lightning_class_args(
+        self, lightning_class: Any, nested_key: str, subclass_mode: bool = False, required: bool = True
+    ) -> list[str]:
+        if isinstance(lightning_class, type) and not issubclass(lightning_class, OF_LIGHTNING):  # the data
+            self.add_subclass_arguments(lightning_class, nested_key, fail_untyped=False, required=required)
+            return [nested_key]
+        return super().add_lightning_class_args(lightning_class, nested_key, subclass_mode, required)
 
     def _suggestion(self, message: str) -> str:
         unknown = re.search(r"(?:unrecognized arguments: --|does not accept option ')([\w.]+)", message)

@@ -1,37 +1,42 @@
-"""A folder of images, FFHQ-style (flat or nested) or ImageNet-style (a folder a class)."""
+"""A folder of images, FFHQ-style (flat or nested), ImageNet-style (a folder a class), or with metadata."""
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from torch import Tensor
-
 from dsg.data.base import EvaluationData
-from dsg.data.image_file import SUFFIXES, read_image
+from dsg.data.examples import LABEL, Example, Value
+from dsg.data.image_file import read_image
+from dsg.data.images_below import images_below
+from dsg.data.labels import labels_of_file, labels_of_folders, labels_of_metadata
+from dsg.data.metadata import Cell, Metadata, read_metadata
 from dsg.errors import UserError
 
 
 class ImageFolder(EvaluationData):
     """Every PNG, JPEG and WebP below `root`, centre-cropped and resized as guided-diffusion does.
 
+    `root` may bring metadata.jsonl or metadata.csv, as Hugging Face's image folders do (docs/data.md): a line an image,
+    with its `file_name` and any columns, which become those of the example. `NAME_file_name` is a second image, NAME,
+    read as the first is.
+
     Args:
         root: the folder; its images are found at any depth, and an image's id is its path below `root` without ending.
             Hidden files (.name) are left out.
         image_size: side in pixels of the square images, the model's. Smaller images fail, they are not enlarged.
         labels: class labels for conditional models: `folders` numbers the first-level folders in sorted order, which is
-            ImageNet's if all of the model's classes are there; the path of a CSV file gives lines `id,label`; None
-            reads none.
+            ImageNet's if all of the model's classes are there; `metadata` takes the metadata's column `label`; the path
+            of a CSV file gives lines `id,label`; None reads none, and leaves out a `label` of the metadata.
         limit: evaluate only the first so many images; None takes all.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
         batch_size: images a network evaluation; without influence on results.
         num_workers: processes that read ahead; without influence on results.
 
     Raises:
-        UserError: for a folder that is missing or has no images, two files with one id, or labels that do not fit.
+        UserError: for a folder that is missing or has no images, two files with one id, metadata that does not fit the
+            files, or labels that do not fit.
     """
 
     def __init__(
@@ -54,73 +59,75 @@ class ImageFolder(EvaluationData):
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
-        if not self.root.is_dir():
-            raise UserError(f"data.root: no folder at {self.root}; give the folder that holds the images")
+        """Id → file, sorted."""
+        files = images_below(self.root)
+        if self._metadata is not None:
+            files = _listed(files, self._metadata)
         paths: dict[str, Path] = {}
-        for path in sorted(p for p in self.root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
-            if path.name.startswith("."):  # macOS leaves such files beside every image
-                continue
-            image_id = path.relative_to(self.root).with_suffix("").as_posix()
-            if not _is_text(image_id):
-                raise UserError(f"data.root: the name {os.fsencode(path)!r} is not UTF-8; rename the file")
+        for name, path in files.items():
+            image_id = Path(name).with_suffix("").as_posix()
             if image_id in paths:
                 raise UserError(f"data.root: {paths[image_id]} and {path} share the id {image_id}; rename one of them")
             paths[image_id] = path
-        if not paths:
-            raise UserError(f"data.root: no image ({', '.join(sorted(SUFFIXES))}) below {self.root}")
         return paths
+
+    @cached_property
+    def _metadata(self) -> Metadata | None:
+        return read_metadata(self.root)
+
+    @cached_property
+    def _columns(self) -> dict[str, dict[str, Cell]]:
+        """The metadata's columns: name → id → value; what are images, as paths below `root`."""
+        if self._metadata is None:
+            return {}
+        names = {image_id: path.relative_to(self.root).as_posix() for image_id, path in self._paths.items()}
+        return {
+            column: {image_id: values[name] for image_id, name in names.items()}
+            for column, values in self._metadata.columns.items()
+        }
 
     @cached_property
     def _labels(self) -> dict[str, int] | None:
         if self.labels is None:
             return None
         if self.labels == "folders":
-            return _labels_of_folders(self._paths)
-        return _labels_of_file(Path(self.labels), self._paths)
+            return labels_of_folders(self._paths)
+        if self.labels == "metadata":
+            return labels_of_metadata(self._columns.get(LABEL), self.root)
+        return labels_of_file(Path(self.labels), self._paths)
 
     def image_ids(self) -> Sequence[str]:
-        _ = self._labels  # labels that do not fit are found before the first sample
+        _ = self._labels, self._columns  # what does not fit is found before the first sample
         return list(self._paths)
+
+    def columns(self) -> frozenset[str]:
+        return super().columns() | (self._columns.keys() - {LABEL})
 
     def largest_label(self) -> int | None:
         return (
             None if self._labels is None else max(self._labels[image_id] for image_id in self.image_ids()[: self.limit])
         )
 
-    def load(self, image_id: str) -> tuple[Tensor, int | None]:
-        label = None if self._labels is None else self._labels[image_id]
-        return read_image(self._paths[image_id], self.image_size), label
+    def load(self, image_id: str) -> Example:
+        columns: dict[str, Value] = {n: v[image_id] for n, v in self._columns.items() if n != LABEL}
+        if self._labels is not None:
+            columns[LABEL] = self._labels[image_id]
+        for name in () if self._metadata is None else self._metadata.images:
+            columns[name] = read_image(self.root / str(columns[name]), self.image_size)
+        return Example(read_image(self._paths[image_id], self.image_size), columns)
 
 
-def _is_text(name: str) -> bool:
-    """Whether the bytes of a file's name were UTF-8; streams and rows are named after it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _labels_of_folders(paths: dict[str, Path]) -> dict[str, int]:
-    flat = next((image_id for image_id in paths if "/" not in image_id), None)
-    if flat is not None:
-        raise UserError(f"data.labels: folders needs one folder a class, but {paths[flat]} is in none")
-    classes = sorted({image_id.split("/")[0] for image_id in paths})
-    return {image_id: classes.index(image_id.split("/")[0]) for image_id in paths}
-
-
-def _labels_of_file(file: Path, paths: dict[str, Path]) -> dict[str, int]:
-    if not file.is_file():
-        raise UserError(f"data.labels: no file at {file}; give `folders` or a CSV file with lines id,label")
-    labels: dict[str, int] = {}
-    with file.open(newline="", encoding="utf-8", errors="replace") as handle:
-        for number, row in enumerate(csv.reader(handle), start=1):
-            if not row:
-                continue
-            if len(row) != 2 or not row[1].strip().isdigit():
-                raise UserError(f"data.labels: {file} line {number} is not `id,label` with a whole number: {row}")
-            labels[row[0].strip()] = int(row[1])
-    missing = [image_id for image_id in paths if image_id not in labels]
-    if missing:
-        raise UserError(f"data.labels: {file} has no line for {len(missing)} images, the first is {missing[0]}")
-    return labels
+def _listed(files: dict[str, Path], metadata: Metadata) -> dict[str, Path]:
+    """Those of `files` that have a line. Raises UserError for a line without its file, and a file without a line."""
+    beside = {name: metadata.columns[name] for name in sorted(metadata.images)}
+    for file_name, number in metadata.lines.items():
+        for name in (file_name, *(str(column[file_name]) for column in beside.values())):
+            if name not in files:
+                raise UserError(f"{metadata.path}: line {number} names {name}, and there is no such image; mend it")
+    known = {*metadata.lines, *(str(name) for column in beside.values() for name in column.values())}
+    if unlisted := [name for name in files if name not in known]:
+        raise UserError(
+            f"{metadata.path}: has no line for {len(unlisted)} images, the first is {unlisted[0]}; add it, or take the "
+            "image away"
+        )
+    return {name: path for name, path in files.items() if name in metadata.lines}

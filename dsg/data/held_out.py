@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from dsg.data.base import EvaluationData
+from dsg.data.examples import LABEL, Example
 from dsg.data.portraits import CLASSES, HELD_OUT_START, render
 from dsg.errors import UserError
 
@@ -47,6 +47,6 @@ class HeldOutPortraits(EvaluationData):
     def largest_label(self) -> int | None:
         return len(CLASSES) - 1 if self.labels else None
 
-    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+    def load(self, image_id: str) -> Example:
         portrait = render(int(image_id))
-        return torch.from_numpy(portrait.image), portrait.label if self.labels else None
+        return Example(torch.from_numpy(portrait.image), {LABEL: portrait.label} if self.labels else {})

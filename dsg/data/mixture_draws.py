@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
+from dsg.data.examples import LABEL, Example
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
 
@@ -44,6 +44,8 @@ class MixtureDraws(EvaluationData):
     Raises:
         UserError: for values outside these ranges, and with a score model that is no GaussianMixture.
     """
+
+    whole_problems = True
 
     def __init__(
         self,
@@ -82,13 +84,10 @@ class MixtureDraws(EvaluationData):
     def largest_label(self) -> int | None:
         return self.label
 
-    def groups(self, todo: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:
-        unfinished = {image_id for image_id, _ in todo}
-        return [list(keys) for image_id, keys in groupby(self.keys(), lambda key: key[0]) if image_id in unfinished]
-
-    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+    def load(self, image_id: str) -> Example:
         assert self._mixture is not None, "bound before it is read"
         generator = SampleKey(self.seed, image_id).generator(Purpose.REFERENCE)
         normal = torch.from_numpy(generator.standard_normal((1, 1 + self._mixture.dimension)))
         condition = None if self.label is None else torch.tensor([self.label])
-        return self._mixture.transform(normal, condition)[0].float(), self.label
+        state = self._mixture.transform(normal, condition)[0].float()
+        return Example(state, {} if self.label is None else {LABEL: self.label})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from torch import Tensor, nn
+from torch import nn
 
+from dsg.data.examples import LABEL, Examples
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import Schedule
+from dsg.media import Medium, medium_of
 from dsg.types import Image, State
 
 
@@ -40,10 +42,6 @@ class ScoreModel(nn.Module, ABC):
             condition: what `condition` made; None is unconditional.
         """
 
-    def condition(self, labels: Tensor | None) -> Condition | None:
-        """What this model is told of examples with these class labels, (B,): None where there are none."""
-        return None if labels is None else ClassLabels(labels)
-
     @property
     def is_conditional(self) -> bool:
         """Whether it takes a condition."""
@@ -58,6 +56,25 @@ class ScoreModel(nn.Module, ABC):
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one decoded state; a latent model says its own."""
         return self.shape
+
+    @property
+    def medium(self) -> Medium:
+        """What its decoded states are, and so how they are kept and shown: by their shape pictures or vectors. A model
+        of video or volumes says its own.
+        """
+        return medium_of(self.image_shape)
+
+    def condition(self, examples: Examples) -> Condition | None:
+        """What it is told of a batch of examples: here their class labels, None where they have none.
+
+        A model that is told of something else makes its own kind of condition, of the columns that it `hears`.
+        """
+        return ClassLabels(examples.tensor(LABEL)) if LABEL in examples else None
+
+    @property
+    def hears(self) -> frozenset[str]:
+        """The columns of the data that `condition` is made of; none of an unconditional model."""
+        return frozenset() if self.num_classes is None else frozenset({LABEL})
 
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""

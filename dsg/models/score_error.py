@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from dsg.data.examples import Examples
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
+from dsg.media import Medium
 from dsg.models.base import ScoreModel
 from dsg.types import Image, State
 
@@ -76,14 +77,22 @@ class ScoreError(ScoreModel):
     def image_shape(self) -> tuple[int, ...]:
         return self.score_model.image_shape
 
+    @property
+    def medium(self) -> Medium:
+        return self.score_model.medium
+
     def decode(self, state: State) -> Image:
         return self.score_model.decode(state)
 
     def encode(self, image: Image) -> State:
         return self.score_model.encode(image)
 
-    def condition(self, labels: Tensor | None) -> Condition | None:
-        return self.score_model.condition(labels)
+    def condition(self, examples: Examples) -> Condition | None:
+        return self.score_model.condition(examples)
+
+    @property
+    def hears(self) -> frozenset[str]:
+        return self.score_model.hears
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         prediction = self.score_model(x_t, level, condition)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dsg.diffusion.condition import ClassLabels
 from dsg.errors import UserError
 from dsg.process import ReverseProcess
 from dsg.replay.record import RecordedNoise, Trajectory, load_network, read_record
@@ -21,7 +22,7 @@ def network_deviations(folder: Path) -> list[tuple[int, float]]:
     labels = recorded.get("class_labels")
     deviations = []
     for i, t in enumerate(recorded["t"].tolist()):
-        level, condition = model.schedule.level(t), model.condition(None if labels is None else labels[i : i + 1])
+        level, condition = model.schedule.level(t), None if labels is None else ClassLabels(labels[i : i + 1])
         with torch.no_grad():
             prediction = model(recorded["x"][i : i + 1], level, condition)
         output = [part for part in (prediction.epsilon, prediction.variance_range) if part is not None]

@@ -18,7 +18,7 @@ from dsg.errors import UserError
 from dsg.metrics.direction import direction_of
 from dsg.metrics.ranking import by_quality
 from dsg.report.run import Run
-from dsg.report.truth import check_truth, error_picture, read_truth
+from dsg.report.truth import check_truth, compared_with, error_picture, read_truth
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 GAIN = 4  # of the error
@@ -60,7 +60,11 @@ def strips(run: Run) -> Strips | None:
     metric = next((m for m in run.metrics if m in run.results.images), None)
     if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
         return None
-    note = f"The truth is not shown; it cannot be read again: {run.no_data}" if run.data is None else ""
+    note = ""
+    if compared_with(run.settings) is None:
+        note = "There is no truth: the task compares its samples with nothing"
+    elif run.data is None:
+        note = f"The truth is not shown; it cannot be read again: {run.no_data}"
     made = [_strip(run, place, row, float(row[metric])) for place, row in chosen(run, metric)]
     return Strips(run, metric, made, note)
 
@@ -94,9 +98,10 @@ def _strip(run: Run, place: str, row: dict[str, Any], value: float) -> Strip:
             continue
         pictures.append(_picture(label, found))
         sample = found if kind == "samples" else None
-    if run.data is not None and sample is not None:
+    truth_name = compared_with(run.settings)
+    if run.data is not None and sample is not None and truth_name is not None:
         try:
-            truth = read_truth(run.data, image_id)
+            truth = read_truth(run.data, image_id, truth_name)
             check_truth(truth, sample, row.get("psnr"))
             error = error_picture(truth, sample, GAIN)
             pictures = [_picture("truth", truth), *pictures, _picture(f"error × {GAIN}", error)]

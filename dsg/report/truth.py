@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from dsg.command.exit_codes import flat
 from dsg.data.base import EvaluationData
+from dsg.data.examples import IMAGE, Examples
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
@@ -34,10 +36,19 @@ def open_data(settings: dict[str, Any]) -> EvaluationData:
         raise UserError(_reason(error)) from error
 
 
-def read_truth(data: EvaluationData, image_id: str) -> Tensor:
-    """The image (3,H,W), uint8. Raises UserError, saying why there is none."""
+def compared_with(settings: dict[str, Any]) -> str | None:
+    """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing."""
+    module, _, name = str(at(settings, "model.task.class_path")).rpartition(".")
     try:
-        return to_uint8(data.load(image_id)[0])
+        return getattr(import_module(module), name).compared_with
+    except Exception:  # as above; check_truth finds out if it was another
+        return IMAGE
+
+
+def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:
+    """The image that the data calls `name`, (3,H,W), uint8. Raises UserError, saying why there is none."""
+    try:
+        return to_uint8(Examples.of([data.load(image_id)]).tensor(name)[0])
     except Exception as error:  # as above
         raise UserError(_reason(error)) from error
 

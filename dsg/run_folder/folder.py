@@ -1,7 +1,7 @@
 """The run folder: pictures and rows that are whole or absent, whatever ends the run.
 
 config.yaml              the settings, with version, git state and device in its head
-samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits
+samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits; of another medium with its own ending
 measurements/<id>.png    how the measurements look
 rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
 rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
@@ -16,7 +16,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,21 +102,27 @@ class RunFolder:
                 f"--fresh: cannot rename {self.path} to {aside}: {error.strerror}; choose another run_dir"
             ) from error
 
-    def ask_for(self, keys: Iterable[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+    def ask_for(
+        self, keys: Iterable[tuple[str, int]], files: Callable[[str, int], Iterable[str]]
+    ) -> frozenset[tuple[str, int]]:
         """Say what is evaluated from now on, and learn what is done: `rows` leaves out images that an earlier start
-        did and this one does not ask for. Their journal and pictures stay; asked for again, they count again.
+        did and this one does not ask for. Their journal and files stay; asked for again, they count again.
 
-        What has a row and no picture, since somebody took that away, is not done.
+        Args:
+            keys: (id, sample number) of what is evaluated.
+            files: what there must be of an id and a sample, as paths below this folder. What has a row and lacks a
+                file, since somebody took it away, is not done.
         """
         self.journal.leave_out_all_but(image_id for image_id, _ in keys)
-        there = {kind: self._names(kind) for kind in ("samples", "measurements")}
-        return frozenset(key for key in self.done() if _is_whole(key, there))
+        there = self._names("samples") | self._names("measurements")
+        return frozenset(key for key in self.done() if there.issuperset(files(*key)))
 
     def _names(self, kind: str) -> set[str]:
-        """The files of a kind, as paths below its folder; it is looked through once, not once a sample."""
-        top = self.path / kind
+        """The files of a kind, as paths below the run folder; it is looked through once, not once a sample."""
         return {
-            (Path(folder) / name).relative_to(top).as_posix() for folder, _, names in os.walk(top) for name in names
+            (Path(folder) / name).relative_to(self.path).as_posix()
+            for folder, _, names in os.walk(self.path / kind)
+            for name in names
         }
 
     def picture_path(self, kind: str, image_id: str, sample: int, suffix: str = ".png") -> Path:
@@ -174,12 +180,3 @@ class RunFolder:
 @lru_cache(1024)  # to ask the disk takes as long as to encode a small picture, and folders are few
 def _leads_into(folder: Path, outer: Path) -> bool:
     return folder.resolve().is_relative_to(outer.parent.resolve() / outer.name)
-
-
-def _is_whole(key: tuple[str, int], there: dict[str, set[str]]) -> bool:
-    """Whether a sample's picture is there, and its image's measurement; or the file with all samples of a problem."""
-    image_id, sample = key
-    if f"{image_id}.safetensors" in there["samples"]:
-        return True
-    name = image_id if sample == 0 else f"{image_id}.{sample}"
-    return f"{name}.png" in there["samples"] and (sample > 0 or f"{name}.png" in there["measurements"])

@@ -10,8 +10,9 @@ import pytest
 from torch.distributed import DistNetworkError
 
 from dsg.command.exit_codes import MISTAKE, explain
-from dsg.data.base import Share
+from dsg.data.batches import Share
 from dsg.data.mixture_draws import MixtureDraws
+from dsg.module import EvaluationDataModule
 from tests.launch import BOUND, begin, command, complete, journal, results
 
 SMALL = ("--data.batch_size", 1, "--data.limit", 5)
@@ -41,7 +42,7 @@ def test_problems_of_a_mixture_are_shared_out_whole_and_by_what_the_first_rank_c
     done = frozenset({("0001", 0), ("0001", 1)})
     seen = []
     for rank in range(ranks):
-        data = MixtureDraws(limit=4, samples_per_image=2)
+        data = EvaluationDataModule(MixtureDraws(limit=4, samples_per_image=2))
         strategy = SimpleNamespace(broadcast=lambda said: done)
         data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks, strategy=strategy)
         loader = data.predict_dataloader()

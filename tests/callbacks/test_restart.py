@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dsg.data.folder import ImageFolder
+from dsg.module import EvaluationDataModule
 from tests.launch import BOUND, ROOT, begin, children, command, complete, journal, results, wait_for_rows
 
 SLOW = ("--model.score_model.class_path", "tests.toy_faults.Slow", "--data.batch_size", 1)
@@ -133,13 +133,13 @@ def test_a_picture_that_was_taken_away_is_made_again_and_no_other(evaluate, tmp_
 
 
 def test_sigterm_while_the_data_is_looked_through_is_not_lost(evaluate, monkeypatch, capsys):
-    looked_through = ImageFolder.predict_dataloader
+    looked_through = EvaluationDataModule.predict_dataloader
 
     def interrupted(self):
         signal.raise_signal(signal.SIGTERM)
         return looked_through(self)
 
-    monkeypatch.setattr(ImageFolder, "predict_dataloader", interrupted)
+    monkeypatch.setattr(EvaluationDataModule, "predict_dataloader", interrupted)
     assert evaluate() == 130
     assert "interrupted; finished images are kept" in capsys.readouterr().err
 

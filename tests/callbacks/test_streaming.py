@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from dsg.data.base import EvaluationData
+from dsg.data.examples import Example, Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DSG
 from dsg.models.mixture import GaussianMixture
@@ -38,9 +38,9 @@ class SmallImages(EvaluationData):
     def image_ids(self) -> Sequence[str]:
         return [f"{i:05d}" for i in range(self.count)]
 
-    def load(self, image_id: str) -> tuple[Tensor, int | None]:
+    def load(self, image_id: str) -> Example:
         resident.append(int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
-        return torch.full(self.image_shape, int(image_id) % 200 / 100 - 1), None
+        return Example(torch.full(self.image_shape, int(image_id) % 200 / 100 - 1))
 
 
 class SmallMixture(GaussianMixture):
@@ -82,7 +82,7 @@ def test_two_thousand_images_of_a_mixture_take_the_memory_of_two_hundred(growth,
 
 def test_of_all_steps_only_the_last_is_kept():
     sampler = Sampler(Toy(), RandomInpainting(), DSG(guidance_rate=0.2), steps=20)
-    process = sampler.begin(torch.zeros(1, 3, 16, 16), NoiseStreams([SampleKey(0, "a")]))
+    process = sampler.begin(Examples(torch.zeros(1, 3, 16, 16)), NoiseStreams([SampleKey(0, "a")]))
     assert max(alive(sampler, process)) <= 2  # one, and the state that the next step comes from
 
 

@@ -23,6 +23,7 @@ from dsg.combiners import (
     MixtureClassifier,
     PredictionCombiner,
 )
+from dsg.data.examples import Examples
 from dsg.data.held_out import HeldOutPortraits
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import DDIM, DDPM, ReverseKernel
@@ -141,8 +142,8 @@ def begin(
         combiner=combiner,
     )
     keys = [SampleKey(0, f"{i}") for i in range(4)][which]
-    condition = None if labels is None else torch.tensor(labels)[which]
-    return sampler, sampler.begin(references(4)[which], NoiseStreams(keys), condition)
+    columns = {} if labels is None else {"label": torch.tensor(labels)[which]}
+    return sampler, sampler.begin(Examples(references(4)[which], columns), NoiseStreams(keys))
 
 
 def sample(*args, **options) -> tuple[Tensor, list[StepRecord], ReverseProcess]:
@@ -356,7 +357,7 @@ def test_momentum_does_not_leak_from_one_batch_to_the_next():
     combiner = APG(2.0)
     before, (sampler, _) = repr(combiner), begin(combiner, LABELS)
     streams = (NoiseStreams([SampleKey(0, f"{i}") for i in range(4)]) for _ in range(2))
-    batches = [sampler.begin(references(4), own, torch.tensor(LABELS)) for own in streams]
+    batches = [sampler.begin(Examples(references(4), {"label": torch.tensor(LABELS)}), own) for own in streams]
     first, second = (list(sampler.run(batch))[-1].x_prev for batch in batches)
     assert torch.equal(first, second)
     assert repr(combiner) == before
@@ -422,7 +423,8 @@ def test_guidance_by_the_exact_classifier_is_classifier_free_guidance(conditiona
 
 def _plain(model: ScoreModel, kernel: ReverseKernel, combiner: PredictionCombiner, labels: Tensor) -> ReverseProcess:
     sampler = Sampler(model, _Nothing(), Unguided(), kernel, 20, clip_denoised=False, combiner=combiner)
-    return sampler.begin(torch.zeros(len(labels), 1, 1, 1), NoiseStreams([SampleKey(0, "a")] * len(labels)), labels)
+    examples = Examples(torch.zeros(len(labels), 1, 1, 1), {"label": labels})
+    return sampler.begin(examples, NoiseStreams([SampleKey(0, "a")] * len(labels)))
 
 
 class _Nothing(RandomInpainting):

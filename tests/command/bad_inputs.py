@@ -148,6 +148,9 @@ DATA = {
     "labels out of range": _(
         *CONDITIONAL, "--data.labels", "{}/labels.csv", says=("data.labels", "0 to 2", "got 5")
     ),
+    "labels of no metadata": _("--data.labels", "metadata", says=("data.labels", "no metadata")),
+    "metadata of no images": _("--data.root", "{}/unnamed", says=("metadata.csv", "no file_name", "caption")),
+    "metadata of other images": _("--data.root", "{}/listed", says=("metadata.jsonl", "line 1 names z.png")),
     "draws from a model that has none": _(
         "--data", "dsg.data.mixture_draws.MixtureDraws", says=("MixtureDraws", "GaussianMixture")
     ),

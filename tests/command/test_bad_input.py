@@ -39,7 +39,9 @@ def bad_files(tmp_path: Path) -> Path:
     for folder, name, content in (
         ("documents", "x.pdf", b"%PDF"), ("text", "x.png", b"no picture"), ("nothing", "x.png", b""),
         ("small", "x.png", _png(8)), ("torn", "x.png", _png(16)[:-40]), ("twins", "x.png", _png(16)),
-        ("twins", "x.jpg", _png(16)), ("latent", "model_index.json", b'{"vae": ["diffusers", "AutoencoderKL"]}'),
+        ("twins", "x.jpg", _png(16)), ("unnamed", "x.png", _png(16)), ("unnamed", "metadata.csv", b"id,caption\nx,y\n"),
+        ("listed", "x.png", _png(16)), ("listed", "metadata.jsonl", b'{"file_name": "z.png"}\n'),
+        ("latent", "model_index.json", b'{"vae": ["diffusers", "AutoencoderKL"]}'),
     ):  # fmt: skip
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / name).write_bytes(content)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from dsg.data.examples import Examples
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import NoiseStreams, Purpose
@@ -108,8 +109,8 @@ def mirrored_task(task: Task) -> Task:
     """The task that flips every image back before it looks at it; of the same class, with the same settings."""
     kind = type(task)
 
-    def measure(self, reference: Image, streams: NoiseStreams) -> Measurement:
-        measurement = kind.measure(self, flip(reference), streams)
+    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
+        measurement = kind.measure(self, Examples(flip(examples.images)), streams)
         return replace(measurement, operator=mirrored_operator(measurement.operator))
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:

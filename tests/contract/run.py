@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, DDPM, ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -58,7 +59,7 @@ def begin(
     except UserError as refusal:
         pytest.skip(str(refusal))
     sampler = Sampler(model, task, guidance, kernel, STEPS)
-    process = sampler.begin(reference, streams)
+    process = sampler.begin(Examples(reference), streams)
     process.predict = Remembering(process.predict)
     return sampler, process
 

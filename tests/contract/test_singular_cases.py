@@ -20,8 +20,8 @@ pytestmark = pytest.mark.contract
 class Indifferent(Task):
     """L = 1, whatever the estimate: its gradient is zero."""
 
-    def measure(self, reference, streams):
-        return Measurement(reference, Identity())
+    def measure(self, examples, streams):
+        return Measurement(examples.images, Identity())
 
     def loss(self, clean_estimate, measurement):
         return 0.0 * clean_estimate.flatten(1).sum(1) + 1.0

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dsg.data.batches import batches as batches_of
 from dsg.data.folder import ImageFolder
 from dsg.data.held_out import HeldOutPortraits
 from dsg.errors import UserError
@@ -19,8 +20,8 @@ def folder(root, **options) -> ImageFolder:
     return ImageFolder(str(root), image_size=16, num_workers=0, **options)
 
 
-def batches(data) -> list:
-    return list(data.predict_dataloader())
+def batches(data, **options) -> list:
+    return list(batches_of(data, **options))
 
 
 def test_images_are_found_at_any_depth_and_an_id_is_the_path_without_ending(image_folder):
@@ -37,8 +38,8 @@ def test_the_first_images_are_taken_and_each_is_sampled_as_often_as_asked(image_
 
 def test_finished_samples_are_left_out(image_folder):
     data = folder(image_folder, samples_per_image=2, batch_size=3)
-    data.done = frozenset({("a", 0), ("a", 1), ("b", 1)})
-    assert [key for batch in batches(data) for key in batch.keys] == sorted(set(data.keys()) - data.done)
+    done = frozenset({("a", 0), ("a", 1), ("b", 1)})
+    assert [key for batch in batches(data, done=done) for key in batch.keys] == sorted(set(data.keys()) - done)
 
 
 def test_an_unreadable_image_is_a_failure_of_its_own_and_its_neighbours_are_read(image_folder):
@@ -46,7 +47,7 @@ def test_an_unreadable_image_is_a_failure_of_its_own_and_its_neighbours_are_read
     Image.new("RGB", (8, 8)).save(image_folder / "c.png")
     first, second, *_ = batches(folder(image_folder, batch_size=2))
     assert first.keys == [("a", 0)]
-    assert first.images.shape == (1, 3, 16, 16)
+    assert first.examples.images.shape == (1, 3, 16, 16)
     assert [(f.image_id, f.sample) for f in first.failures] == [("b", 0)]
     assert "8x8, smaller than the model's 16x16" in second.failures[0].reason
 
@@ -64,10 +65,15 @@ def test_class_folders_are_numbered_in_sorted_order(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (16, 16)).save(tmp_path / f"{name}.png")
     data = folder(tmp_path, labels="folders")
-    assert {i: data.load(i)[1] for i in data.image_ids()} == {"n01/deep/z": 0, "n01/y": 0, "n02/x": 1, "n03/w": 2}
+    assert {i: data.load(i).columns["label"] for i in data.image_ids()} == {
+        "n01/deep/z": 0,
+        "n01/y": 0,
+        "n02/x": 1,
+        "n03/w": 2,
+    }
     assert data.largest_label() == 2
     assert folder(tmp_path, labels="folders", limit=2).largest_label() == 0
-    assert batches(folder(tmp_path, labels="folders", batch_size=4))[0].labels.tolist() == [0, 0, 1, 2]
+    assert batches(folder(tmp_path, labels="folders", batch_size=4))[0].examples["label"].tolist() == [0, 0, 1, 2]
 
 
 def test_labels_come_from_a_file(image_folder, tmp_path):
@@ -76,7 +82,7 @@ def test_labels_come_from_a_file(image_folder, tmp_path):
         "".join(f"{name}, {i}\n" for i, name in enumerate(["a", "b", "c", "d", "more/e", "more/f"])) + "\n"
     )
     data = folder(image_folder, labels=str(table))
-    assert data.load("more/e")[1] == 4
+    assert data.load("more/e").columns["label"] == 4
     assert data.largest_label() == 5
 
 
@@ -161,7 +167,7 @@ def test_held_out_portraits_need_no_files_and_have_labels_on_demand():
     data = HeldOutPortraits(first=2, limit=3, batch_size=3, labels=True)
     (batch,) = batches(data)
     assert [image_id for image_id, _ in batch.keys] == ["01000002", "01000003", "01000004"]
-    assert batch.images.shape == (3, *data.image_shape)
-    assert batch.images.dtype == torch.float32
-    assert batch.labels.max() <= data.largest_label()
+    assert batch.examples.images.shape == (3, *data.image_shape)
+    assert batch.examples.images.dtype == torch.float32
+    assert batch.examples["label"].max() <= data.largest_label()
     assert HeldOutPortraits().largest_label() is None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dsg.combiners import ClassifierFree, PiecewiseLinear
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
@@ -28,7 +29,8 @@ def run(kernel, steps, x_T, mixture=None, guidance=None, combiner=None, labels=N
     sampler = Sampler(
         model, Denoising(), guidance or Unguided(), kernel, steps, LogSNR(), clip_denoised=False, **options
     )
-    process = sampler.begin(torch.zeros(len(x_T), 1), EnsembleStreams(SampleKey(0, "x"), len(x_T)), labels)
+    columns = {} if labels is None else {"label": labels}
+    process = sampler.begin(Examples(torch.zeros(len(x_T), 1), columns), EnsembleStreams(SampleKey(0, "x"), len(x_T)))
     for record in sampler.run(process, x_T):
         last = record
     return last.x_prev, process

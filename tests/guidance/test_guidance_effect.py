@@ -12,6 +12,7 @@ import yaml
 from torch import nn
 
 from dsg.combiners import ClassifierFree, Conditional, MixtureClassifier
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, EulerMaruyama
 from dsg.diffusion.noise import EnsembleStreams, NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
@@ -176,7 +177,7 @@ def test_a_scale_may_be_a_schedule_in_a_configuration(guided, tmp_path):
 def start(kernel, guidance, combiner, count=2000, steps=40):
     sampler = Sampler(PAIR, Generation(), guidance, kernel, steps, LogSNR(), False, combiner)
     streams = EnsembleStreams(SampleKey(0, "x"), count)
-    process = sampler.begin(torch.zeros(count, 2), streams, torch.ones(count, dtype=torch.long))
+    process = sampler.begin(Examples(torch.zeros(count, 2), {"label": torch.ones(count, dtype=torch.long)}), streams)
     return sampler, process
 
 
@@ -261,7 +262,7 @@ def test_the_judge_of_a_mixture_is_its_classifier_and_refuses_other_states():
 
 def test_generation_measures_nothing_and_has_no_loss():
     task, x = Generation(), torch.randn(2, 3, 8, 8, requires_grad=True)
-    measurement = task.measure(x, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    measurement = task.measure(Examples(x), NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
     assert measurement.y.shape == (2, 0)
     task.loss(x, measurement).sum().backward()
     assert torch.equal(x.grad, torch.zeros_like(x))

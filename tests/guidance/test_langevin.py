@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import tasks
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DAPS
@@ -52,7 +53,7 @@ def begin(task, count):
     keys = [SampleKey(3, name, sample) for name in "abc" for sample in range(count)]
     model = GaussianMixture.standard_normal((3,))
     sampler = Sampler(model, task, DAPS(likelihood_sigma=SIGMA), DDIM(), 10, clip_denoised=False)
-    return sampler.begin(TRUTH.expand(3 * count, 3), NoiseStreams(keys))
+    return sampler.begin(Examples(TRUTH.expand(3 * count, 3)), NoiseStreams(keys))
 
 
 @pytest.mark.parametrize("spectral", [True, False], ids=["singular values known", "norm by power iterations"])
@@ -88,7 +89,7 @@ def test_a_clipped_exposure_is_descended_at_its_own_scale():
     task = tasks.HighDynamicRange(scale, noise=GaussianNoise(sigma))
     keys = [SampleKey(3, "a", sample) for sample in range(500)]
     sampler = Sampler(GaussianMixture.standard_normal((3,)), task, DAPS(), DDIM(), 10, clip_denoised=False)
-    process = sampler.begin(torch.tensor([0.02, -0.01, 0.0]).expand(500, 3), NoiseStreams(keys))
+    process = sampler.begin(Examples(torch.tensor([0.02, -0.01, 0.0]).expand(500, 3)), NoiseStreams(keys))
     x = Langevin(100, 0.1).draw(torch.zeros(500, 3), 1.0, sigma, process)
     assert ((x.mean(0) - process.measurement.y[0] / scale).abs() <= 4.5 * sigma / scale / 500**0.5).all()
     assert (x.std(0) / (sigma / scale) - 1).abs().max() <= 0.15

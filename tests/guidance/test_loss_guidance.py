@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
@@ -26,7 +27,7 @@ STEPS = Even().steps(MODEL.schedule, 12)
 def process() -> ReverseProcess:
     reference = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
     sampler = Sampler(MODEL, TASK, Unguided(), DDIM(), 12, clip_denoised=False)
-    return sampler.begin(reference, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    return sampler.begin(Examples(reference), NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
 
 
 def after(guidance: Guidance, step: Step) -> State:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import tasks
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -48,7 +49,7 @@ class QuantisedTask(InverseProblem):
 def begin(task, guidance, reference, model, steps=10):
     sampler = Sampler(model, task, guidance, DDIM(), steps, clip_denoised=False)
     streams = NoiseStreams([SampleKey(3, "a", sample) for sample in range(len(reference))])
-    return sampler, sampler.begin(reference, streams)
+    return sampler, sampler.begin(Examples(reference), streams)
 
 
 @pytest.mark.parametrize(

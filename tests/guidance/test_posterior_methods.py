@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import tasks
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, DDPM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
@@ -57,7 +58,7 @@ def vectors(guidance, steps=200, count=3000):
     """Samples of prior N(0, I) given y, and y."""
     reference = torch.tensor([1.0, -0.5, 0.8]).expand(count, 3)
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDPM(), steps, clip_denoised=False)
-    process = sampler.begin(reference, keys(count))
+    process = sampler.begin(Examples(reference), keys(count))
     *_, last = sampler.run(process)
     return last.x_prev.double(), process.measurement.y[0].double()
 
@@ -65,7 +66,7 @@ def vectors(guidance, steps=200, count=3000):
 def pictures(guidance, task, kernel=None, model=None):
     sampler = Sampler(model or Toy(16), task, guidance, kernel or DDIM(), 10)
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    process = sampler.begin(images, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    process = sampler.begin(Examples(images), NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
     return list(sampler.run(process)), process
 
 
@@ -81,7 +82,7 @@ def errors(samples: Tensor, y: Tensor) -> tuple[float, float]:
 def test_pigdms_gradient_on_normal_data_is_the_exact_score_of_the_likelihood(index):
     """x_0 | x_t ~ N(√ā x_t, (1−ā) I), so y | x_t ~ N(√ā A x_t, (1−ā) A Aᵀ + σ² I)."""
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), PiGDM(), DDIM(), 10, clip_denoised=False)
-    process = sampler.begin(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), keys(5))
+    process = sampler.begin(Examples(torch.randn(5, 3, generator=torch.Generator().manual_seed(0))), keys(5))
     step = Even().steps(sampler.score_model.schedule, 10)[index]
     x_t = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     covariance = (1 - step.alpha_bar) * A @ A.mT + SIGMA**2 * torch.eye(2)
@@ -153,7 +154,7 @@ def test_ddnm_plus_takes_the_measurements_noise_out_of_its_own():
     sigma, kernel = 0.3, DDPM()
     model = GaussianMixture.standard_normal((3, 40, 40))
     sampler = Sampler(model, tasks.Denoising(noise=GaussianNoise(sigma)), DDNM(), kernel, 10, clip_denoised=False)
-    process = sampler.begin(torch.zeros(1, 3, 40, 40), keys(1))  # y is noise alone
+    process = sampler.begin(Examples(torch.zeros(1, 3, 40, 40)), keys(1))  # y is noise alone
     for step in Even().steps(model.schedule, 10)[:-1]:
         record = sampler.guidance.step(torch.zeros(1, 3, 40, 40), step, process)  # x̂ = 0 and μ = 0
         assert record.x_prev.std().item() == pytest.approx(record.transition.std, rel=0.05)
@@ -164,7 +165,7 @@ def test_diffpirs_data_step_is_the_closed_form(index):
     """(AᵀA + ρ I) u = Aᵀ y + ρ x̂, seen in the mean of x_prev when nothing else moves it (ζ = 1)."""
     guidance = DiffPIR(2.0, 1.0)
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
-    process = sampler.begin(torch.ones(4, 3), keys(4))
+    process = sampler.begin(Examples(torch.ones(4, 3)), keys(4))
     step = Even().steps(sampler.score_model.schedule, 10)[index]
     x_t = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
     estimate = step.alpha_bar**0.5 * x_t
@@ -201,7 +202,7 @@ def test_daps_draws_the_clean_image_from_its_gaussian_model_of_the_posterior():
     """With one ODE step on N(0, I), x̂ = √ā x_t; then x_0 ~ N(x̂, r² I) given y = A x_0 + σ n, whose mean is known."""
     guidance = DAPS(ode_steps=1, spread=1.0, chain=Langevin(200, 0.1))
     sampler = Sampler(GaussianMixture.standard_normal((3,)), MatrixTask(), guidance, DDIM(), 10, clip_denoised=False)
-    process = sampler.begin(torch.tensor([1.0, -0.5, 0.8]).expand(2000, 3), keys(2000))
+    process = sampler.begin(Examples(torch.tensor([1.0, -0.5, 0.8]).expand(2000, 3)), keys(2000))
     step = Even().steps(sampler.score_model.schedule, 10)[8]
     x_t = torch.tensor([0.3, 0.1, -0.2])
     samples = guidance.step(x_t.expand(2000, 3), step, process).x_prev
@@ -226,7 +227,7 @@ def test_the_levels_of_daps_ode_fall_evenly_and_end_at_the_clean_image():
 def test_daps_tells_combiners_where_the_trajectory_is(monkeypatch):
     """Each evaluation of a step's ODE has that step's position, and a level of its own (APG's momentum needs it)."""
     sampler = Sampler(Toy(16), tasks.Denoising(), DAPS(ode_steps=2, likelihood_sigma=0.1, chain=Langevin(1)), steps=4)
-    process = sampler.begin(torch.zeros(1, 3, 16, 16), NoiseStreams([SampleKey(0, "a")]))
+    process = sampler.begin(Examples(torch.zeros(1, 3, 16, 16)), NoiseStreams([SampleKey(0, "a")]))
     seen, predict = [], process.predict
     monkeypatch.setattr(process, "predict", lambda x, step: seen.append((step.position, step.t)) or predict(x, step))
     list(sampler.run(process))

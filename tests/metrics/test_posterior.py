@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from scipy.stats import wasserstein_distance
 
 import tasks
+from dsg.data.batches import batches
+from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
@@ -33,7 +35,7 @@ def problem(count: int, name: str = "0000"):
     """The streams of `count` samples of one problem, its x_0 repeated, and its posterior."""
     streams = NoiseStreams([SampleKey(0, name, k) for k in range(count)])
     x = PRIOR.transform(torch.from_numpy(SampleKey(0, name).generator(Purpose.REFERENCE).standard_normal((1, 9))))
-    measurement = TASK.measure(x.float().expand(count, -1), streams)
+    measurement = TASK.measure(Examples(x.float().expand(count, -1)), streams)
     posterior = PRIOR.posterior(measurement.operator.matrix()[0].double(), measurement.y[0].double(), 1.0)
     return x.float().expand(count, -1), posterior
 
@@ -42,7 +44,7 @@ def run(guidance, count=600, steps=50, prior=PRIOR, **options):
     x, posterior = problem(count)
     streams = NoiseStreams([SampleKey(0, "0000", k) for k in range(count)])
     sampler = Sampler(prior, TASK, guidance, DDIM(1.0), steps, clip_denoised=False, **options)
-    records = list(sampler.run(sampler.begin(x, streams)))
+    records = list(sampler.run(sampler.begin(Examples(x), streams)))
     return records, posterior
 
 
@@ -106,9 +108,9 @@ def test_a_batch_of_two_problems_is_two_batches_of_one():
         sampler = Sampler(PRIOR, TASK, guidance, DDIM(1.0), 5, clip_denoised=False)
         keys = [SampleKey(0, name, k) for name in ("a", "b") for k in range(2)]
         x = torch.randn(2, 8).repeat_interleave(2, 0)
-        *_, both = sampler.run(sampler.begin(x, NoiseStreams(keys)))
+        *_, both = sampler.run(sampler.begin(Examples(x), NoiseStreams(keys)))
         for rows in ([0, 1], [2, 3]):
-            *_, alone = sampler.run(sampler.begin(x[rows], NoiseStreams([keys[i] for i in rows])))
+            *_, alone = sampler.run(sampler.begin(Examples(x[rows]), NoiseStreams([keys[i] for i in rows])))
             torch.testing.assert_close(both.x_prev[rows], alone.x_prev, atol=1e-4, rtol=1e-4)
 
 
@@ -144,7 +146,7 @@ def test_the_random_matrix_has_its_adjoint_its_pseudo_inverse_and_its_singular_v
 
 def test_every_sample_of_a_problem_has_its_matrix_and_its_measurement():
     x, _ = problem(3)
-    one = TASK.measure(x, NoiseStreams([SampleKey(0, "p", k) for k in range(3)]))
+    one = TASK.measure(Examples(x), NoiseStreams([SampleKey(0, "p", k) for k in range(3)]))
     assert torch.equal(one.y[0], one.y[2])
     assert torch.equal(one.operator.matrix()[0], one.operator.matrix()[1])
 
@@ -187,11 +189,10 @@ def test_problems_are_drawn_from_the_bound_mixture_alone():
     with pytest.raises(UserError, match="GaussianMixture"):
         GuidedDiffusion(Toy(16), tasks.Denoising(), Unguided(), DDIM()).check(data)
     GuidedDiffusion(PRIOR, TASK, Unguided(), DDIM(), clip_denoised=False).check(data)
-    data.done = frozenset({("0000", 1)})
-    batches = list(data.predict_dataloader())
-    assert [batch.keys for batch in batches] == [[(name, k) for k in range(3)] for name in ("0000", "0001")]
-    data.done = frozenset(("0000", k) for k in range(3))
-    assert [batch.keys[0][0] for batch in data.predict_dataloader()] == ["0001"]
+    found = list(batches(data, done=frozenset({("0000", 1)})))
+    assert [batch.keys for batch in found] == [[(name, k) for k in range(3)] for name in ("0000", "0001")]
+    done = frozenset(("0000", k) for k in range(3))
+    assert [batch.keys[0][0] for batch in batches(data, done=done)] == ["0001"]
 
 
 def test_more_measurements_than_numbers_are_refused():

@@ -11,6 +11,7 @@ from torch import nn
 
 import tasks
 from dsg.combiners import ClassifierFree, Conditional
+from dsg.data.examples import Examples
 from dsg.diffusion import Even, FlowSchedule, Karras, LogSNR, NoiseSchedule, SigmaSchedule
 from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.kernels import DDIM
@@ -117,7 +118,8 @@ def run(model, guidance, kernel, steps, spacing, x_T, combiner=None, labels=None
     task = tasks.SuperResolution(factor=2, noise=tasks.GaussianNoise(0.0))
     sampler = Sampler(model, task, guidance, kernel, steps, spacing, combiner=combiner or Conditional())
     streams = NoiseStreams([SampleKey(0, name) for name in "abcd"])
-    process = sampler.begin(torch.zeros(4, *SHAPE, dtype=torch.float64), streams, labels)
+    columns = {} if labels is None else {"label": labels}
+    process = sampler.begin(Examples(torch.zeros(4, *SHAPE, dtype=torch.float64), columns), streams)
     *_, record = sampler.run(process, x_T)
     return record.x_prev
 

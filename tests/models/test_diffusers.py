@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.diffusers import DiffusersModel
@@ -108,7 +109,7 @@ def test_classes_and_the_null_class_reach_the_network(tmp_path):
     model, dropped = DiffusersModel(str(tmp_path)), DiffusersModel(str(tmp_path), null_class=4)
     assert (model.num_classes, dropped.num_classes) == (5, 4)
     level, labels = level_of(model, 7), torch.tensor([1, 3])
-    torch.testing.assert_close(model(state(), level, model.condition(labels)).epsilon, unet(state(), 7, labels).sample)
+    torch.testing.assert_close(model(state(), level, ClassLabels(labels)).epsilon, unet(state(), 7, labels).sample)
     torch.testing.assert_close(dropped(state(), level).epsilon, unet(state(), 7, torch.tensor([4, 4])).sample)
     with pytest.raises(UserError, match="needs class labels"):
         model(state(), level)

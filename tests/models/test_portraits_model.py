@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 
@@ -27,10 +28,10 @@ def test_the_velocity_is_heard_as_noise_and_no_condition_is_the_null_class(untra
 
     model, network = Portraits(untrained), load_network(untrained)
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for condition, labels in ((None, [NULL_CLASS] * 2), (torch.tensor([0, 5]), [0, 5])):
+    for condition, labels in ((None, [NULL_CLASS] * 2), (ClassLabels(torch.tensor([0, 5])), [0, 5])):
         said = network(x, torch.full((2,), 300.0), torch.tensor(labels)).sample
         expected = both_halves(said, x, LEVEL, PREDICTION)
-        torch.testing.assert_close(model(x, LEVEL, model.condition(condition)).epsilon, expected.epsilon)
+        torch.testing.assert_close(model(x, LEVEL, condition).epsilon, expected.epsilon)
     assert model.shape == (3, 64, 64)
     assert model.num_classes == NULL_CLASS
     assert not any(p.requires_grad for p in model.parameters())

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, Transition
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.prediction import Prediction
@@ -38,7 +39,7 @@ def test_an_unguided_step_has_no_gradient_to_measure():
 def test_dsg_is_seen_to_stay_on_the_shell_at_the_expected_angle():
     rate = 0.3
     sampler = Sampler(Toy(32), Denoising(), DSG(guidance_rate=rate), DDIM(), 10)
-    process = sampler.begin(torch.zeros(4, 3, 32, 32), NoiseStreams([SampleKey(0, str(i)) for i in range(4)]))
+    process = sampler.begin(Examples(torch.zeros(4, 3, 32, 32)), NoiseStreams([SampleKey(0, str(i)) for i in range(4)]))
     *records, last = sampler.run(process)
     for record in records:
         assert record.shell_ratio.tolist() == pytest.approx([1] * 4, rel=1e-4)

@@ -171,6 +171,30 @@ def test_an_image_that_has_changed_is_not_taken_for_the_truth(make_run, image_fo
     assert "<figcaption>truth" not in html
 
 
+def test_a_task_that_compares_with_nothing_has_no_truth(make_run):
+    run = make_run("run")
+    change_settings(run, "tasks.RandomInpainting", "tasks.Generation")
+    html, _ = pages(run)
+    assert "There is no truth: the task compares its samples with nothing" in html
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["measurement", "sample"] * 3
+
+
+def test_the_truth_is_the_column_that_the_task_compares_with(make_run, image_folder):
+    """Here the image is changed and the target is what was measured against."""
+    run = make_run("run")
+    change_settings(run, "tasks.RandomInpainting", "tests.tasks.test_two_images.ColoursOf")
+    (image_folder / "targets").mkdir()
+    lines = []
+    for i, image_id in enumerate(IDS):
+        (image_folder / f"{image_id}.png").rename(image_folder / "targets" / f"{i}.png")
+        Image.new("RGB", (16, 16)).save(image_folder / f"{image_id}.png")
+        lines.append(f'{{"file_name": "{image_id}.png", "target_file_name": "targets/{i}.png"}}\n')
+    (image_folder / "metadata.jsonl").write_text("".join(lines))
+    html, _ = pages(run)
+    assert html.count("<figcaption>truth") == 3
+    assert "no truth" not in html
+
+
 def test_failures_and_unavailable_metrics_are_listed_with_their_reasons(make_run):
     run = make_run("run", b={"status": "failed: the sample is not finite"})
     _, markdown = pages(run)

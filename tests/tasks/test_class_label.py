@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -35,16 +36,16 @@ def images(count, seed=0):
 
 def test_the_loss_is_the_surprise_at_the_class():
     task, x = ClassLabel(ToyClassifier(), target=2), images(5)
-    measurement = task.measure(torch.zeros_like(x), streams("abcde"))
+    measurement = task.measure(Examples(torch.zeros_like(x)), streams("abcde"))
     expected = nn.functional.cross_entropy(task.classifier(x), torch.full((5,), 2), reduction="none")
     torch.testing.assert_close(task.loss(x, measurement), expected)
 
 
 def test_a_drawn_class_is_the_image_s_own_and_shared_by_its_samples():
     task, names = ClassLabel(ToyClassifier()), [f"image{i}" for i in range(40)]
-    together = task.measure(torch.zeros(40, *SHAPE), streams(names)).y
+    together = task.measure(Examples(torch.zeros(40, *SHAPE)), streams(names)).y
     assert together.unique().tolist() == [0, 1, 2, 3]
-    again = task.measure(images(2, 1), streams(["image7", "image7"], [0, 1])).y
+    again = task.measure(Examples(images(2, 1)), streams(["image7", "image7"], [0, 1])).y
     assert again.tolist() == [together[7]] * 2
 
 
@@ -55,7 +56,7 @@ def test_the_classifier_is_frozen_in_evaluation_mode_and_moves_with_the_module()
     assert not any(p.requires_grad for p in task.classifier.parameters())
     assert task.classifier in list(module.task_networks)
     module.to(torch.bfloat16)
-    measurement = task.measure(images(2), streams("ab"))
+    measurement = task.measure(Examples(images(2)), streams("ab"))
     assert task.loss(images(2), measurement).dtype == torch.float32
 
 
@@ -63,7 +64,7 @@ def test_guidance_makes_the_class_more_probable():
     task, probability = ClassLabel(ToyClassifier()), []
     for guidance in (Unguided(), DPS(0.5)):
         sampler = Sampler(Toy(16), task, guidance, DDIM(), 20)
-        process = sampler.begin(images(8), streams("abcdefgh"))
+        process = sampler.begin(Examples(images(8)), streams("abcdefgh"))
         *_, record = sampler.run(process)
         probability.append((-task.loss(record.x_prev, process.measurement)).exp().mean())
     assert probability[1] > 2 * probability[0]
@@ -71,7 +72,7 @@ def test_guidance_makes_the_class_more_probable():
 
 def test_the_picture_is_a_card_that_tells_classes_apart():
     task = ClassLabel(ToyClassifier())
-    cards = task.picture(task.measure(images(40), streams([f"image{i}" for i in range(40)])))
+    cards = task.picture(task.measure(Examples(images(40)), streams([f"image{i}" for i in range(40)])))
     assert cards.shape == (40, 3, 64, 64)
     assert len(cards.flatten(1).unique(dim=0)) == 4
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import Colourisation, GaussianNoise
@@ -10,7 +11,7 @@ STREAMS = NoiseStreams([SampleKey(0, "a")])
 
 def test_the_measurement_is_the_mean_of_the_channels():
     x = torch.rand(1, 3, 8, 8) * 2 - 1
-    measurement = Colourisation(noise=GaussianNoise(0.0)).measure(x, STREAMS)
+    measurement = Colourisation(noise=GaussianNoise(0.0)).measure(Examples(x), STREAMS)
     torch.testing.assert_close(measurement.y, x.mean(dim=1, keepdim=True))
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -51,7 +52,7 @@ def streams(names):
 def sample(task, guidance, names="ab"):
     images = torch.stack([torch.rand(SHAPE, generator=torch.Generator().manual_seed(ord(n))) * 2 - 1 for n in names])
     sampler = Sampler(Toy(16), task, guidance, DDIM(), 5)
-    *_, last = sampler.run(sampler.begin(images, streams(names)))
+    *_, last = sampler.run(sampler.begin(Examples(images), streams(names)))
     return last.x_prev
 
 

@@ -9,6 +9,7 @@ import torch
 import yaml
 from torch import nn
 
+from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -97,7 +98,7 @@ def configured(name, **arguments):
 def sample(task, guidance, names="ab"):
     images = torch.stack([torch.rand(SHAPE, generator=torch.Generator().manual_seed(ord(n))) * 2 - 1 for n in names])
     sampler = Sampler(Toy(16), task, guidance, DDIM(), 5)
-    *_, last = sampler.run(sampler.begin(images, streams(names)))
+    *_, last = sampler.run(sampler.begin(Examples(images), streams(names)))
     return last.x_prev
 
 
@@ -150,8 +151,8 @@ def test_a_batch_of_four_is_four_batches_of_one(task, guidance):
 def test_the_noise_is_each_images_own():
     task = DeepinvPhysics(Pooling(), noise=GaussianNoise(0.3))
     images = torch.zeros(2, *SHAPE)
-    y = task.measure(images, streams("ab")).y
-    assert torch.equal(y[1:], task.measure(images[:1], streams("b")).y)
+    y = task.measure(Examples(images), streams("ab")).y
+    assert torch.equal(y[1:], task.measure(Examples(images[:1]), streams("b")).y)
     assert y.std().item() == pytest.approx(0.3, rel=0.15)
 
 
@@ -190,7 +191,7 @@ def test_the_example_is_of_the_size_that_the_physics_was_built_for():
 
 def test_measurements_that_are_no_picture_are_shown_in_a_row():
     task = DeepinvPhysics(Pooling())
-    measurement = task.measure(torch.zeros(2, *SHAPE), streams("ab"))
+    measurement = task.measure(Examples(torch.zeros(2, *SHAPE)), streams("ab"))
     assert task.picture(measurement).shape == (2, 3, 8, 8)
     flat = type(measurement)(measurement.y.flatten(1), measurement.operator)
     assert task.picture(flat).shape == (2, 3, 1, 192)

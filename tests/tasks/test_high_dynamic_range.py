@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import GaussianNoise, HighDynamicRange
@@ -13,13 +14,13 @@ CLEAN = GaussianNoise(0.0)
 
 
 def measured(task: HighDynamicRange) -> list[float]:
-    return task.measure(GREYS, STREAMS).y.flatten().tolist()
+    return task.measure(Examples(GREYS), STREAMS).y.flatten().tolist()
 
 
 def gradient(task: HighDynamicRange, estimate: float) -> float:
     """Of the loss of one pixel that was measured as 0."""
     x = torch.full((1, 1, 1, 1), estimate, requires_grad=True)
-    measurement = task.measure(torch.zeros(1, 1, 1, 1), STREAMS)
+    measurement = task.measure(Examples(torch.zeros(1, 1, 1, 1)), STREAMS)
     return torch.autograd.grad(task.loss(x, measurement).sum(), x)[0].item()
 
 
@@ -52,7 +53,7 @@ def test_straight_through_the_gradient_ignores_the_clipping_and_the_loss_does_no
     task, plain = HighDynamicRange(straight_through=True, noise=CLEAN), HighDynamicRange(noise=CLEAN)
     assert gradient(task, 0.6) == pytest.approx(2.0)
     assert measured(task) == measured(plain)
-    measurement = plain.measure(GREYS, STREAMS)
+    measurement = plain.measure(Examples(GREYS), STREAMS)
     assert torch.equal(task.loss(GREYS.flip(-1), measurement), plain.loss(GREYS.flip(-1), measurement))
 
 

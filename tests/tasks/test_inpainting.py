@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import BoxInpainting, GaussianNoise, RandomInpainting
@@ -42,7 +43,9 @@ def test_every_pixel_is_dropped_equally_often():
 
 def test_dropped_pixels_are_measured_only_if_noise_on_dropped():
     x = torch.rand(2, 3, 32, 32)
-    plain, published = (RandomInpainting(noise_on_dropped=flag).measure(x, streams(2)) for flag in (False, True))
+    plain, published = (
+        RandomInpainting(noise_on_dropped=flag).measure(Examples(x), streams(2)) for flag in (False, True)
+    )
     mask = plain.operator.mask
     assert torch.equal(mask, published.operator.mask)
     assert (plain.y[(mask == 0).expand_as(x)] == 0).all()
@@ -52,7 +55,7 @@ def test_dropped_pixels_are_measured_only_if_noise_on_dropped():
 
 def test_dropped_pixels_are_black_in_the_picture():
     task = RandomInpainting(noise=GaussianNoise(0.0))
-    measurement = task.measure(torch.full((1, 3, 16, 16), 0.5), streams(1))
+    measurement = task.measure(Examples(torch.full((1, 3, 16, 16), 0.5)), streams(1))
     expected = torch.where(measurement.operator.mask > 0, 0.5, -1.0).expand(1, 3, 16, 16)
     assert torch.equal(task.picture(measurement), expected)
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dsg.data.examples import Examples
 from dsg.data.image_file import from_uint8, to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.diffusion.kernels import DDIM
@@ -118,7 +119,7 @@ def test_a_flat_picture_stays_flat_with_sides_of_any_length():
 
 def test_the_gradient_is_the_residuals_direction_straight_through_the_compression():
     task, x = JPEG(10), picture()
-    measurement = task.measure(x.expand(2, -1, -1, -1), STREAMS)
+    measurement = task.measure(Examples(x.expand(2, -1, -1, -1)), STREAMS)
     estimate = (0.9 * x).expand(2, -1, -1, -1).clone().requires_grad_()
     loss = task.loss(estimate, measurement)
     (gradient,) = torch.autograd.grad(loss.sum(), estimate)
@@ -129,7 +130,7 @@ def test_the_gradient_is_the_residuals_direction_straight_through_the_compressio
 
 def test_an_estimate_that_compresses_alike_has_no_loss_and_no_gradient():
     task, x = JPEG(10), picture()
-    measurement = task.measure(x, NoiseStreams([SampleKey(0, "a")]))
+    measurement = task.measure(Examples(x), NoiseStreams([SampleKey(0, "a")]))
     estimate = (x + 1e-4 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
     loss = task.loss(estimate, measurement)
     assert loss.item() == 0.0
@@ -164,7 +165,7 @@ def samples(guidance: Guidance, reference: torch.Tensor) -> tuple[torch.Tensor, 
     """Samples of a toy network under JPEG, and their losses."""
     task = JPEG()
     sampler = Sampler(Toy(16), task, guidance, DDIM(eta=1.0), steps=10)
-    process = sampler.begin(reference, NoiseStreams([SampleKey(0, str(i)) for i in range(len(reference))]))
+    process = sampler.begin(Examples(reference), NoiseStreams([SampleKey(0, str(i)) for i in range(len(reference))]))
     *_, last = sampler.run(process)
     return last.x_prev, task.loss(last.x_prev, process.measurement)
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import (
@@ -206,7 +207,7 @@ def test_an_image_is_measured_alike_in_every_batch_and_order(task, shape):
     images = {i: torch.rand(shape) * 2 - 1 for i in ids}
 
     def measure(*names):
-        measurement = task.measure(torch.stack([images[n] for n in names]), streams(*names))
+        measurement = task.measure(Examples(torch.stack([images[n] for n in names])), streams(*names))
         return measurement.y, measurement.operator.parameters()
 
     y, parameters = measure(*ids)
@@ -227,7 +228,7 @@ def test_an_image_is_measured_alike_in_every_batch_and_order(task, shape):
 @every_shape
 def test_the_loss_is_a_norm_of_each_sample_and_has_a_gradient(task, shape):
     x = torch.rand(3, *shape) * 2 - 1
-    measurement = task.measure(x, streams("a", "b", "c"))
+    measurement = task.measure(Examples(x), streams("a", "b", "c"))
     estimate = torch.zeros(3, *shape, requires_grad=True)
     loss = task.loss(estimate, measurement)
     expected = [(measurement.y[i] - measurement.operator.forward(torch.zeros_like(x))[i]).norm() for i in range(3)]
@@ -241,7 +242,7 @@ def test_the_loss_is_a_norm_of_each_sample_and_has_a_gradient(task, shape):
 @every_task
 @every_shape
 def test_the_gradient_of_the_loss_is_the_adjoint_of_the_unit_residual(task, shape):
-    measurement = task.measure(torch.rand(2, *shape, dtype=torch.float64), streams("a", "b"))
+    measurement = task.measure(Examples(torch.rand(2, *shape, dtype=torch.float64)), streams("a", "b"))
     estimate = torch.randn(2, *shape, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(task.loss(estimate, measurement).sum(), estimate)
     residual = measurement.y - measurement.operator.forward(estimate.detach())
@@ -254,7 +255,7 @@ def test_the_gradient_of_the_loss_is_the_adjoint_of_the_unit_residual(task, shap
 def test_the_gradient_is_zero_where_the_residual_is(task, shape):
     operator = task.operator(shape, streams("a", "b"))
     x = torch.randn(2, *shape, requires_grad=True)
-    perfect = type(task.measure(x.detach(), streams("a", "b")))(operator.forward(x.detach()), operator)
+    perfect = type(task.measure(Examples(x.detach()), streams("a", "b")))(operator.forward(x.detach()), operator)
     (gradient,) = torch.autograd.grad(task.loss(x, perfect).sum(), x)
     assert (gradient == 0).all()
 
@@ -262,7 +263,7 @@ def test_the_gradient_is_zero_where_the_residual_is(task, shape):
 @every_task
 @every_shape
 def test_the_picture_is_an_image_of_the_references_size(task, shape):
-    measurement = task.measure(torch.rand(2, *shape) * 2 - 1, streams("a", "b"))
+    measurement = task.measure(Examples(torch.rand(2, *shape) * 2 - 1), streams("a", "b"))
     picture = task.picture(measurement)
     assert picture.shape == (2, *shape)
     assert picture.abs().max() <= 1

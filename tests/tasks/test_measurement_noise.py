@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import Denoising, GaussianNoise, MotionDeblurring, PoissonNoise, RandomInpainting
@@ -50,9 +51,9 @@ def test_noise_is_bitwise_the_same_in_every_batch_and_order(noise):
 
 def test_the_noise_does_not_depend_on_what_the_operator_draws():
     x = torch.zeros(1, 3, 32, 32)
-    y = Denoising().measure(x, streams("a")).y
-    assert torch.equal(RandomInpainting(noise_on_dropped=True).measure(x, streams("a")).y, y)
-    assert torch.equal(MotionDeblurring(15).measure(x, streams("a")).y, y)
+    y = Denoising().measure(Examples(x), streams("a")).y
+    assert torch.equal(RandomInpainting(noise_on_dropped=True).measure(Examples(x), streams("a")).y, y)
+    assert torch.equal(MotionDeblurring(15).measure(Examples(x), streams("a")).y, y)
 
 
 @pytest.mark.parametrize("noise_sigma", [-0.1, float("inf"), float("nan")])

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import GaussianNoise, PhaseRetrieval
@@ -22,7 +23,7 @@ def test_an_oversampling_of_two_makes_a_side_half_as_long_again(side, padded):
 
 
 def test_sides_that_differ_are_padded_each_by_its_own_share():
-    y = PhaseRetrieval().measure(images(16, 40), STREAMS).y
+    y = PhaseRetrieval().measure(Examples(images(16, 40)), STREAMS).y
     assert y.shape == (1, 3, 24, 60)
 
 
@@ -46,7 +47,7 @@ def test_two_images_that_magnitudes_cannot_tell_apart_have_the_same_measurement(
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0], ids=["black", "grey", "white"])
 def test_the_gradient_is_finite_where_magnitudes_vanish(value):
     task = PhaseRetrieval()
-    measurement = task.measure(images(16, 16), STREAMS)
+    measurement = task.measure(Examples(images(16, 16)), STREAMS)
     estimate = torch.full((1, 3, 16, 16), value, requires_grad=True)
     (gradient,) = torch.autograd.grad(task.loss(estimate, measurement).sum(), estimate)
     assert gradient.isfinite().all()
@@ -54,14 +55,14 @@ def test_the_gradient_is_finite_where_magnitudes_vanish(value):
 
 def test_the_gradient_is_that_of_finite_differences():
     task = PhaseRetrieval(noise=GaussianNoise(0.1))
-    measurement = task.measure(images(8, 8).double(), STREAMS)
+    measurement = task.measure(Examples(images(8, 8).double()), STREAMS)
     start = images(8, 8).double().flip(-1).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: task.loss(x, measurement), start)
 
 
 def test_the_picture_has_its_zero_frequency_in_the_middle_and_one_scale_for_all_images():
     task = PhaseRetrieval(noise=GaussianNoise(0.0))
-    white, black = (task.picture(task.measure(torch.full((1, 3, 16, 16), v), STREAMS)) for v in (1.0, -1.0))
+    white, black = (task.picture(task.measure(Examples(torch.full((1, 3, 16, 16), v)), STREAMS)) for v in (1.0, -1.0))
     assert white.shape == (1, 3, 24, 24)
     torch.testing.assert_close(white[..., 12, 12], torch.ones(1, 3))
     assert (black == -1).all()

@@ -7,6 +7,7 @@ import csv
 import pytest
 import torch
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from tasks import (
     BoxInpainting,
@@ -31,7 +32,7 @@ TASKS = [
 
 def measured(task, size: int = 32):
     images = torch.rand(4, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    return images, task.measure(images, NoiseStreams([SampleKey(0, str(i)) for i in range(4)]))
+    return images, task.measure(Examples(images), NoiseStreams([SampleKey(0, str(i)) for i in range(4)]))
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks import GaussianNoise, SuperResolution
@@ -50,7 +51,7 @@ def test_away_from_the_border_it_is_torchs_antialiased_bicubic(factor):
 
 def test_the_picture_repeats_every_pixel():
     task = SuperResolution(4, GaussianNoise(0.0))
-    measurement = task.measure(torch.rand(1, 3, 16, 32) * 2 - 1, STREAMS)
+    measurement = task.measure(Examples(torch.rand(1, 3, 16, 32) * 2 - 1), STREAMS)
     picture = task.picture(measurement)
     for offset in range(4):
         torch.testing.assert_close(picture[..., offset::4, offset::4], measurement.y.clamp(-1, 1))

@@ -1,0 +1,114 @@
+"""From data to batches: each rank's share of the samples to make, some of which may turn out unreadable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from dsg.data.base import EvaluationData, Key
+from dsg.data.examples import Example, Examples
+from dsg.errors import UnreadableImage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An example that could not be evaluated, and why."""
+
+    image_id: str
+    sample: int
+    reason: str
+
+
+class Batch:
+    """One batch of examples.
+
+    It is no dataclass, so that Lightning does not look inside: under `bf16-true` it would round the images, and with
+    them the measurements and the truth that quality is measured against.
+
+    Args:
+        keys: (image id, sample number) of every example.
+        examples: as many.
+        failures: what was to be in this batch and could not be read.
+    """
+
+    def __init__(self, keys: list[Key], examples: Examples, failures: list[Failure]) -> None:
+        self.keys, self.examples, self.failures = keys, examples, failures
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device, as Lightning asks for it."""
+        return Batch(self.keys, self.examples.to(device), self.failures)
+
+
+def batches(
+    data: EvaluationData, rank: int = 0, ranks: int = 1, done: frozenset[Key] = frozenset()
+) -> DataLoader[list[tuple[Key, Example | str]]]:
+    """One rank's share of what is not done, as `Batch`es.
+
+    Args:
+        data: what is evaluated.
+        rank: 0 ≤ rank < ranks.
+        ranks: how many share the work out; all must be told the same `done`.
+        done: samples that an earlier run finished.
+    """
+    keys = data.keys()
+    samples = Samples(data, data.groups([key for key in keys if key not in done]))
+    return DataLoader(
+        samples,
+        sampler=Share(samples, rank, ranks),
+        batch_size=data.batch_size,
+        num_workers=data.num_workers,
+        collate_fn=_collate,
+        persistent_workers=False,
+    )
+
+
+class Samples(Dataset):
+    """The samples to make, in groups that stay in one batch: of each its example, or why it cannot be read."""
+
+    def __init__(self, data: EvaluationData, groups: list[list[Key]]) -> None:
+        self.data = data
+        self.groups = groups
+
+    @property
+    def count(self) -> int:
+        """How many samples there are in all groups."""
+        return sum(map(len, self.groups))
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> list[tuple[Key, Example | str]]:
+        return [(key, self._load(key[0])) for key in self.groups[index]]
+
+    def _load(self, image_id: str) -> Example | str:
+        try:
+            return self.data.load(image_id)
+        except UnreadableImage as error:
+            return str(error)
+
+
+class Share(DistributedSampler):
+    """Every `ranks`-th group from the `rank`-th on: together the ranks have each group once, and one may have none.
+
+    Lightning's own sampler for predictions refuses a rank that has none. It leaves a DistributedSampler as it is.
+    """
+
+    def __init__(self, samples: Samples, rank: int, ranks: int) -> None:
+        super().__init__(samples, num_replicas=ranks, rank=rank, shuffle=False)
+        self.share = range(rank, len(samples), ranks)
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.share)
+
+
+def _collate(groups: list[list[tuple[Key, Example | str]]]) -> Batch:
+    items = [item for group in groups for item in group]
+    read = [(key, example) for key, example in items if isinstance(example, Example)]
+    failures = [Failure(*key, reason) for key, reason in items if isinstance(reason, str)]
+    return Batch([key for key, _ in read], Examples.of([example for _, example in read]), failures)
