@@ -1,0 +1,35 @@
+"""Data as Lightning's Trainer takes it."""
+
+from __future__ import annotations
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from dsg.data.base import EvaluationData, Key
+from dsg.data.batches import batches
+
+
+class EvaluationDataModule(LightningDataModule):
+    """Data as Lightning's Trainer takes it: each rank has its share of what is not done.
+
+    Args:
+        data: what is evaluated.
+        done: samples that an earlier run finished. What the first rank says holds for all.
+    """
+
+    def __init__(self, data: EvaluationData, done: frozenset[Key] = frozenset()) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
+        self.data = data
+        self.done = done
+
+    def keys(self) -> list[Key]:
+        """(image id, sample number) of everything that is to be evaluated, done or not."""
+        return self.data.keys()
+
+    def predict_dataloader(self) -> DataLoader:
+        """This rank's batches."""
+        if self.trainer is None:
+            return batches(self.data, done=self.done)
+        self.done = self.trainer.strategy.broadcast(self.done)  # all must share out the same
+        return batches(self.data, self.trainer.global_rank, self.trainer.world_size, self.done)

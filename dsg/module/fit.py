@@ -1,0 +1,62 @@
+"""Whether a model, a task, a method and the data fit, found out before the first sample."""
+
+from __future__ import annotations
+
+from dsg.data.base import EvaluationData
+from dsg.data.examples import LABEL
+from dsg.errors import UserError
+from dsg.sampling import Sampler
+
+
+def check_data(sampler: Sampler, data: EvaluationData) -> None:
+    """Raise UserError if the task, the model and the data do not fit."""
+    data.bind(sampler.score_model)
+    data.keys()  # finds what is wrong with the data itself
+    columns = data.columns()
+    sampler.task.check_columns(columns)
+    shape = sampler.score_model.image_shape
+    if data.image_shape is not None and data.image_shape != shape:
+        raise UserError(
+            f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; set data.image_size, "
+            "or take the model that belongs to the data"
+        )
+    _check_condition(sampler, columns)
+    _check_labels(sampler, data.largest_label())
+    sampler.task.check(shape)
+
+
+def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
+    """Whether the data has what the model makes a condition of, where somebody needs one."""
+    model = sampler.score_model
+    missing = sorted((model.hears or frozenset({LABEL})) - columns)
+    if not missing:
+        return
+    who = next((part for part in (sampler.combiner, sampler.guidance) if part.needs_condition), None)
+    if who is None and model.knows_marginal:
+        return
+    if missing != [LABEL]:
+        raise UserError(
+            f"data: {type(who or model).__name__} needs {', '.join(missing)} of every example, of which "
+            f"{type(model).__name__} makes its condition; add it to the folder's metadata, or take other data"
+        )
+    if who is not None:
+        raise UserError(f"data.labels: {type(who).__name__} guides by class, and the data has none; set data.labels")
+    classes = sampler.combiner.num_classes(model)
+    raise UserError(
+        f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
+    )
+
+
+def _check_labels(sampler: Sampler, largest: int | None) -> None:
+    """Whether labels that the data has are classes of the model."""
+    classes = sampler.combiner.num_classes(sampler.score_model)
+    if largest is None or (classes is None and sampler.score_model.hears):
+        return
+    if classes is None:
+        raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")
+    if largest >= classes:
+        raise UserError(f"data.labels: must be 0 to {classes - 1}, the model's classes, got {largest}")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
