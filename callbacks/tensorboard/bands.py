@@ -9,15 +9,24 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from dsg.process import GradientKind
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample
 
 MEASURES = {
     "loss": "loss L(x̂, y)",
-    "gradient_norm": "gradient norm ‖∇L‖",
+    "gradient_norm": "",  # its name says what the gradient is of
     "shell_ratio": "shell ratio ‖x_prev − μ‖ / √n σ",
-    "cosine": "cosine of x_prev − μ and −∇L",
+    "cosine": "cosine of x_prev − μ and −g",
 }
+GRADIENTS: dict[GradientKind, tuple[str, str]] = {
+    "loss": ("gradient_norm", "gradient norm ‖∇L(x̂(x_t))‖, through the network"),
+    "smoothed_loss": ("gradient_norm_smoothed", "gradient norm of L averaged around x̂, through the network"),
+    "clean_loss": ("gradient_norm_clean", "gradient norm ‖∇L(x̂)‖ in clean space"),
+    "likelihood": ("gradient_norm_likelihood", "gradient norm ‖∇ log p(y | x_t)‖"),
+    "classifier": ("gradient_norm_classifier", "gradient norm ‖∇ log p(c | x_t)‖"),
+}
+"""Tag and title of a gradient's norm: norms of different things stand on different charts."""
 KINDS = ("mean", "p10", "p90")
 
 
@@ -33,6 +42,7 @@ class Bands:
     def __init__(self, samples: int) -> None:
         self._samples = samples
         self._taken = 0
+        self._gradient: GradientKind = "loss"
         # one block, because small tensors that stay between the large ones that go would keep the latter's memory
         self._values: Tensor | None = None  # (measures, steps, samples); NaN where there is none
 
@@ -46,7 +56,9 @@ class Bands:
         if self._values is None:
             shape = (len(MEASURES), record.step.total, self._samples)
             self._values = torch.full(shape, torch.nan, dtype=torch.float32, device=record.x_prev.device)
-        last, end = record.step.index == 0, min(self._taken + len(record.x_prev), self._samples)
+        if record.gradient is not None:
+            self._gradient = record.gradient_kind
+        last, end = record.step.is_last, min(self._taken + len(record.x_prev), self._samples)
         for i, name in enumerate(MEASURES):
             if last and name in ("shell_ratio", "cosine"):
                 continue
@@ -58,14 +70,17 @@ class Bands:
 
     def write(self, writer: SummaryWriter) -> None:
         """Tell what is collected, if anything is."""
-        for name, of_steps in zip(MEASURES, [] if self._values is None else self._values.cpu(), strict=False):
+        titles = dict(
+            GRADIENTS[self._gradient] if name == "gradient_norm" else (name, MEASURES[name]) for name in MEASURES
+        )
+        for name, of_steps in zip(titles, [] if self._values is None else self._values.cpu(), strict=False):
             for position, values in enumerate(of_steps):
                 finite = values[values.isfinite()]
                 if len(finite):
                     low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], dtype=torch.float32)).tolist()
                     for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
                         writer.add_scalar(f"trace/{name}/{kind}", value, position)
-        charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in MEASURES.items()}
+        charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in titles.items()}
         charts = dict(reversed(charts.items()))  # TensorBoard draws them from the last to the first
         writer.add_custom_scalars({"trace against the step: mean, and band from 10 % to 90 % of the samples": charts})
 

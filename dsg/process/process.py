@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -17,15 +17,9 @@ from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
+from dsg.process.trace import GradientKind
 from dsg.types import PerSample, State
 from tasks.base import Measurement, Task
-
-GradientKind = Literal["loss", "smoothed_loss", "clean_loss", "likelihood", "classifier"]
-"""What a gradient is of, so that norms of different things are not shown as one:
-
-loss: ∇_{x_t} L(x̂(x_t), y) · smoothed_loss: ∇_{x_t} of L averaged around x̂ · clean_loss: ∇_x̂ L(x̂, y), in clean space ·
-likelihood: −∇_{x_t} log p(y | x_t) · classifier: −∇_{x_t} log p(c | x_t)
-"""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dsg.diffusion.kernels import Transition
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.types import PerSample, State, per_sample_norm
+
+GradientKind = Literal["loss", "smoothed_loss", "clean_loss", "likelihood", "classifier"]
+"""What a gradient is of, so that norms of different things are not shown as one:
+
+loss: ∇_{x_t} L(x̂(x_t), y) · smoothed_loss: ∇_{x_t} of L averaged around x̂ · clean_loss: ∇_x̂ L(x̂, y), in clean space ·
+likelihood: −∇_{x_t} log p(y | x_t) · classifier: −∇_{x_t} log p(c | x_t)
+"""
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class StepRecord:
         transition: the unguided mean and standard deviation; the guided ones where those would cost evaluations.
         loss: L(x̂, y), (B,); None where the step was not guided.
         gradient: the one that guided, (B, *shape); None where the step was not guided.
-        gradient_kind: what it is of; see `dsg.process.GradientKind`.
+        gradient_kind: what it is of.
     """
 
     step: Step
@@ -32,7 +40,7 @@ class StepRecord:
     transition: Transition
     loss: PerSample | None = None
     gradient: State | None = None
-    gradient_kind: str = "loss"
+    gradient_kind: GradientKind = "loss"
 
     @property
     def displacement(self) -> State:

@@ -37,6 +37,22 @@ def test_the_trace_is_a_band_against_the_step(events):
     assert [event.value for event in events.Scalars("trace/shell_ratio/mean")] == pytest.approx([1.0] * 4, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("guidance", "tag"),
+    [
+        ("DPS", "gradient_norm"),
+        ("LGDMC", "gradient_norm_smoothed"),
+        ("MPGD", "gradient_norm_clean"),
+        ("PiGDM", "gradient_norm_likelihood"),
+    ],
+)
+def test_norms_of_different_gradients_stand_on_different_charts(evaluate, tmp_path, guidance, tag):
+    assert evaluate("--model.guidance", f"dsg.guidance.{guidance}", "--data.limit", 1) == 0
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    norms = {name.split("/")[1] for name in events.Tags()["scalars"] if name.startswith("trace/gradient_norm")}
+    assert norms == {tag}
+
+
 def test_quality_timing_and_the_final_metrics_are_told(events, tmp_path):
     for name in ("metrics/psnr", "metrics/ssim", "timing/seconds_per_image", "timing/nfe_backward_per_image"):
         assert steps(events, name) == [2, 4, 6], name
