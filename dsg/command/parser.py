@@ -87,7 +87,7 @@ class EvaluationParser(LightningArgumentParser):
 OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "--run_dir": {"type": str, "required": True, "help": "The run folder: new, or one to continue."},
     "--fresh": {"action": "store_true", "help": "Begin anew; the old run folder is kept as RUN_DIR.1, .2, ..."},
-    "--include": {"type": list[str], "help": "Configurations to read before this one, relative to it."},
+    "--strengths": {"type": str | None, "help": "A table: the strength of a method where no configuration states it."},
 }
 
 # how Lightning's command line is to behave: it evaluates, and trains nothing

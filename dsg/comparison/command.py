@@ -81,6 +81,8 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
     comparison, shared = read_comparison(options.config)
     grid = Grid(comparison, shared, options.out_dir)
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
+    for note in grid.notes():
+        print(note, file=sys.stderr)
     console.print(f"checking {len(grid.cells)} combinations", highlight=False)
     checked = check_all(grid, check)
     return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict)

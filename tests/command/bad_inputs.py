@@ -188,6 +188,27 @@ CONFIGURATIONS = {
     ),
     "misspelt line": _("--config", "{}/misspelt.yaml", says=("model.guidance", "'guidance_ratee'")),
     "unknown line": _("--config", "{}/unknown.yaml", says=("predict has no option modell.steps", "lists the options")),
+    "files that contradict each other": _(
+        "--config",
+        "{}/undecided.yaml",
+        says=("one.yaml sets model.steps to 3", "two.yaml to 4", "set it in", "undecided.yaml", "leave one"),
+    ),
+    "table of strengths that is not there": _(
+        "--strengths", "{}/none.yaml", says=("strengths", "none.yaml", "No such")
+    ),
+    "table of strengths that is none": _(
+        "--strengths", "{}/misspelt.yaml", says=("strengths", "list of rows", "chosen")
+    ),
+    "callback without a class": _("--callbacks.manifold.enabled", "true", says=("callbacks.manifold", "class_path")),
+    "callback that is none": _("--callbacks.mine", "tasks.Denoising", says=("callbacks.mine", "Callback")),
+    "unknown callback": _("--callbacks.mine", "callbacks.Manifolds", says=("callbacks.mine", "it has", "Manifold")),
+    "callbacks in a list": _("--config", "{}/listed.yaml", says=("callbacks: must hold `name: {class_path",)),
+    "callback without its judge": _(
+        "--callbacks.classification", "callbacks.Classification", says=("callbacks.classification", "judge")
+    ),
+    "posterior that is not known": _(
+        "--callbacks.posterior", "callbacks.Posterior", says=("callbacks.posterior", "ImageFolder", "MixtureDraws")
+    ),
     "include of nothing": _("--config", "{}/dangling.yaml", says=("gone.yaml", "included by", "dangling.yaml")),
     "circle of includes": _("--config", "{}/circle.yaml", says=("circle.yaml includes itself",)),
     "include that is no list": _("--config", "{}/text.yaml", says=("include", "list of files", "'circle.yaml'")),
@@ -233,7 +254,9 @@ WEIGHTS = {
         says=("distribution.subset", "at least 2"),
     ),
     "judge without a class": _(
-        "--classification.judge", "tests.toy.ToyClassifier", says=("classification.judge", "no labels")
+        "--callbacks.classification", "callbacks.Classification",
+        "--callbacks.classification.judge", "tests.toy.ToyClassifier",
+        says=("callbacks.classification.judge", "no labels"),
     ),
 }  # fmt: skip
 
