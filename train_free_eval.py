@@ -16,6 +16,7 @@ from dsg.command.quick_import import ctrl_c_ends, without_torchvision
 with ctrl_c_ends() if __name__ == "__main__" else nullcontext(), without_torchvision():
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+    from lightning.pytorch.utilities import rank_zero_only
 
     import callbacks
     from dsg.command.config import resolve
@@ -34,7 +35,8 @@ class EvaluationCLI(LightningCLI):
 
     def __init__(self, arguments: list[str]) -> None:
         resolved = resolve(arguments)
-        print(*resolved.notes, sep="\n", end="\n" * bool(resolved.notes), file=sys.stderr)
+        for note in resolved.notes:
+            rank_zero_only(print)(note, file=sys.stderr)
         self.listed_callbacks = resolved.callbacks
         how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
         super().__init__(GuidedDiffusion, EvaluationData, **how)

@@ -9,7 +9,7 @@ import yaml
 
 from dsg.command.files import read
 from dsg.command.merge import Settings
-from dsg.command.options import with_options, without_replaced_arguments
+from dsg.command.options import with_options, without, without_replaced_arguments
 from dsg.command.strengths import fill
 from dsg.errors import UserError
 
@@ -45,10 +45,12 @@ def resolve(arguments: Sequence[str]) -> Resolved:
     stated = with_options(settings, options)
     callbacks = listed_callbacks(stated)
     settings, note = fill(without_replaced_arguments(settings, stated), stated)
-    if "callbacks" in settings:  # an entry is taken away by `name: null`
-        settings["callbacks"] = {name: entry for name, entry in settings["callbacks"].items() if name in callbacks}
+    kept = {name: entry for name, entry in (settings.pop("callbacks", None) or {}).items() if name in callbacks}
+    if kept:
+        settings["callbacks"] = kept
+    gone = [f"callbacks.{name}" for name, entry in (stated.get("callbacks") or {}).items() if entry is None]
     config = ["--config", as_yaml(settings)] if settings else []
-    return Resolved([arguments[0], *config, *options], callbacks, [note] if note else [])
+    return Resolved([arguments[0], *config, *without(options, gone)], callbacks, [note] if note else [])
 
 
 def as_yaml(settings: Settings) -> str:

@@ -25,6 +25,18 @@ def with_options(settings: Settings, options: Sequence[str]) -> Settings:
     return settings
 
 
+def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """`options` but for `--key value` and `--key=value` of `keys`."""
+    kept, values = [], iter(options)
+    for option in values:
+        key, equals, _ = option.removeprefix("--").partition("=")
+        if not option.startswith("--") or key not in keys:
+            kept.append(option)
+        elif not equals:
+            next(values, None)
+    return kept
+
+
 def without_replaced_arguments(settings: Any, stated: Any) -> Any:
     """`settings`, but where `stated` has another class, that class alone.
 

@@ -54,7 +54,7 @@ class Evaluator(Trainer):
 
 
 PREDICT = {
-    "description": Evaluator.predict.__doc__,
+    "description": f"{Evaluator.predict.__doc__}. More callbacks are listed under `callbacks`: docs/configuration.md",
     "usage": "train_free_eval.py predict --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
 }
 

@@ -145,3 +145,7 @@ def test_callbacks_merge_by_name_and_null_takes_one_away(write):
     assert text("--config", "two.yaml") == {"callbacks": {"b": {"class_path": "x.B"}}}
     found = resolve(["predict", "--config", "two.yaml", "--callbacks.c", "x.C", "--callbacks.b.n", "3"])
     assert found.callbacks == ["b", "c"]
+    found = resolve(["predict", "--config", "two.yaml", "--callbacks.b", "null", "--run_dir", "x"])
+    assert (found.callbacks, found.arguments) == ([], ["predict", "--run_dir", "x"])
+    write(three="include: [one.yaml]\nseed: 1\ncallbacks: null")
+    assert text("--config", "three.yaml") == {"seed": 1}
