@@ -11,6 +11,16 @@ from dsg.command.merge import Settings
 from dsg.errors import UserError
 
 
+class _Settings:
+    """A mapping, whatever it holds."""
+
+    def __repr__(self) -> str:
+        return "settings"
+
+
+SETTINGS = _Settings()
+
+
 @dataclass(frozen=True)
 class File:
     """One file.
@@ -27,22 +37,22 @@ class File:
 
 
 def refuse_contradictions(files: Sequence[File], settings: Settings) -> None:
-    """Raise UserError where two of `files` set one key to different values, and no file that includes both does."""
-    setters: dict[tuple[str, ...], list[tuple[File, Any]]] = {}
-    for file in files:
-        for key, value in _leaves(file.settings):
-            setters.setdefault(key, []).append((file, value))
-    kept = dict(_leaves(settings))  # what was replaced with its class contradicts nothing
-    for key, all_of_it in setters.items():
-        last = [
-            s for s in all_of_it if not any(s[0].path.resolve() in o.includes for o, _ in all_of_it if o is not s[0])
-        ]
-        (one, value), *others = last
+    """Raise UserError where two of `files` set one key to different values, and no file that includes both sets it.
+
+    Args:
+        files: in the order in which they are merged; the last includes all others.
+        settings: what comes out. What another class has replaced in it contradicts nothing.
+    """
+    own = [(file, dict(_places(file.settings))) for file in files]
+    kept = dict(_places(settings))
+    for key in dict.fromkeys(key for _, places in own for key in places):
+        setters = _undecided([(file, places[key]) for file, places in own if key in places])
+        (one, value), *others = setters
         for other, different in others:
             if different != value and key in kept:
                 raise UserError(
                     f"include: {one.path} sets {'.'.join(key)} to {value!r} and {other.path} to {different!r}, and "
-                    f"neither includes the other; set it in {files[-1].path}, or leave one of the two out"
+                    f"neither includes the other; set it in {files[-1].path}, or give one of the two its own --config"
                 )
 
 
@@ -55,10 +65,10 @@ def _undecided(setters: list[tuple[File, Any]]) -> list[tuple[File, Any]]:
     ]
 
 
-def _leaves(settings: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(key, value) of all that is no mapping, at any depth; an empty mapping counts."""
-    if isinstance(settings, dict) and settings:
+def _places(settings: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(key, value) at any depth; all mappings are one value, for below them their keys are compared."""
+    if key:
+        yield key, SETTINGS if isinstance(settings, dict) else settings
+    if isinstance(settings, dict):
         for name, value in settings.items():
-            yield from _leaves(value, (*key, str(name)))
-    elif key:
-        yield key, settings
+            yield from _places(value, (*key, str(name)))

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config", "-c", action="append", required=True, metavar="FILE",
-        help="what is compared; given again, or with an `include`, later files override earlier ones")  # fmt: skip
+        help="what is compared; given again, later files override earlier ones, and each what it includes")  # fmt: skip
     add("--out_dir", required=True, type=Path, metavar="DIR", help="the comparison's folder: new, or one to continue")
     add("--workers", type=int, metavar="N",
         help="processes that sample side by side; by default one a GPU, and without a GPU one")  # fmt: skip

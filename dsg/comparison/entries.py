@@ -41,4 +41,4 @@ def _with_entries(content: Settings, file: Path, below: frozenset[Path]) -> Sett
 
 
 def _with_files(entry: Any, key: str, file: Path, below: frozenset[Path]) -> Any:
-    return read_included(entry, key, file, below) if isinstance(entry, dict) and "include" in entry else entry
+    return read_included(entry, key, file, below) if isinstance(entry, dict) else entry

@@ -191,7 +191,7 @@ CONFIGURATIONS = {
     "files that contradict each other": _(
         "--config",
         "{}/undecided.yaml",
-        says=("one.yaml sets model.steps to 3", "two.yaml to 4", "set it in", "undecided.yaml", "leave one"),
+        says=("one.yaml sets model.steps to 3", "two.yaml to 4", "set it in", "undecided.yaml", "its own --config"),
     ),
     "table of strengths that is not there": _(
         "--strengths", "{}/none.yaml", says=("strengths", "none.yaml", "No such")

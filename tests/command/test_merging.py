@@ -70,7 +70,7 @@ def test_files_that_contradict_each_other_without_an_order_are_refused_in_one_li
         read(["both.yaml"])
     assert str(error.value) == (
         "include: one.yaml sets model.steps to 3 and two.yaml to 4, and neither includes the other; set it in "
-        "both.yaml, or leave one of the two out"
+        "both.yaml, or give one of the two its own --config"
     )
     assert read(["one.yaml", "two.yaml"])["model"]["steps"] == 4  # the command line's have an order
 
@@ -88,6 +88,16 @@ def test_a_file_that_includes_both_decides(write, deciding):
     write(two="model: {guidance: {class_path: B, init_args: {rate: 2}}}")
     write(above="include: [two.yaml, one.yaml]\nmodel: {guidance: {class_path: B, init_args: {rate: 2}}}", top=deciding)
     assert read(["top.yaml"])["model"]["guidance"]["class_path"] in deciding + "B"
+
+
+def test_nothing_and_a_class_contradict_each_other(write):
+    write(one="{combiner: null}", two="{combiner: {class_path: A}}", both="include: [one.yaml, two.yaml]")
+    with pytest.raises(
+        UserError, match=re.escape("one.yaml sets combiner to None and two.yaml to settings, and neither")
+    ):
+        read(["both.yaml"])
+    write(decided="include: [one.yaml, two.yaml]\ncombiner: null")
+    assert read(["decided.yaml"]) == {"combiner": None}
 
 
 def test_a_contradiction_deep_inside_is_found_from_the_top(write):
