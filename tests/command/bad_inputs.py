@@ -45,6 +45,10 @@ def _write(name: str, content: str) -> Callable[[Path], object]:
     return lambda run: (run / name).write_text(content)
 
 
+def _append(name: str, content: str) -> Callable[[Path], object]:
+    return lambda run: (run / name).write_text((run / name).read_text() + content)
+
+
 OPTIONS = {
     "unknown option": _("--model.nonsense", "1", says=("--model.nonsense", "lists the options")),
     "misspelt option": _("--model.step", "1", says=("--model.step", "did you mean --model.steps?")),
@@ -225,6 +229,10 @@ RUN_FOLDERS = {
     "run of another method": _(
         "--model.guidance", "dsg.guidance.DPS", "--model.guidance.step_size", "1",
         says=("class_path was 'dsg.guidance.DSG', now 'dsg.guidance.DPS'", "--fresh"), spoil=lambda run: None,
+    ),
+    "run of before callbacks were listed": _(
+        says=("manifold was {'enabled': False}, now None", "another run_dir", "--fresh"),
+        spoil=_append("config.yaml", "manifold: {enabled: false}\n"),
     ),
     "damaged settings": _(says=("run_dir", "config.yaml is damaged"), spoil=_write("config.yaml", "model: [")),
     "empty settings": _(says=("run_dir", "config.yaml is damaged"), spoil=_write("config.yaml", "")),

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,21 @@ def of(settings: Any, expected: Any) -> Any:
     return settings
 
 
+@pytest.fixture(scope="module")
+def built():
+    """The score models that the runs share."""
+    return {}
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
-def test_an_experiment_resolves_to_the_settings_that_it_stated_before_strengths_had_a_table(path, capsys):
+def test_an_experiment_resolves_to_what_it_stated_before_strengths_had_a_table(path, built, tmp_path, capsys):
     given = [] if path.stem.startswith(("portraits", "posterior", "theory")) else ["--data.root", "images"]
     expected = BEFORE[path.stem]
     assert of(resolved("--config", path, *given), expected) == expected
     assert capsys.readouterr().err == ""  # every strength is in the table
+    if not given:  # its weights are there
+        options = ["--config", str(path), "--run_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"]
+        assert CheckCLI(["predict", *options], built).datamodule.keys()
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
@@ -102,12 +112,6 @@ def test_the_compositions_cover_every_model_task_and_method():
         assert resolved(*configurations("model/portraits", f"task/{task}", "guidance/dps"))
 
 
-@pytest.fixture(scope="module")
-def built():
-    """The score models that the compositions share."""
-    return {}
-
-
 @pytest.mark.parametrize(("model", "task", "method"), COMPOSITIONS, ids=["-".join(c) for c in COMPOSITIONS])
 def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, built, tmp_path):
     options = configurations(f"model/{model}", f"task/{task}", f"guidance/{method}")
@@ -127,6 +131,16 @@ def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, b
             raise
 
 
+def test_the_page_on_configurations_composes_as_it_says():
+    lines = (CONFIGS.parent / "docs" / "configuration.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ") and "`model/" in line and "`guidance/" in line]
+    assert len(rows) == 5
+    for row in rows:
+        parts = re.findall(r"`((?:model|task|guidance|combiner|kernel)/\w+)`", row)
+        options = " ".join(re.findall(r"`(--[^`]*)`", row)).split()
+        assert at(resolved(*configurations(*parts), *options), "model.task.class_path")
+
+
 def test_what_a_composition_fills_in_is_what_the_table_says():
     parts = configurations("model/portraits", "task/jpeg", "guidance/dsg")
     assert at(resolved(*parts), "model.guidance.init_args.guidance_rate") == 0.1
@@ -135,6 +149,23 @@ def test_what_a_composition_fills_in_is_what_the_table_says():
     assert (found["guidance_rate"], found["interval"]) == (0.1, 2)
     found = resolved(*parts, "--data.root", "images", "--model.steps", 1000)["model"]["guidance"]["init_args"]
     assert (found["guidance_rate"], found["interval"]) == (0.2, 20)
+
+
+def test_the_portraits_strengths_are_those_that_the_benchmark_chose():
+    names = {
+        "random inpainting": "RandomInpainting",
+        "super-resolution x4": "SuperResolution",
+        "gaussian deblurring": "GaussianDeblurring",
+    }
+    benchmark = json.loads((CONFIGS.parent / "docs" / "tables" / "dsg_against_dps.json").read_text())
+    chosen = {
+        (f"tasks.{names[row['task']]}", row["steps"], f"dsg.guidance.{method}"): row[f"{method} strength"]
+        for row in benchmark
+        for method in ("DPS", "DSG")
+    }
+    table = read_table(CONFIGS / "strengths" / "portraits.yaml")
+    stated = {(row.task, row.steps, row.guidance): next(iter(row.set.values())) for row in table}
+    assert {key: stated[key] for key in chosen} == chosen
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda p: p.stem)

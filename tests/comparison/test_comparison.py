@@ -183,6 +183,22 @@ def test_another_model_is_another_score_model(compare, plan, built, monkeypatch)
     assert [kwargs["learns_variance"] for kwargs in built] == [False, True]
 
 
+def test_what_a_table_of_strengths_lacks_is_told_once_before_the_first_sample(compare, plan, tmp_path, monkeypatch):
+    row = {"task": "tasks.Denoising", "steps": 10, "guidance": "dsg.guidance.DPS", "set": {"step_size": 3.0}}
+    table = {"chosen": {"so": "by a test"}, "strengths": [row | {"chosen": "so"}]}
+    (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
+    plan["strengths"] = "table.yaml"
+    plan["comparison"]["methods"]["dps"] = guidance("DPS")
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    code, _, err = compare()
+    assert code == 0
+    jumped, unknown = sorted(err.splitlines())
+    assert "DPS for Denoising in 10 steps and not in 2: takes step_size=3.0" in jumped
+    assert "no DPS for RandomInpainting as it is set here: takes DPS's own step_size=1.0" in unknown
+    run = tmp_path / "out" / "configs" / "runs" / "Denoising" / "dps" / "default.yaml"
+    assert yaml.safe_load(run.read_text())["model"]["guidance"]["init_args"] == {"step_size": 3.0}
+
+
 def test_unequal_numbers_of_candidates_are_refused_with_the_methods_named(compare, plan):
     tune(plan, [0.5, 1.0])
     plan["comparison"]["methods"]["more"] = {**guidance("DPS"), "tune": {STEP_SIZE: [1.0, 2.0, 3.0]}}
