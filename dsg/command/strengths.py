@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.command.merge import Settings, at, is_another_class, merge, nested
-from dsg.command.table_of_strengths import Strength, read_table
+from dsg.command.table_of_strengths import read_table
 from dsg.errors import UserError
 
 GUIDANCE, TASK = "model.guidance", "model.task"
@@ -41,47 +41,47 @@ def fill(settings: Settings, stated: Settings) -> tuple[Settings, str | None]:
     rows = read_table(Path(table))
     if method is None or task is None:  # the parser says so
         return settings, None
-    of_method = [row for row in rows if not is_another_class({"class_path": row.guidance}, method)]
-    given = (method.get("init_args") or {}).keys()
-    names = {"method": _name(method), "task": _name(task), "table": table}
-    fitting = [row for row in of_method if not is_another_class({"class_path": row.task}, task) and row.holds(stated)]
+    of_method = [row for row in rows if _is_class(method, row.guidance)]
+    fitting = [row for row in of_method if _is_class(task, row.task) and row.holds(stated)]
     steps = _steps(at(stated, "model.steps"))
+    about = f"strengths: {table} has {{}} {_name(method)} for {_name(task)}"
+    given = (method.get("init_args") or {}).keys()
     if not fitting or steps is None:
-        unstated = {name for row in of_method for name in row.set} - given
-        return settings, _left_alone(method["class_path"], sorted(unstated), steps is None, **names)
+        unstated = sorted({name for row in of_method for name in row.set} - given)
+        defaults = _listed(_defaults(method["class_path"], unstated))
+        advice = f"takes the class's own {defaults}; state what you want, or add a row to the table"
+        return settings, f"{about.format('no')} as it is set here: {advice}" if unstated else None
     row = min(fitting, key=lambda row: abs(math.log(row.steps / steps)))
     taken = {name: value for name, value in row.set.items() if name not in given}
-    if taken:
-        section = {"class_path": method["class_path"], "init_args": taken}
-        settings = merge(settings, nested(GUIDANCE, section))
-    return settings, _nearest(fitting, row, steps, taken, **names) if taken and row.steps != steps else None
+    if not taken:
+        return settings, None
+    filled = merge(settings, nested(GUIDANCE, {"class_path": method["class_path"], "init_args": taken}))
+    known = ", ".join(str(n) for n in sorted({row.steps for row in fitting}))
+    nearest = f"in {known} steps and not in {steps}: takes {_listed(taken)}, which is for {row.steps}"
+    return filled, f"{about.format('a')} {nearest}" if row.steps != steps else None
 
 
-def _nearest(rows: Sequence[Strength], row: Strength, steps: int, taken: Settings, **names: Any) -> str:
-    known = ", ".join(str(n) for n in sorted({row.steps for row in rows}))
-    return (
-        "strengths: {table} has {method} for {task} in ".format(**names)
-        + f"{known} steps and not in {steps}: takes {_listed(taken)}, which is for {row.steps}"
-    )
+def _is_class(section: Settings, class_path: str) -> bool:
+    """Whether the section's class is the one at `class_path`, by whichever name."""
+    own = section["class_path"]
+    if not is_another_class(section, {"class_path": class_path}):
+        return True
+    found = _imported(own) if _name(section) == class_path.rsplit(".", 1)[-1] else None
+    return found is not None and found is _imported(class_path)
 
 
-def _left_alone(class_path: str, unstated: Sequence[str], no_steps: bool, **names: Any) -> str | None:
-    if not unstated:
+def _imported(class_path: str) -> Any:
+    """The class; None where there is none, which the parser refuses with more to say."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        return getattr(import_module(module), name, None)
+    except Exception:
         return None
-    why = "no model.steps is stated" if no_steps else "{table} has no {method} for {task} as it is set here"
-    return (
-        f"strengths: {why}: takes {{method}}'s own ".format(**names)
-        + f"{_listed(_defaults(class_path, unstated))}; state what you want, or add a row to the table"
-    )
 
 
 def _defaults(class_path: str, names: Sequence[str]) -> Settings:
-    module, _, name = class_path.rpartition(".")
-    try:
-        parameters = inspect.signature(getattr(import_module(module), name)).parameters
-    except Exception:  # a class that is not there is refused by the parser, with more to say
-        return dict.fromkeys(names, "default")
-    return {name: parameters[name].default for name in names if name in parameters}
+    parameters = inspect.signature(found).parameters if (found := _imported(class_path)) else {}
+    return {name: parameters[name].default if name in parameters else "default" for name in names}
 
 
 def _listed(values: Settings) -> str:

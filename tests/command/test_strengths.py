@@ -61,7 +61,7 @@ def test_a_number_of_steps_that_is_not_there_takes_the_nearest_and_says_so(fill)
     values, (note,) = fill("--model.steps", "40")
     assert values == {"step_size": 8.0}
     assert note == (
-        "strengths: folder/table.yaml has DPS for JPEG in 20, 100 steps and not in 40: takes step_size=8.0, "
+        "strengths: folder/table.yaml has a DPS for JPEG in 20, 100 steps and not in 40: takes step_size=8.0, "
         "which is for 20"
     )
     assert fill("--model.steps", "50")[0] == {"step_size": 2.0}  # by ratio
@@ -71,7 +71,13 @@ def test_a_number_of_steps_that_is_not_there_takes_the_nearest_and_says_so(fill)
 def test_a_task_that_is_not_there_takes_the_classs_own_and_says_which(fill):
     values, (note,) = fill("--model.task", "tasks.Denoising")
     assert values == {}
-    assert "folder/table.yaml has no DPS for Denoising as it is set here: takes DPS's own step_size=1.0;" in note
+    assert "folder/table.yaml has no DPS for Denoising as it is set here: takes the class's own step_size=1.0;" in note
+
+
+def test_a_class_is_the_same_by_whichever_name(fill):
+    assert fill("--model.guidance", "dsg.guidance.dps.DPS")[0] == {"step_size": 8.0}
+    assert fill("--model.guidance", "DPS", "--model.task", "tasks.jpeg.JPEG")[0] == {"step_size": 8.0}
+    assert fill("--model.guidance", "mine.DPS") == ({}, [])
 
 
 def test_a_method_that_the_table_does_not_know_has_nothing_to_choose(fill):
@@ -84,7 +90,7 @@ def test_a_condition_decides_whether_a_row_holds(fill):
     assert fill(*dsg, "--model.guidance.base", "dsg.guidance.DPS")[0] == {"guidance_rate": 0.3, "interval": 2}
     values, (note,) = fill(*dsg, "--model.guidance.base", '{"class_path": "dsg.guidance.LGDMC"}')
     assert values == {}
-    assert "takes DSG's own guidance_rate=0.1, interval=1" in note
+    assert "takes the class's own guidance_rate=0.1, interval=1" in note
 
 
 def test_null_is_no_table(fill):
@@ -101,7 +107,7 @@ def test_what_was_filled_in_is_in_the_runs_settings_and_the_table_is_not(evaluat
     arguments = run["model"]["guidance"]["init_args"]
     assert (arguments["guidance_rate"], arguments["interval"]) == (0.3, 2)
     assert "strengths" not in run
-    assert "DSG for RandomInpainting in 20 steps and not in 5" in capsys.readouterr().err
+    assert "a DSG for RandomInpainting in 20 steps and not in 5" in capsys.readouterr().err
     assert evaluate("--config", tmp_path / "run" / "config.yaml", into="again") == 0
     assert "strengths" not in capsys.readouterr().err  # all is stated
 

@@ -194,7 +194,7 @@ def test_what_a_table_of_strengths_lacks_is_told_once_before_the_first_sample(co
     assert code == 0
     jumped, unknown = sorted(err.splitlines())
     assert "DPS for Denoising in 10 steps and not in 2: takes step_size=3.0" in jumped
-    assert "no DPS for RandomInpainting as it is set here: takes DPS's own step_size=1.0" in unknown
+    assert "no DPS for RandomInpainting as it is set here: takes the class's own step_size=1.0" in unknown
     run = tmp_path / "out" / "configs" / "runs" / "Denoising" / "dps" / "default.yaml"
     assert yaml.safe_load(run.read_text())["model"]["guidance"]["init_args"] == {"step_size": 3.0}
 
