@@ -14,21 +14,33 @@ from dsg.command.ctrl_c import ctrl_c_ends
 
 # not in a notebook or a test that imports this: Ctrl-C is theirs
 with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
-    from lightning.pytorch import Trainer
+    from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+    from lightning.pytorch.utilities import rank_zero_only
 
     import callbacks
-    from dsg.command.config import expand_includes, run_settings
+    from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
+    from dsg.command.run_settings import run_settings
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
+    from dsg.models.base import ScoreModel
     from dsg.module import EvaluationDataModule, GuidedDiffusion
     from dsg.run_folder.folder import RunFolder
 
 
 class EvaluationCLI(LightningCLI):
-    """One subcommand, `predict`."""
+    """One subcommand, `predict`; its configurations are one before the parser sees them."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        resolved = resolve(arguments)
+        for note in resolved.notes:
+            rank_zero_only(print)(note, file=sys.stderr)
+        self.listed_callbacks = resolved.callbacks
+        how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
+        data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
+        super().__init__(GuidedDiffusion, data, **how)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -37,7 +49,11 @@ class EvaluationCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for option, how in OWN_OPTIONS.items():
             parser.add_argument(option, **how)
-        for name, callback in callbacks.ALWAYS.items():
+        for name, callback in callbacks.FIRST.items():
+            parser.add_lightning_class_args(callback, name)
+        for name in self.listed_callbacks:
+            parser.add_lightning_class_args(Callback, f"callbacks.{name}", subclass_mode=True)
+        for name, callback in callbacks.LAST.items():
             parser.add_lightning_class_args(callback, name)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -67,17 +83,22 @@ class EvaluationCLI(LightningCLI):
 
 
 class CheckCLI(EvaluationCLI):
-    """`predict` up to the first sample."""
+    """`predict` up to the first sample, with the score model that `built` has for its settings, or else a new one."""
+
+    def __init__(self, arguments: list[str], built: dict[str, ScoreModel]) -> None:
+        self.built = built
+        super().__init__(arguments)
+
+    def instantiate_classes(self) -> None:
+        self._dump_config()  # as long as it can be: an instance is no setting
+        model = self.config.predict.model
+        key = str(model.score_model)
+        model.score_model = self.built.get(key, model.score_model)
+        super().instantiate_classes()
+        self.built[key] = self.model.score_model
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-
-
-def start(args: list[str], cli: type[EvaluationCLI] = EvaluationCLI) -> EvaluationCLI:
-    """Parse, build and run."""
-    described = {"description": __doc__, "predict": PREDICT}
-    data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
-    return cli(GuidedDiffusion, data, args=expand_includes(args), parser_kwargs=described, **BEHAVIOUR)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -88,12 +109,12 @@ def main(args: list[str] | None = None) -> int:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
 
-            return compare(args[1:], main, lambda run: start(run, CheckCLI).datamodule.keys())
+            return compare(args[1:], main, lambda run, built: CheckCLI(run, built).datamodule.keys())
         if args[:1] == ["report"]:
             from dsg.report.command import report
 
             return report(args[1:])
-        return FAILED if start(args).failed else OK
+        return FAILED if EvaluationCLI(args).failed else OK
     except BaseException as error:
         code, message = explain(error)
         print(message, file=sys.stderr, end="\n" * bool(message))

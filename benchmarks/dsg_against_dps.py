@@ -3,6 +3,7 @@
 python -m benchmarks.dsg_against_dps --out docs/tables/dsg_against_dps
 
 Writes OUT.md, the table; OUT.csv, the PSNR of every setting on the tuning images; OUT.json, the numbers of the table.
+The strengths that it chooses stand in configs/strengths/portraits.yaml too, for every run of these tasks.
 About 5 minutes on one GPU, 3 hours on 2 CPU cores; finished settings are kept in OUT.cache.json and not run again.
 """
 

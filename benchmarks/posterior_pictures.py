@@ -2,14 +2,15 @@
 
 python -m benchmarks.posterior_pictures [--out runs/posterior_pictures] [--pictures docs/images]
 
-Runs configs/comparison/posterior_2.yaml and manifold.yaml (finished runs are reused), and draws posterior_2d.png (the
-exact posterior of the first problem, and the samples of each method) and manifold.png (how untypical the state is along
-the way, and against the step size or rate).
+Runs the methods of configs/comparison/posterior.yaml in two dimensions with one measurement, and manifold.yaml
+(finished runs are reused), and draws posterior_2d.png (the exact posterior of the first problem, and the samples of
+each method) and manifold.png (how untypical the state is along the way, and against the step size or rate).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import torch
+import yaml
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from safetensors.torch import load_file
@@ -32,6 +34,16 @@ from tasks import RandomProjection
 matplotlib.use("Agg")
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "comparison"
+IN_TWO_DIMENSIONS = {
+    "include": [str(CONFIGS / "posterior.yaml")],
+    "comparison": {
+        "tasks": {"dy2": None, "dy4": None},
+        "settings": {
+            **dict.fromkeys(("dx8", "dx80", "dx800")),
+            "dx2": {"model": {"score_model": {"init_args": {"dimension": 2}}, "steps": 100}},
+        },
+    },
+}
 PROBLEM = "0000"
 METHODS = (
     "exact_samples", "oracle", "unguided", "dps", "dsg", "lgd_mc",
@@ -43,15 +55,19 @@ STRENGTHS = {
 }
 
 
-def compare(name: str, out: Path) -> Path:
-    """Run a comparison by the command line's own main; its folder of runs."""
-    status = train_free_eval.main(
-        ["compare", "--config", str(CONFIGS / f"{name}.yaml"), "--out_dir", str(out / name), "--workers", "2"]
-    )
+def compare(config: Path, out: Path) -> dict[str, Path]:
+    """Run a comparison of one task by the command line's own main; the folder of each method's run."""
+    status = train_free_eval.main(["compare", "--config", str(config), "--out_dir", str(out), "--workers", "2"])
     if status:
         sys.exit(status)
-    (task,) = (out / name / "runs").iterdir()
-    return task
+    with (out / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {row["method"]: _folder(out / "runs", row) for row in rows}
+
+
+def _folder(runs: Path, row: dict[str, str]) -> Path:
+    """Of the run that a row of table.csv is about: where there was a choice, it is named by it."""
+    return runs / row["task"] / row["method"] / row["setting"] / row["chosen"].replace("*", "").replace(", ", ",")
 
 
 def metric(run: Path, name: str) -> float:
@@ -66,7 +82,7 @@ def exact_posterior() -> GaussianMixture:
     return posteriors(prior, measurement, [PROBLEM], task.noise_sigma)[0][1]
 
 
-def draw_posteriors(runs: Path, file: Path) -> None:
+def draw_posteriors(runs: dict[str, Path], file: Path) -> None:
     posterior = exact_posterior()
     axis = torch.linspace(-22, 22, 200, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
@@ -74,7 +90,7 @@ def draw_posteriors(runs: Path, file: Path) -> None:
     levels = density.max() - torch.tensor([12.0, 8.0, 4.5, 2.0, 0.5])
     figure, axes = plt.subplots(3, 4, figsize=(12, 9.4), sharex=True, sharey=True, layout="constrained")
     for ax, name in zip(axes.flat, METHODS, strict=True):
-        run = runs / name / "default"
+        run = runs[name]
         samples = load_file(run / "samples" / f"{PROBLEM}.safetensors")["samples"]
         ax.contour(axis, axis, density, levels=levels, colors="0.6", linewidths=0.7)
         ax.scatter(*samples.T, s=3, alpha=0.35, color="tab:blue", linewidths=0)
@@ -84,24 +100,24 @@ def draw_posteriors(runs: Path, file: Path) -> None:
     plt.close(figure)
 
 
-def draw_manifold(runs: Path, file: Path) -> None:
+def draw_manifold(runs: dict[str, Path], file: Path) -> None:
     figure, (along, off, far) = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
-    _curve(along, runs / "unguided" / "default", "unguided", "black", "-")
+    _curve(along, runs["unguided"], "unguided", "black", "-")
     for name, (_, strengths, colour) in STRENGTHS.items():
         for strength, style in zip(strengths[1:5:1], (":", "-.", "--", "-"), strict=True):
-            _curve(along, runs / f"{name}_{strength}" / "default", f"{name} {strength}", colour, style)
+            _curve(along, runs[f"{name}_{strength}"], f"{name} {strength}", colour, style)
     along.axhspan(-2, 2, color="0.9", zorder=0, label="95 % of noised data")
     along.set(xlabel="step", ylabel="z, standard deviations of −log p_t", yscale="symlog", title="along the way")
     along.legend(fontsize=7, ncols=2)
     for ax, column in ((off, "off_manifold"), (far, "sliced_wasserstein")):
         for name, (label, strengths, colour) in STRENGTHS.items():
             side = ax if name == "dps" else ax.twiny()
-            values = [metric(runs / f"{name}_{s}" / "default", column) for s in strengths]
+            values = [metric(runs[f"{name}_{s}"], column) for s in strengths]
             side.plot(strengths, values, "o-", color=colour, label=name)
             side.set(xscale="log")
             side.set_xlabel(f"{name}: {label}", color=colour)
-        ax.axhline(metric(runs / "unguided" / "default", column), color="black", lw=0.8, label="unguided")
-        ax.axhline(metric(runs / "oracle" / "default", column), color="0.5", ls="--", lw=0.8, label="oracle")
+        ax.axhline(metric(runs["unguided"], column), color="black", lw=0.8, label="unguided")
+        ax.axhline(metric(runs["oracle"], column), color="0.5", ls="--", lw=0.8, label="oracle")
         ax.set(yscale="log", ylabel=column)
         ax.legend(fontsize=8)
     figure.savefig(file, dpi=90)
@@ -120,8 +136,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     options.pictures.mkdir(parents=True, exist_ok=True)
-    draw_posteriors(compare("posterior_2", options.out), options.pictures / "posterior_2d.png")
-    draw_manifold(compare("manifold", options.out), options.pictures / "manifold.png")
+    options.out.mkdir(parents=True, exist_ok=True)
+    two = options.out / "posterior_2.yaml"
+    two.write_text(yaml.safe_dump(IN_TWO_DIMENSIONS), encoding="utf-8")
+    draw_posteriors(compare(two, options.out / "posterior_2"), options.pictures / "posterior_2d.png")
+    draw_manifold(compare(CONFIGS / "manifold.yaml", options.out / "manifold"), options.pictures / "manifold.png")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
 
 __all__ = [
-    "ALWAYS",
+    "FIRST",
+    "LAST",
     "Classification",
     "Diagnostics",
     "Distribution",
@@ -33,16 +34,15 @@ __all__ = [
     "others_are_there",
 ]
 
-# always present, in this order; each one's options are at the top level, as --quality.lpips or --diagnostics.images
-ALWAYS = {
+# always present, each one's options at the top level, as --quality.lpips or --diagnostics.images; those that a
+# configuration lists under `callbacks` come between: the last ones read and write what the others add to a batch's rows
+FIRST = {
     "watch": Watch,
     "progress": SamplingProgress,
     "timing": Timing,
     "quality": Quality,
-    "classification": Classification,
-    "posterior": Posterior,
-    "reciprocal_path": ReciprocalPath,
-    "manifold": Manifold,
+}
+LAST = {
     "distribution": Distribution,
     "diversity": Diversity,
     "diagnostics": Diagnostics,

@@ -37,7 +37,7 @@ class Classification(EvaluationCallback):
     Args:
         judge: states (B, *shape), images in [−1, 1] → logits (B,K), frozen here; one that the sampler does not follow,
             as dsg.models.portraits.classifier.PortraitsClassifier with the role judge, or
-            dsg.models.mixture.MixtureJudge of a closed form. null adds no columns.
+            dsg.models.mixture.MixtureJudge of a closed form.
         twin: finished run folder of the same samples from the same noise without guidance (w = 0). metrics.json then
             has `worse_than_twin`, the share of samples whose p(c | x) is lower than their twin's.
 
@@ -47,13 +47,11 @@ class Classification(EvaluationCallback):
             other samples, or that is not finished.
     """
 
-    def __init__(self, judge: nn.Module | None = None, twin: str | None = None) -> None:
-        self.judge = judge if judge is None else judge.eval().requires_grad_(False)
+    def __init__(self, judge: nn.Module, twin: str | None = None) -> None:
+        self.judge = judge.eval().requires_grad_(False)
         self.twin = None if twin is None else Twin(twin)
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if self.judge is None:
-            return
         check_judge(self.judge, pl_module, evaluated(trainer))
         self.judge.to(pl_module.device)
         if self.twin is not None and trainer.is_global_zero:
@@ -64,7 +62,7 @@ class Classification(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if self.judge is None or not outputs.keys:
+        if not outputs.keys:
             return
         judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
         with torch.autocast(pl_module.device.type, enabled=False):

@@ -11,7 +11,7 @@ from dsg.module import GuidedDiffusion
 from tasks import ClassLabel
 from tasks.networks.classifier import count_classes
 
-OPTION = "classification.judge"
+OPTION = "callbacks.classification.judge"
 
 
 def check_judge(judge: nn.Module, module: GuidedDiffusion, data: EvaluationData) -> None:

@@ -28,20 +28,15 @@ class Manifold(EvaluationCallback):
     `off_manifold` of a sample is the root of its mean square over the steps: about 1 for the unguided sampler. Whole
     curves go to manifold/<id>.safetensors as `z`, (samples, steps), with `alpha_bar`, (steps,).
 
-    Args:
-        enabled: measure it; needs a Gaussian mixture as the score model.
+    Raises:
+        UserError: before the first sample, if the score model is no Gaussian mixture.
     """
 
-    def __init__(self, enabled: bool = False) -> None:
-        self.enabled = enabled
-
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if not self.enabled:
-            return
         if not isinstance(pl_module.score_model, GaussianMixture):
             raise UserError(
-                f"manifold.enabled: the density of {type(pl_module.score_model).__name__} is not known; "
-                "set model.score_model to a GaussianMixture, or manifold.enabled to false"
+                f"callbacks.manifold: the density of {type(pl_module.score_model).__name__} is not known; "
+                "set model.score_model to a GaussianMixture, or callbacks.manifold to null"
             )
         self._typical = TypicalSet(pl_module.score_model)
         self._curve: list[Tensor] = []
@@ -58,7 +53,7 @@ class Manifold(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not self.enabled or not outputs.keys:
+        if not outputs.keys:
             return
         curves = torch.stack(self._curve, dim=1)
         for row, value in zip(outputs.rows, curves.square().mean(1).sqrt().tolist(), strict=True):

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from callbacks.base import EvaluationCallback, evaluated
+from dsg.data.examples import LABEL
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
@@ -24,30 +25,45 @@ from tasks.operators.matrix import Matrix
 class Posterior(EvaluationCallback):
     """Adds `sliced_wasserstein`, `mean_error` and `covariance_error` to the first row of every problem of MixtureDraws.
 
-    The distance is to as many exact posterior samples as the method gave finite ones. Other data has no known
-    posterior, and no such columns.
+    The distance is to as many exact posterior samples as the method gave finite ones.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
+
+    Raises:
+        UserError: before the first sample, for other data, whose posterior is not known, or a task without a matrix.
     """
 
     def __init__(self, directions: int = 100) -> None:
         if directions < 1:
-            raise UserError(f"posterior.directions: must be at least 1, got {directions}")
+            raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")
         self.directions = directions
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        data, task = evaluated(trainer), pl_module.sampler.task
+        has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
+        for what, known, instead in (
+            (data, isinstance(data, MixtureDraws), "MixtureDraws"),
+            (task, has_matrix, "RandomProjection"),
+        ):
+            if not known:
+                raise UserError(
+                    f"callbacks.posterior: with {type(what).__name__} the posterior is not known; take {instead}, or "
+                    "set callbacks.posterior to null"
+                )
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if not isinstance(evaluated(trainer), MixtureDraws) or not outputs.keys:
+        if not outputs.keys:
             return
         model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
-        if measurement is None or not isinstance(measurement.operator, Matrix):
-            return
         assert isinstance(model, GaussianMixture) and isinstance(task, InverseProblem)  # noqa: PT018
+        assert measurement is not None
         ids = [key.image_id for key in outputs.keys]
-        for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma):
+        labels = outputs.examples.tensor(LABEL) if LABEL in outputs.examples else None
+        for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma, labels):
             finite = [i for i in rows.tolist() if outputs.rows[i]["status"] == "ok"]
             if len(finite) > 1:
                 columns = self._measure(outputs.keys[finite[0]], outputs.samples[finite], posterior)

@@ -29,25 +29,23 @@ class ReciprocalPath(EvaluationCallback):
     score model a step, which is not counted.
 
     Args:
-        classifier: p(c | x_t), as dsg.combiners.MixtureClassifier of a closed form. null measures nothing.
+        classifier: p(c | x_t), as dsg.combiners.MixtureClassifier of a closed form.
 
     Raises:
         UserError: before the first sample, if the classes are not the score model's or the data has no labels.
     """
 
-    def __init__(self, classifier: NoisyClassifier | None = None) -> None:
+    def __init__(self, classifier: NoisyClassifier) -> None:
         self.classifier = classifier
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if self.classifier is None:
-            return
         if self.classifier.num_classes != pl_module.score_model.num_classes:
             raise UserError(
-                f"reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score model "
-                f"{pl_module.score_model.num_classes or 0}; take a classifier with the same classes"
+                f"callbacks.reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score "
+                f"model {pl_module.score_model.num_classes or 0}; take a classifier with the same classes"
             )
         if evaluated(trainer).largest_label() is None:
-            raise UserError("reciprocal_path.classifier: the data has no labels; set data.labels")
+            raise UserError("callbacks.reciprocal_path.classifier: the data has no labels; set data.labels")
         self.classifier.to(pl_module.device)
         self._terms, self._writer = Terms(self.classifier), tensorboard(trainer)
         pl_module.observers.append(self)
@@ -62,7 +60,7 @@ class ReciprocalPath(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if self.classifier is None or not outputs.keys:
+        if not outputs.keys:
             return
         self._writer = None  # one batch makes one curve
         terms = self._terms

@@ -28,7 +28,7 @@ class Twin:
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         if not (self.path / SETTINGS).is_file():
-            raise UserError(f"classification.twin: {path} is no run folder; run it without guidance first")
+            raise UserError(f"callbacks.classification.twin: {path} is no run folder; run it without guidance first")
 
     def check(self, folder: RunFolder) -> None:
         """Raise UserError unless the twin's samples come from the same noise as those of `folder`."""
@@ -36,8 +36,8 @@ class Twin:
         for name in (*(f"model.{name}" for name in SAME), "data.class_path"):
             if at(own, name) != at(other, name):
                 raise UserError(
-                    f"classification.twin: {self.path} has another {name}; run it again with that of this run, and "
-                    "no guidance"
+                    f"callbacks.classification.twin: {self.path} has another {name}; run it again with that of this "
+                    "run, and no guidance"
                 )
 
     def worse(self, rows: Sequence[Row]) -> Interval:
@@ -59,8 +59,8 @@ class Twin:
             key = (row["id"], row["sample"])
             if key not in twins:
                 raise UserError(
-                    f"classification.twin: {self.path} has no judged sample {row['sample']} of {row['id']}; finish it "
-                    "with the same data and judge"
+                    f"callbacks.classification.twin: {self.path} has no judged sample {row['sample']} of {row['id']}; "
+                    "finish it with the same data and judge"
                 )
             worse = float(row["judge_log_probability"] < twins[key])
             compared.append({"id": row["id"], "sample": row["sample"], "status": "ok", "worse": worse})

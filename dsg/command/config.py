@@ -1,91 +1,91 @@
-"""Configurations by axis, and the record of which settings made a run folder."""
+"""From the command line's arguments to one configuration, resolved once."""
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
-from types import NoneType
-from typing import Any
+from dataclasses import dataclass
 
-import torch
 import yaml
-from jsonargparse import ArgumentParser, Namespace
 
+from dsg.command.files import read
+from dsg.command.merge import Settings
+from dsg.command.options import with_options, without, without_replaced_arguments
+from dsg.command.strengths import fill
 from dsg.errors import UserError
 
-# what no sample and no row depends on
-IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch")
-IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
-NOTED = ("data.init_args.limit", "classification.twin")  # what no sample depends on, but the summary
 
+@dataclass(frozen=True)
+class Resolved:
+    """A command line whose configuration is one.
 
-def expand_includes(args: Sequence[str]) -> list[str]:
-    """Put `--config F` for every F in the `include` list of a `--config` before it, depth first.
-
-    So an experiment says which model, data, task and guidance it is made of, and its own lines override theirs.
+    Args:
+        arguments: for the parser: the configuration as text, then the options, which win over it.
+        callbacks: the names of those that the configuration, or an option, lists.
+        notes: lines to tell whoever runs this.
     """
-    expanded: list[str] = []
-    remaining = iter(args)
-    for arg in remaining:
-        option, _, value = arg.partition("=")
+
+    arguments: list[str]
+    callbacks: list[str]
+    notes: list[str]
+
+
+def resolve(arguments: Sequence[str]) -> Resolved:
+    """Read every `--config` with what it includes, one over the other, and fill in the strengths of the guidance.
+
+    Args:
+        arguments: a subcommand and its options; others are for the parser to refuse.
+
+    Raises:
+        UserError: for files that cannot be read or contradict each other, and a table of strengths that is none.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        return Resolved(list(arguments), [], [])
+    files, options = _split(arguments[1:])
+    settings = read(files)
+    stated = with_options(settings, options)
+    callbacks = listed_callbacks(stated)
+    settings, note = fill(without_replaced_arguments(settings, stated), stated)
+    kept = {name: entry for name, entry in (settings.pop("callbacks", None) or {}).items() if name in callbacks}
+    if kept:
+        settings["callbacks"] = kept
+    gone = [f"callbacks.{name}" for name, entry in (stated.get("callbacks") or {}).items() if entry is None]
+    config = ["--config", as_yaml(settings)] if settings else []
+    return Resolved([arguments[0], *config, *without(options, gone)], callbacks, [note] if note else [])
+
+
+def as_yaml(settings: Settings) -> str:
+    """`settings` as the text of a file."""
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def listed_callbacks(settings: Settings) -> list[str]:
+    """The names under `callbacks`, but for those that are null.
+
+    Raises:
+        UserError: if it holds anything but `name: {class_path: ..., init_args: ...}`.
+    """
+    listed = settings.get("callbacks") or {}
+    if not isinstance(listed, dict):
+        raise UserError(f"callbacks: must hold `name: {{class_path: ..., init_args: ...}}`, got {listed!r}")
+    for name, entry in listed.items():
+        named = isinstance(entry, str) or (isinstance(entry, dict) and "class_path" in entry)
+        if not str(name).isidentifier() or not (entry is None or named):
+            raise UserError(
+                f"callbacks.{name}: names no class; give callbacks.{name}.class_path, for example callbacks.Manifold"
+            )
+    return [name for name, entry in listed.items() if entry is not None]
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The files of `--config`, and all other arguments, each in their order."""
+    files, others = [], []
+    remaining = iter(arguments)
+    for argument in remaining:
+        option, _, value = argument.partition("=")
         if option not in ("--config", "-c"):
-            expanded.append(arg)
+            others.append(argument)
             continue
-        file = value or next(remaining, "")
-        if not file:
+        if not (file := value or next(remaining, "")):
             raise UserError("--config: names no file")
-        for nested in with_includes(Path(file)):
-            expanded += ["--config", str(nested)]
-    return expanded
-
-
-def with_includes(file: Path, within: tuple[Path, ...] = ()) -> list[Path]:
-    """`file` after all that its `include` list names, depth first; each is YAML that holds settings, or a UserError."""
-    if file.resolve() in within:
-        raise UserError(f"include: {file} includes itself, by way of {within[-1]}; break the circle")
-    by = f", included by {within[-1]}" if within else ""
-    if not file.is_file():
-        raise UserError(f"--config: no file at {file}{by}")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config: cannot read {file}{by}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config: {file} is not YAML{by}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict | NoneType):
-        raise UserError(f"--config: {file} holds no settings (`key: value`){by}, but {type(content).__name__}")
-    includes = (content or {}).get("include") or []
-    if not isinstance(includes, list) or not all(isinstance(name, str) for name in includes):
-        raise UserError(f"include: must be a list of files in {file}, got {includes!r}")
-    chain = (*within, file.resolve())
-    return [nested for name in includes for nested in with_includes(file.parent / name, chain)] + [file]
-
-
-def run_settings(
-    parser: ArgumentParser, config: Namespace
-) -> tuple[dict[str, Any], str, list[str], tuple[str, ...], bool]:
-    """What `RunFolder.open` asks for, in its order."""
-    settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
-    for name in ("config", "include", "run_dir", "fresh", "seed_everything"):
-        settings.pop(name, None)
-    trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
-    return settings, _head(), [*IGNORED, *trainer], NOTED, config.predict.fresh
-
-
-def _head() -> str:
-    """Comment lines that say which code, libraries and machine made a run."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "lightning", "torchmetrics", "diffusers"))
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    return f"# git {_git_state()}\n# python {platform.python_version()}, {packages}\n# device {device}\n"
-
-
-def _git_state() -> str:
-    command = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown (not a checkout)"
+        files.append(file)
+    return files, others

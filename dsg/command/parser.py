@@ -56,7 +56,7 @@ class Evaluator(Trainer):
 
 
 PREDICT = {
-    "description": Evaluator.predict.__doc__,
+    "description": f"{Evaluator.predict.__doc__}. More callbacks are listed under `callbacks`: docs/configuration.md",
     "usage": "train_free_eval.py predict --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
 }
 
@@ -97,7 +97,7 @@ class EvaluationParser(LightningArgumentParser):
 OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "--run_dir": {"type": str, "required": True, "help": "The run folder: new, or one to continue."},
     "--fresh": {"action": "store_true", "help": "Begin anew; the old run folder is kept as RUN_DIR.1, .2, ..."},
-    "--include": {"type": list[str], "help": "Configurations to read before this one, relative to it."},
+    "--strengths": {"type": str | None, "help": "A table: the strength of a method where no configuration states it."},
 }
 
 # how Lightning's command line is to behave: it evaluates, and trains nothing

@@ -6,13 +6,17 @@ import io
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from typing import Any
 
 from dsg.command.exit_codes import explain
 from dsg.comparison.grid import Cell, Grid, Run
 from dsg.errors import DoesNotFit, UserError
 
-Check = Callable[[list[str]], Sequence[tuple[str, int]]]
-"""Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample."""
+Check = Callable[[list[str], dict[str, Any]], Sequence[tuple[str, int]]]
+"""Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample.
+
+What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,11 @@ def check_all(grid: Grid, check: Check) -> Checked:
         UserError: naming the run and its mistake; also if tuning would see an image that is evaluated.
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
+    built: dict[str, Any] = {}
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
-            ids = _check(check, grid.evaluation(cell, first))
+            ids = _check(check, grid.evaluation(cell, first), built)
         except DoesNotFit as reason:
             if grid.comparison.unfit == "error":
                 raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
@@ -56,7 +61,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         tuned.append(cell)
         for candidate in candidates:
-            other = _check(check, grid.tuning(cell, candidate))
+            other = _check(check, grid.tuning(cell, candidate), built)
             seen = len(other)
             if both := sorted(ids & other):
                 raise UserError(
@@ -66,12 +71,12 @@ def check_all(grid: Grid, check: Check) -> Checked:
     return Checked(cells, unfit, tuned, evaluated, seen)
 
 
-def _check(check: Check, run: Run) -> frozenset[str]:
+def _check(check: Check, run: Run, built: dict[str, Any]) -> frozenset[str]:
     said = io.StringIO()
     arguments = run.arguments()
     try:
         with redirect_stderr(said), redirect_stdout(said):
-            return frozenset(image_id for image_id, _ in check(arguments))
+            return frozenset(image_id for image_id, _ in check(arguments, built))
     except SystemExit as end:  # the parser has said why
         raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end
     except Exception as error:

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config", "-c", action="append", required=True, metavar="FILE",
-        help="what is compared; given again, or with an `include`, later files override earlier ones")  # fmt: skip
+        help="what is compared; given again, later files override earlier ones, and each what it includes")  # fmt: skip
     add("--out_dir", required=True, type=Path, metavar="DIR", help="the comparison's folder: new, or one to continue")
     add("--workers", type=int, metavar="N",
         help="processes that sample side by side; by default one a GPU, and without a GPU one")  # fmt: skip
@@ -82,6 +82,8 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
     comparison, shared = read_comparison(options.config)
     grid = Grid(comparison, shared, options.out_dir)
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
+    for note in grid.notes():
+        print(note, file=sys.stderr)
     console.print(f"checking {len(grid.cells)} combinations", highlight=False)
     checked = check_all(grid, check)
     return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg.command.config import as_yaml
+from dsg.command.merge import Settings, merge, nested
+from dsg.command.strengths import fill
 from dsg.comparison.plan import Comparison
-from dsg.comparison.settings import Settings, merge, nested
 from dsg.run_folder.atomic import write_atomically
 
 
@@ -59,11 +59,13 @@ class Run:
         name: what the progress and the errors call it; its folder's path below the comparison's.
         out_dir: the comparison's folder.
         settings: all that `predict` is told.
+        note: a line to tell whoever runs this; None where there is nothing to tell.
     """
 
     name: str
     out_dir: Path
     settings: Settings
+    note: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,7 +78,7 @@ class Run:
     def arguments(self) -> list[str]:
         """The command line of the run, after its settings have been written."""
         file = self.out_dir / "configs" / f"{self.name}.yaml"
-        content = yaml.safe_dump(self.settings, sort_keys=False, allow_unicode=True).encode()
+        content = as_yaml(self.settings).encode()
         if not file.is_file() or file.read_bytes() != content:
             write_atomically(file, content)
         return ["predict", "--config", str(file), "--run_dir", str(self.folder), "--trainer.devices", "1"]
@@ -107,14 +109,24 @@ class Grid:
         ]
 
     def evaluation(self, cell: Cell, candidate: Candidate) -> Run:
-        """The run whose results are in the table."""
-        return Run(f"runs/{cell}", self.out_dir, self._settings(cell, candidate))
+        """The run whose results are in the table. Its folder is named by what was chosen, so that another choice, of a
+        wider grid, leaves it as it is.
+        """
+        return self._run("runs", cell, candidate, self._settings(cell, candidate))
 
     def tuning(self, cell: Cell, candidate: Candidate) -> Run:
         """The run that measures a candidate."""
         tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key != "metric"}
-        settings = merge(self._settings(cell, candidate), tuning)
-        return Run(f"tuning/{cell}/{str(candidate).replace('/', '_')}", self.out_dir, settings)
+        return self._run("tuning", cell, candidate, merge(self._settings(cell, candidate), tuning))
+
+    def notes(self) -> list[str]:
+        """What is to be told of the runs, each line once."""
+        runs = [self.evaluation(cell, candidate) for cell in self.cells for candidate in self.candidates(cell.method)]
+        return list(dict.fromkeys(run.note for run in runs if run.note))
+
+    def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> Run:
+        chosen = [str(candidate).replace("/", "_")] if candidate.values else []
+        return Run("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:
         method = {k: v for k, v in self.comparison.methods[cell.method].items() if k != "tune"}

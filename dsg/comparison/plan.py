@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dsg.comparison.settings import Settings, read
+from dsg.command.merge import Settings
+from dsg.comparison.entries import ENTRIES, read_with_entries
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, Direction, direction_of
 
@@ -46,7 +47,7 @@ class Comparison:
     larger_is_better: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for kind in ("tasks", "methods", "settings"):
+        for kind in ENTRIES:
             _check_entries(kind, getattr(self, kind))
         for kind in ("metrics", "optional_metrics"):
             value = getattr(self, kind)
@@ -111,7 +112,7 @@ def read_comparison(files: Sequence[str | Path]) -> tuple[Comparison, Settings]:
     Raises:
         UserError: for files that cannot be read, and for sections that do not hold what they should.
     """
-    shared = read(files)
+    shared = read_with_entries(files)
     section = shared.pop("comparison", None)
     if not isinstance(section, dict):
         raise UserError(
@@ -127,7 +128,7 @@ def read_comparison(files: Sequence[str | Path]) -> tuple[Comparison, Settings]:
     for name in needed:
         if name not in section:
             raise UserError(f"comparison.{name}: is missing; docs/comparison.md has an example")
-    kept = {name: _without_nulls(value) if name in ("tasks", "methods") else value for name, value in section.items()}
+    kept = {name: _without_nulls(value) if name in ENTRIES else value for name, value in section.items()}
     return Comparison(**kept), shared
 
 

@@ -45,6 +45,10 @@ def _write(name: str, content: str) -> Callable[[Path], object]:
     return lambda run: (run / name).write_text(content)
 
 
+def _append(name: str, content: str) -> Callable[[Path], object]:
+    return lambda run: (run / name).write_text((run / name).read_text() + content)
+
+
 OPTIONS = {
     "unknown option": _("--model.nonsense", "1", says=("--model.nonsense", "lists the options")),
     "misspelt option": _("--model.step", "1", says=("--model.step", "did you mean --model.steps?")),
@@ -193,6 +197,27 @@ CONFIGURATIONS = {
     ),
     "misspelt line": _("--config", "{}/misspelt.yaml", says=("model.guidance", "'guidance_ratee'")),
     "unknown line": _("--config", "{}/unknown.yaml", says=("predict has no option modell.steps", "lists the options")),
+    "files that contradict each other": _(
+        "--config",
+        "{}/undecided.yaml",
+        says=("one.yaml sets model.steps to 3", "two.yaml to 4", "set it in", "undecided.yaml", "its own --config"),
+    ),
+    "table of strengths that is not there": _(
+        "--strengths", "{}/none.yaml", says=("strengths", "none.yaml", "No such")
+    ),
+    "table of strengths that is none": _(
+        "--strengths", "{}/misspelt.yaml", says=("strengths", "list of rows", "chosen")
+    ),
+    "callback without a class": _("--callbacks.manifold.enabled", "true", says=("callbacks.manifold", "class_path")),
+    "callback that is none": _("--callbacks.mine", "tasks.Denoising", says=("callbacks.mine", "Callback")),
+    "unknown callback": _("--callbacks.mine", "callbacks.Manifolds", says=("callbacks.mine", "it has", "Manifold")),
+    "callbacks in a list": _("--config", "{}/listed.yaml", says=("callbacks: must hold `name: {class_path",)),
+    "callback without its judge": _(
+        "--callbacks.classification", "callbacks.Classification", says=("callbacks.classification", "judge")
+    ),
+    "posterior that is not known": _(
+        "--callbacks.posterior", "callbacks.Posterior", says=("callbacks.posterior", "ImageFolder", "MixtureDraws")
+    ),
     "include of nothing": _("--config", "{}/dangling.yaml", says=("gone.yaml", "included by", "dangling.yaml")),
     "circle of includes": _("--config", "{}/circle.yaml", says=("circle.yaml includes itself",)),
     "include that is no list": _("--config", "{}/text.yaml", says=("include", "list of files", "'circle.yaml'")),
@@ -209,6 +234,10 @@ RUN_FOLDERS = {
     "run of another method": _(
         "--model.guidance", "dsg.guidance.DPS", "--model.guidance.step_size", "1",
         says=("class_path was 'dsg.guidance.DSG', now 'dsg.guidance.DPS'", "--fresh"), spoil=lambda run: None,
+    ),
+    "run of before callbacks were listed": _(
+        says=("manifold was {'enabled': False}, now None", "another run_dir", "--fresh"),
+        spoil=_append("config.yaml", "manifold: {enabled: false}\n"),
     ),
     "damaged settings": _(says=("run_dir", "config.yaml is damaged"), spoil=_write("config.yaml", "model: [")),
     "empty settings": _(says=("run_dir", "config.yaml is damaged"), spoil=_write("config.yaml", "")),
@@ -238,7 +267,9 @@ WEIGHTS = {
         says=("distribution.subset", "at least 2"),
     ),
     "judge without a class": _(
-        "--classification.judge", "tests.toy.ToyClassifier", says=("classification.judge", "no labels")
+        "--callbacks.classification", "callbacks.Classification",
+        "--callbacks.classification.judge", "tests.toy.ToyClassifier",
+        says=("callbacks.classification.judge", "no labels"),
     ),
 }  # fmt: skip
 

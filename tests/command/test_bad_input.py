@@ -66,6 +66,10 @@ def bad_files(tmp_path: Path) -> Path:
     (tmp_path / "circle.yaml").write_text("include: [round.yaml]")
     (tmp_path / "round.yaml").write_text("include: [circle.yaml]")
     (tmp_path / "text.yaml").write_text("include: circle.yaml")
+    (tmp_path / "one.yaml").write_text("model: {steps: 3}")
+    (tmp_path / "two.yaml").write_text("model: {steps: 4}")
+    (tmp_path / "undecided.yaml").write_text("include: [one.yaml, two.yaml]\nmodel: {seed: 1}")
+    (tmp_path / "listed.yaml").write_text("callbacks: [callbacks.Manifold]")
     return tmp_path
 
 

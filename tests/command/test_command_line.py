@@ -291,8 +291,8 @@ def test_the_library_is_there_without_lightning():
 
 def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_win(evaluate, tmp_path, settings):
     (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "steps.yaml").write_text("model: {steps: 3, seed: 1}")
-    (tmp_path / "experiment.yaml").write_text("include: [settings.yaml, parts/steps.yaml]\nmodel: {seed: 2}")
+    (tmp_path / "parts" / "steps.yaml").write_text("include: [../settings.yaml]\nmodel: {steps: 3, seed: 1}")
+    (tmp_path / "experiment.yaml").write_text("include: [parts/steps.yaml, settings.yaml]\nmodel: {seed: 2}")
     assert evaluate("--config", tmp_path / "experiment.yaml") == 0
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (kept["model"]["steps"], kept["model"]["seed"]) == (3, 2)

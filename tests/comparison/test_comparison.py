@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 import sys
@@ -17,13 +18,14 @@ from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
 from dsg.comparison.results import read_results
-from dsg.comparison.settings import merge
 from dsg.comparison.table import AS_GOOD, BEST, LOST, make_table
 from dsg.comparison.tuning import Choice, choose
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, UNKNOWN
 from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
+from dsg.module import GuidedDiffusion
+from tests.toy import Toy
 from train_free_eval import main
 
 ROOT = Path(__file__).parents[2]
@@ -132,9 +134,11 @@ def test_the_best_candidate_on_the_tuning_images_is_evaluated_and_marked_at_an_e
     assert compare()[0] == 0
     for task in ("RandomInpainting", "Denoising"):
         folder = tmp_path / "out" / "tuning" / task / "dps" / "default"
+        chosen = tmp_path / "out" / "runs" / task / "dps" / "default"
         scores = {value: read_results(folder / f"step_size={value}").mean("psnr") for value in (0.0, 0.5, 1.0)}
         best = max(scores, key=lambda value: scores[value])
-        run = yaml.safe_load((tmp_path / "out" / "runs" / task / "dps" / "default" / "config.yaml").read_text())
+        assert [path.name for path in chosen.iterdir()] == [f"step_size={best}"]
+        run = yaml.safe_load((chosen / f"step_size={best}" / "config.yaml").read_text())
         assert run["model"]["guidance"]["init_args"]["step_size"] == best
         row = next(row for row in rows(tmp_path) if (row["task"], row["method"]) == (task, "dps"))
         assert row["chosen"] == f"step_size={best}" + ("*" if best in (0.0, 1.0) else "")
@@ -152,6 +156,80 @@ def test_of_candidates_that_failed_as_often_the_best_on_their_common_images_is_c
     ])  # fmt: skip
     monkeypatch.setattr("dsg.comparison.tuning.read_results", lambda _: next(found))
     assert str(choose(grid, cell).candidate) == "step_size=0.2"
+
+
+def test_a_wider_grid_continues_and_runs_the_new_candidates_and_the_new_choice_alone(compare, plan, tmp_path):
+    plan["comparison"]["tasks"].pop("Denoising")
+    tune(plan, [0.0, 1.0])
+    assert compare()[0] == 0
+    out = tmp_path / "out"
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("per_image.csv")}
+    assert {str(path.parent.relative_to(out)) for path in before} == {
+        "runs/RandomInpainting/dps/default/step_size=1.0",
+        "runs/RandomInpainting/unguided/default",
+        "tuning/RandomInpainting/dps/default/step_size=0.0",
+        "tuning/RandomInpainting/dps/default/step_size=1.0",
+    }
+    tune(plan, [0.0, 1.0, 8.0])
+    code, _, err = compare()
+    assert (code, err) == (0, "")
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("per_image.csv")}
+    assert before.items() < after.items()  # finished work is as it was
+    assert {str(path.parent.relative_to(out)) for path in after.keys() - before.keys()} == {
+        "tuning/RandomInpainting/dps/default/step_size=8.0",
+        "runs/RandomInpainting/dps/default/step_size=8.0",
+    }
+    chosen = {row["chosen"] for row in rows(tmp_path) if row["method"] == "dps"}
+    assert chosen == {"step_size=8.0*"}
+
+
+@pytest.fixture
+def built(monkeypatch) -> list[dict]:
+    """The arguments of each toy network that is built."""
+    made: list[dict] = []
+    build = Toy.__init__
+
+    def counted(self, **arguments) -> None:
+        made.append(arguments)
+        build(self, **arguments)
+
+    monkeypatch.setattr(Toy, "__init__", functools.wraps(build)(counted))
+    return made
+
+
+def test_candidates_share_one_score_model_until_the_first_sample(compare, plan, built, monkeypatch):
+    """Two tasks, four candidates of one method and another without: twelve checks, one network."""
+    checked = []
+    check = GuidedDiffusion.check
+    monkeypatch.setattr(GuidedDiffusion, "check", lambda self, data: (checked.append(len(built)), check(self, data))[1])
+    tune(plan, [0.25, 0.5, 1.0, 2.0])
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    assert compare()[0] == 0
+    assert checked == [1] * 12
+
+
+def test_another_model_is_another_score_model(compare, plan, built, monkeypatch):
+    learned = {"model": {"score_model": {"init_args": {"learns_variance": True}}}}
+    plan["comparison"]["settings"] = {"fixed": {}, "learned": learned}
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    assert compare()[0] == 0
+    assert [kwargs["learns_variance"] for kwargs in built] == [False, True]
+
+
+def test_what_a_table_of_strengths_lacks_is_told_once_before_the_first_sample(compare, plan, tmp_path, monkeypatch):
+    row = {"task": "tasks.Denoising", "steps": 10, "guidance": "dsg.guidance.DPS", "set": {"step_size": 3.0}}
+    table = {"chosen": {"so": "by a test"}, "strengths": [row | {"chosen": "so"}]}
+    (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
+    plan["strengths"] = "table.yaml"
+    plan["comparison"]["methods"]["dps"] = guidance("DPS")
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    code, _, err = compare()
+    assert code == 0
+    jumped, unknown = sorted(err.splitlines())
+    assert "DPS for Denoising in 10 steps and not in 2: takes step_size=3.0" in jumped
+    assert "no DPS for RandomInpainting as it is set here: takes the class's own step_size=1.0" in unknown
+    run = tmp_path / "out" / "configs" / "runs" / "Denoising" / "dps" / "default.yaml"
+    assert yaml.safe_load(run.read_text())["model"]["guidance"]["init_args"] == {"step_size": 3.0}
 
 
 def test_unequal_numbers_of_candidates_are_refused_with_the_methods_named(compare, plan):
@@ -248,13 +326,21 @@ def test_workers_give_the_results_of_one_process_and_find_a_method_in_the_curren
     assert "images" in (tmp_path / "2" / "logs" / "runs" / "RandomInpainting" / "mine" / "default.log").read_text()
 
 
-def test_another_class_replaces_the_one_before_with_its_arguments():
-    base = {"guidance": {"class_path": "A", "init_args": {"a": 1, "c": 2}}, "steps": 3}
-    assert merge(base, {"guidance": {"class_path": "B", "init_args": {"c": 4}}}) == {
-        "guidance": {"class_path": "B", "init_args": {"c": 4}},
-        "steps": 3,
-    }
-    assert merge(base, {"guidance": {"init_args": {"c": 4}}})["guidance"]["init_args"] == {"a": 1, "c": 4}
+def test_a_comparison_and_predict_read_a_file_alike(compare, plan, tmp_path, monkeypatch):
+    """Another class with an argument of the same name, which once was kept by the one and dropped by the other."""
+    (tmp_path / "dps.yaml").write_text(yaml.safe_dump(guidance("DPS", step_size=3.0)))
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({"include": ["dps.yaml"], **guidance("MPGD")}))
+    plan["comparison"]["methods"] = {"other": {"include": ["other.yaml"]}}
+    plan["comparison"]["tasks"].pop("Denoising")
+    assert compare()[0] == 0
+    folder = tmp_path / "out" / "runs" / "RandomInpainting" / "other" / "default"
+    run = yaml.safe_load((folder / "config.yaml").read_text())
+    (tmp_path / "shared.yaml").write_text(yaml.safe_dump({k: v for k, v in plan.items() if k != "comparison"}))
+    task = ["--model.task", "tasks.RandomInpainting", "--trainer.devices", "1"]
+    files = ["--config", str(tmp_path / "shared.yaml"), "--config", str(tmp_path / "other.yaml")]
+    assert main(["predict", *files, *task, "--run_dir", str(tmp_path / "alone")]) == 0
+    assert yaml.safe_load((tmp_path / "alone" / "config.yaml").read_text()) == run
+    assert run["model"]["guidance"]["init_args"]["step_size"] == 16.0  # MPGD's own
 
 
 def test_a_file_that_includes_a_comparison_overrides_it_and_takes_methods_away(tmp_path):

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from dsg.command.config import expand_includes
+from dsg.command.files import read
+from dsg.command.merge import at
 from dsg.command.parser import one_line
 from dsg.errors import UserError
 from dsg.guidance import Guidance
@@ -76,19 +77,17 @@ def _choices(module: Any) -> str:
 
 
 def _from_file(file: Path) -> Guidance:
-    """`model.guidance` of the file and of those that it includes, the later over the earlier."""
+    """`model.guidance` of the file, read with all that it includes as the command line reads it."""
     try:
-        files = expand_includes(["--config", str(file)])[1::2]
+        given = at(read([file]), "model.guidance")
     except UserError as error:
         raise pytest.UsageError(str(error).replace("--config", "--guidance")) from error
-    models = [(yaml.safe_load(Path(name).read_text(encoding="utf-8")) or {}).get("model") for name in files]
-    given = [model["guidance"] for model in models if isinstance(model, dict) and "guidance" in model]
-    if not given:
+    if given is None:
         raise pytest.UsageError(f"--guidance: expected `model: {{guidance: {{class_path: ...}}}}` in {file}")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Guidance, "guidance")
     try:
-        config = parser.parse_args([f"--guidance={json.dumps(value)}" for value in given])
+        config = parser.parse_args([f"--guidance={json.dumps(given)}"])
         return parser.instantiate(config).guidance
     except Exception as error:  # jsonargparse has many kinds for what does not fit
         raise pytest.UsageError(f"--guidance: {file}: {_line(error)}") from error

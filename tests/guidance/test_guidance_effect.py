@@ -98,9 +98,14 @@ def test_the_terms_of_the_identity_add_up_row_by_row(guided, tmp_path):
 def test_with_its_twin_a_run_tells_the_share_of_samples_that_got_worse(guided, tmp_path):
     """In one dimension guidance moves every path to the right, so that none does."""
     assert guided("--model.combiner.guidance_scale", 1.0, into="twin") == 0
-    assert guided("--classification.twin", tmp_path / "twin") == 0
+    assert guided("--callbacks.classification.twin", tmp_path / "twin") == 0
     assert metrics(tmp_path / "run")["metrics"]["worse_than_twin"]["mean"] == 0.0
-    assert guided("--model.combiner.guidance_scale", 0.0, "--classification.twin", tmp_path / "twin", into="less") == 0
+    assert (
+        guided(
+            "--model.combiner.guidance_scale", 0.0, "--callbacks.classification.twin", tmp_path / "twin", into="less"
+        )
+        == 0
+    )
     assert metrics(tmp_path / "less")["metrics"]["worse_than_twin"]["mean"] == 1.0
 
 
@@ -108,28 +113,31 @@ def test_a_finished_run_may_get_a_twin_afterwards(guided, tmp_path):
     assert guided("--model.combiner.guidance_scale", 1.0, into="twin") == 0
     assert guided() == 0
     (tmp_path / "run" / "metrics.json").unlink()
-    assert guided("--classification.twin", tmp_path / "twin") == 0
+    assert guided("--callbacks.classification.twin", tmp_path / "twin") == 0
     assert metrics(tmp_path / "run")["metrics"]["worse_than_twin"]["mean"] == 0.0
 
 
 def test_twins_of_other_noise_or_of_nothing_are_refused(guided, tmp_path, capsys):
     assert guided("--model.seed", 1, into="twin") == 0
-    assert guided("--classification.twin", tmp_path / "twin") == 2
-    assert f"classification.twin: {tmp_path / 'twin'} has another model.seed; run it again" in capsys.readouterr().err
-    assert guided("--classification.twin", tmp_path / "nothing", into="other") == 2
+    assert guided("--callbacks.classification.twin", tmp_path / "twin") == 2
+    assert (
+        f"callbacks.classification.twin: {tmp_path / 'twin'} has another model.seed; run it again"
+        in capsys.readouterr().err
+    )
+    assert guided("--callbacks.classification.twin", tmp_path / "nothing", into="other") == 2
     assert "is no run folder; run it without guidance first" in capsys.readouterr().err
 
 
 def test_a_twin_that_lacks_a_sample_is_refused_and_the_samples_are_kept(guided, tmp_path, capsys):
     assert guided("--model.combiner.guidance_scale", 1.0, "--data.limit", 2, into="twin") == 0
-    assert guided("--classification.twin", tmp_path / "twin") == 2
+    assert guided("--callbacks.classification.twin", tmp_path / "twin") == 2
     assert "has no judged sample 0 of 0002; finish it with the same data and judge" in capsys.readouterr().err
     assert guided() == 0
     assert len(rows(tmp_path / "run")) == 24
 
 
 def test_a_probability_of_zero_is_told_and_not_averaged_in(guided, tmp_path, capsys):
-    assert guided("--classification.judge", f"{__name__}.Impossible") == 0
+    assert guided("--callbacks.classification.judge", f"{__name__}.Impossible") == 0
     found = metrics(tmp_path / "run")
     reciprocal = found["metrics"]["judge_reciprocal"]
     assert "mean" not in reciprocal
@@ -145,7 +153,10 @@ def test_a_probability_of_zero_is_told_and_not_averaged_in(guided, tmp_path, cap
         (["--model.combiner.guidance_scale", -1], "γ must be at least 0 and finite, got -1"),
         (["--data.label", 2], "data.label: the model has 2 classes, got 2"),
         (["--data.label", "null"], "ClassifierFree guides by class, and the data has none; set data.labels"),
-        (["--classification.judge", "tests.toy.ToyClassifier"], "ToyClassifier cannot take images of shape (1,)"),
+        (
+            ["--callbacks.classification.judge", "tests.toy.ToyClassifier"],
+            "ToyClassifier cannot take images of shape (1,)",
+        ),
         (["--model.kernel.noise", -1], "λ of the reverse SDE must be at least 0"),
     ],
 )
@@ -159,7 +170,8 @@ def test_what_does_not_fit_is_refused_before_the_first_sample(guided, tmp_path, 
 
 def test_a_judge_that_the_sampler_follows_is_refused(evaluate, capsys):
     task = ["--model.task", "tasks.ClassLabel", "--model.task.classifier", "tests.toy.ToyClassifier"]
-    assert evaluate(*task, "--classification.judge", "tests.toy.ToyClassifier") == 2
+    judge = ["--callbacks.classification", "callbacks.Classification", "--callbacks.classification.judge"]
+    assert evaluate(*task, *judge, "tests.toy.ToyClassifier") == 2
     assert "it has the weights of the classifier that the sampler follows" in capsys.readouterr().err
 
 

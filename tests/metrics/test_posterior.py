@@ -207,7 +207,7 @@ def predict(tmp_path):
     from train_free_eval import main
 
     root = Path(__file__).parents[2] / "configs"
-    parts = ["base", "model/twenty_five_gaussians", "data/mixture_draws", "task/random_projection", "guidance/dsg"]
+    parts = ["model/twenty_five_gaussians", "task/random_projection", "guidance/dsg"]
     configs = [option for part in parts for option in ("--config", str(root / f"{part}.yaml"))]
     small = ["--model.score_model.dimension", "4", "--model.steps", "5", "--data.samples_per_image", "20"]
 
@@ -219,7 +219,7 @@ def predict(tmp_path):
 
 
 def test_predict_measures_each_problem_and_keeps_its_samples(predict, tmp_path):
-    metrics = predict("run", "--data.limit", "2", "--manifold.enabled", "true")
+    metrics = predict("run", "--data.limit", "2", "--callbacks.manifold", "callbacks.Manifold")
     assert metrics["sliced_wasserstein"]["n"] == metrics["mean_error"]["n"] == metrics["off_manifold"]["n"] == 2
     assert "psnr" not in metrics
     assert load_file(tmp_path / "run" / "samples" / "0001.safetensors")["samples"].shape == (20, 4)
@@ -238,9 +238,9 @@ def test_a_problem_is_the_same_alone_and_in_a_batch_of_problems(predict, tmp_pat
 def test_the_manifold_needs_a_known_density(settings, capsys):
     from train_free_eval import main
 
-    assert main(["predict", "--config", str(settings), "--run_dir", str(settings.parent / "r"), "--manifold.enabled",
-                 "true"]) == 2  # fmt: skip
-    assert "manifold.enabled: the density of Toy is not known" in capsys.readouterr().err
+    assert main(["predict", "--config", str(settings), "--run_dir", str(settings.parent / "r"), "--callbacks.manifold",
+                 "callbacks.Manifold"]) == 2  # fmt: skip
+    assert "callbacks.manifold: the density of Toy is not known" in capsys.readouterr().err
 
 
 def test_one_shared_covariance_is_as_many_equal_ones():

@@ -23,7 +23,10 @@ from tests.toy import Toy, ToyClassifier
 SHAPE = (3, 16, 16)
 TASK = ["--model.task", "tasks.ClassLabel", "--model.task.classifier", "tests.toy.ToyClassifier"]
 # another bias, so that it is not the classifier that is followed, though it says the same
-JUDGE = ["--classification.judge", "tests.toy.ToyClassifier", "--classification.judge.answer", 1.0]
+JUDGE = [
+    "--callbacks.classification", "callbacks.Classification",
+    "--callbacks.classification.judge", "tests.toy.ToyClassifier", "--callbacks.classification.judge.answer", 1.0,
+]  # fmt: skip
 
 
 def streams(names, samples=None):
@@ -130,13 +133,14 @@ def test_a_judge_adds_its_columns_and_their_means(evaluate, tmp_path):
 def test_a_judge_without_classes_to_judge_by_is_refused(evaluate, capsys):
     assert evaluate(*JUDGE) == 2
     assert (
-        "classification.judge: RandomInpainting asks for no class and the data has no labels" in capsys.readouterr().err
+        "callbacks.classification.judge: RandomInpainting asks for no class and the data has no labels"
+        in capsys.readouterr().err
     )
 
 
 def test_a_judge_of_other_classes_is_refused(evaluate, capsys):
-    assert evaluate(*TASK, *JUDGE, "--classification.judge.classes", 3) == 2
-    assert "classification.judge: it knows 3 classes and there are 4" in capsys.readouterr().err
+    assert evaluate(*TASK, *JUDGE, "--callbacks.classification.judge.classes", 3) == 2
+    assert "callbacks.classification.judge: it knows 3 classes and there are 4" in capsys.readouterr().err
 
 
 def test_labels_of_the_data_are_judged_where_the_task_asks_for_no_class(evaluate, tmp_path, image_folder):
