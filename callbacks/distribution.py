@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback
 from dsg.errors import UserError
-from dsg.metrics.distribution import Findings, compare, names
+from dsg.metrics.distribution import Findings, distances, names
 from dsg.metrics.feature_set import collect
 from dsg.metrics.features import FeatureNetwork, extract, read_rgb
 from dsg.metrics.inception import Inception
@@ -136,7 +136,7 @@ class Distribution(EvaluationCallback):
         except ValueError as reason:  # the pictures are there, and the other metrics: this is no reason to lose them
             found.unavailable |= _all_for(network, reason)
             return
-        new = compare(network, samples, reference, source, self.neighbours)
+        new = distances(network, samples, reference, source, self.neighbours)
         found.metrics |= new.metrics
         found.unavailable |= new.unavailable
         found.warnings += new.warnings

@@ -10,7 +10,7 @@ from callbacks.base import EvaluationCallback, evaluated, tensorboard
 from dsg.combiners import NoisyClassifier
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
-from dsg.metrics.reciprocal_path import ReciprocalPath as Terms
+from dsg.metrics.theorem_terms import TheoremTerms
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -47,7 +47,7 @@ class ReciprocalPath(EvaluationCallback):
         if evaluated(trainer).largest_label() is None:
             raise UserError("callbacks.reciprocal_path.classifier: the data has no labels; set data.labels")
         self.classifier.to(pl_module.device)
-        self._terms, self._writer = Terms(self.classifier), tensorboard(trainer)
+        self._terms, self._writer = TheoremTerms(self.classifier), tensorboard(trainer)
         pl_module.observers.append(self)
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:

@@ -10,7 +10,7 @@ import yaml
 from dsg.errors import UserError
 from dsg.metrics.per_image import per_image
 from dsg.metrics.statistics import Interval, mean_with_interval
-from dsg.report.settings import at
+from dsg.report.labels import at
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from dsg.run_folder.settings import SETTINGS

@@ -17,7 +17,7 @@ from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import log_probability, pair
 from dsg.combiners import MixtureClassifier, PiecewiseLinear, ScaleSchedule
 from dsg.diffusion.kernels import EulerMaruyama, Heun
-from dsg.metrics.reciprocal_path import ReciprocalPath
+from dsg.metrics.theorem_terms import TheoremTerms
 from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -37,7 +37,7 @@ class Curve:
     """E[h_t] and E[h ⟨g, u⟩] at each step, with the terms of the identity."""
 
     def __init__(self, model: GaussianMixture) -> None:
-        self.terms = ReciprocalPath(MixtureClassifier(model))
+        self.terms = TheoremTerms(MixtureClassifier(model))
         self.alpha_bar, self.mean = [], []
 
     def __call__(self, record: StepRecord, process: ReverseProcess) -> None:

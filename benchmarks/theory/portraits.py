@@ -16,7 +16,7 @@ from benchmarks.theory.findings import Check, Findings, table
 from callbacks.twin import Twin
 from dsg.errors import UserError
 from dsg.metrics.features import read_rgb
-from dsg.report.settings import at
+from dsg.report.labels import at
 from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.settings import SETTINGS
 from train_free_eval import main

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dsg.report.settings import at, class_name, method, task
+from dsg.report.labels import at, class_name, method, task
 
 Column = str | int | float
 

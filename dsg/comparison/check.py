@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsg.command.exit_codes import explain
-from dsg.comparison.grid import Cell, Grid, Run
+from dsg.comparison.grid import Cell, Grid, PlannedRun
 from dsg.errors import DoesNotFit, UserError
 
 Check = Callable[[list[str], dict[str, Any]], Sequence[tuple[str, int]]]
@@ -71,7 +71,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
     return Checked(cells, unfit, tuned, evaluated, seen)
 
 
-def _check(check: Check, run: Run, built: dict[str, Any]) -> frozenset[str]:
+def _check(check: Check, run: PlannedRun, built: dict[str, Any]) -> frozenset[str]:
     said = io.StringIO()
     arguments = run.arguments()
     try:

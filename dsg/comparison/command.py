@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dsg.command.exit_codes import FAILED, MISTAKE, OK
 from dsg.comparison.check import Check, Checked, check_all
-from dsg.comparison.grid import Grid, Run
+from dsg.comparison.grid import Grid, PlannedRun
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.run import Predict, default_workers, run_all
 from dsg.errors import UserError
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
-    """Run a comparison; returns the exit code.
+    """PlannedRun a comparison; returns the exit code.
 
     Args:
         arguments: those behind `compare`.
@@ -122,7 +122,7 @@ class _Comparing:
         report(grid, results, choices, self.checked.unfit, self.console)
         return FAILED if any(result.failures for result in results.values()) else OK
 
-    def _tell(self, run: Run, needed: list[str]) -> None:
+    def _tell(self, run: PlannedRun, needed: list[str]) -> None:
         from dsg.comparison.results import read_results, require_metrics
 
         results = read_results(run.folder)

@@ -52,7 +52,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One ordinary run of `predict`.
 
     Args:
@@ -108,13 +108,13 @@ class Grid:
             for pairs in [tuple(zip(tune, values, strict=True))]
         ]
 
-    def evaluation(self, cell: Cell, candidate: Candidate) -> Run:
+    def evaluation(self, cell: Cell, candidate: Candidate) -> PlannedRun:
         """The run whose results are in the table. Its folder is named by what was chosen, so that another choice, of a
         wider grid, leaves it as it is.
         """
         return self._run("runs", cell, candidate, self._settings(cell, candidate))
 
-    def tuning(self, cell: Cell, candidate: Candidate) -> Run:
+    def tuning(self, cell: Cell, candidate: Candidate) -> PlannedRun:
         """The run that measures a candidate."""
         tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key != "metric"}
         return self._run("tuning", cell, candidate, merge(self._settings(cell, candidate), tuning))
@@ -124,9 +124,9 @@ class Grid:
         runs = [self.evaluation(cell, candidate) for cell in self.cells for candidate in self.candidates(cell.method)]
         return list(dict.fromkeys(run.note for run in runs if run.note))
 
-    def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> Run:
+    def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> PlannedRun:
         chosen = [str(candidate).replace("/", "_")] if candidate.values else []
-        return Run("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
+        return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:
         method = {k: v for k, v in self.comparison.methods[cell.method].items() if k != "tune"}

@@ -18,7 +18,7 @@ import torch
 
 from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
 from dsg.comparison.check import last_error
-from dsg.comparison.grid import Run
+from dsg.comparison.grid import PlannedRun
 from dsg.errors import UserError
 
 PATIENCE = 20.0
@@ -28,8 +28,8 @@ Predict = Callable[[list[str]], int]
 """The command line: its arguments → the exit code."""
 
 
-def run_all(runs: Sequence[Run], predict: Predict, workers: int) -> Iterator[Run]:
-    """Run all, and yield each that has finished; images that failed do not end it.
+def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Iterator[PlannedRun]:
+    """PlannedRun all, and yield each that has finished; images that failed do not end it.
 
     Args:
         runs: in no order that matters.
@@ -103,7 +103,7 @@ def _run(predict: Predict, arguments: list[str], log: Path) -> int:
             raise
 
 
-def _judge(run: Run, code: int) -> None:
+def _judge(run: PlannedRun, code: int) -> None:
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (OK, FAILED):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.types import PerSample, State
+from dsg.types import State
 
 Curve = Literal["constant", "increase", "decrease"]
 
@@ -30,7 +30,8 @@ def weight(curve: Curve, step: Step, steps: Sequence[Step]) -> float:
 
 @dataclass(frozen=True)
 class TFG(LossGuidance):
-    """Ye et al. 2024 (2409.15761), algorithm 1. With L̃ the loss averaged over K draws of std σ̄ s_σ(t) around x̂:
+    """Ye et al. 2024 (2409.15761), algorithm 1. With L̃ the loss averaged over K draws around x̂ of std σ̄ √(1−ā),
+    the same ones all through a step:
 
         Δ_var = −ρ s_ρ(t) ∇_{x_t} L̃(x̂(x_t)),   Δ_mean: N_iter steps of size μ s_μ(t) down ∇_x̂ L̃ from x̂
         x_prev = kernel(x_t, x̂) + Δ_var/√(ā/ā_prev) + √ā_prev Δ_mean
@@ -41,10 +42,10 @@ class TFG(LossGuidance):
     Args:
         rho: strength ρ ≥ 0 of the variance guidance, through the network.
         mu: strength μ ≥ 0 of the mean guidance, in clean space.
-        sigma: std σ̄ ≥ 0 of the smoothing.
+        sigma: σ̄ ≥ 0 of the smoothing.
         rho_curve: s_ρ(t), of mean 1.
         mu_curve: s_μ(t), of mean 1.
-        sigma_curve: s_σ(t), of mean 1.
+        sigma_curve: `decrease` as published, std σ̄ √(1−ā); or `constant`, std σ̄.
         iterations: N_iter ≥ 1 steps of the mean guidance.
         recurrence: N_recur ≥ 1.
         draws: K ≥ 1 draws of the smoothing; without effect where σ̄ = 0.
@@ -58,7 +59,7 @@ class TFG(LossGuidance):
     sigma: float = 0.0
     rho_curve: Curve = "increase"
     mu_curve: Curve = "increase"
-    sigma_curve: Curve = "decrease"
+    sigma_curve: Literal["constant", "decrease"] = "decrease"
     iterations: int = 4
     recurrence: int = 1
     draws: int = 1
@@ -76,32 +77,30 @@ class TFG(LossGuidance):
         return self.recurrence
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
-        """∇_{x_t} L̃; for ρ = 0, where no pass through the network is used, ∇_x̂ L̃: what the step moves by is what DSG
-        over this method follows."""
-        loss = self._loss(x_t, step, process)
+        """∇_{x_t} L̃; for ρ = 0, where no pass through the network is used, ∇_x̂ L̃, so that DSG over this method follows
+        what it moves by."""
+        std = self.sigma * (step.noise if self.sigma_curve == "decrease" else 1.0)
+        loss = process.smoothed_loss(x_t, std, self.draws)
         if self.rho > 0.0:
-            return process.loss_gradient(x_t, step, loss, "smoothed_loss" if self.sigma > 0.0 else "loss")
+            return process.loss_gradient(x_t, step, loss, "smoothed_loss" if std > 0.0 else "loss")
         prediction = process.predict(x_t, step)
-        return LossGradient(prediction, *process.clean_loss_gradient(prediction.clean_estimate, loss), "clean_loss")
+        clean = process.clean_loss_gradient(prediction.clean_estimate, loss)
+        return LossGradient(prediction, *clean, "clean_loss", loss)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        step, clean_estimate = guided.step, guided.guide.prediction.clean_estimate
-        moved = clean_estimate
-        if self.mu > 0.0:
-            mu = self.mu * weight(self.mu_curve, step, process.steps)
-            for k in range(self.iterations):
-                if k == 0 and self.rho == 0.0:  # known already
-                    moved = moved - mu * guided.gradient
-                    continue
-                loss = self._loss(guided.x_t, step, process)
-                moved = moved - mu * process.clean_loss_gradient(moved, loss)[1]
-        x_prev = guided.unguided + step.prev.signal * (moved - clean_estimate)
-        if self.rho == 0.0:
-            return x_prev
-        rho = self.rho * weight(self.rho_curve, step, process.steps)
-        return x_prev - rho * guided.gradient / math.sqrt(1.0 - step.beta)
+        step, guide = guided.step, guided.guide
+        variance_part = 0.0
+        if self.rho > 0.0:
+            rho = self.rho * weight(self.rho_curve, step, process.steps)
+            variance_part = -rho * guide.gradient / math.sqrt(1.0 - step.beta)
+        mean_part = step.prev.signal * (self._ascended(guide, step, process) - guide.prediction.clean_estimate)
+        return guided.unguided + variance_part + mean_part
 
-    def _loss(self, like: State, step: Step, process: ReverseProcess) -> Callable[[State], PerSample]:
-        """L̃, with fresh draws."""
-        std = self.sigma * (step.noise if self.sigma_curve == "decrease" else 1.0)
-        return process.smoothed_loss(like, std, self.draws)
+    def _ascended(self, guide: LossGradient, step: Step, process: ReverseProcess) -> State:
+        """x̂ after N_iter steps, all with the draws of the step."""
+        estimate, mu = guide.prediction.clean_estimate, self.mu * weight(self.mu_curve, step, process.steps)
+        for k in range(self.iterations if mu > 0.0 else 0):
+            known = k == 0 and self.rho == 0.0
+            gradient = guide.gradient if known else process.clean_loss_gradient(estimate, guide.objective)[1]
+            estimate = estimate - mu * gradient
+        return estimate

@@ -33,7 +33,7 @@ def names(network: FeatureNetwork | type[FeatureNetwork]) -> tuple[str, str, str
     return f"{network.frechet}_{kind}", f"{network.kernel}_{kind}", f"precision_{kind}", f"recall_{kind}"
 
 
-def compare(
+def distances(
     network: FeatureNetwork, samples: FeatureSet, reference: FeatureSet, source: str, neighbours: int = 3
 ) -> Findings:
     """All metrics that the reference allows.

@@ -31,12 +31,14 @@ class LossGradient:
         loss: L(x̂(x_t), y), (B,).
         gradient: g, (B, *shape), by one backward pass of ΣL.
         kind: what g is of.
+        objective: what was differentiated, x̂ ↦ (B,), with its draws if it has any; None where that is no loss of x̂.
     """
 
     prediction: Prediction
     loss: PerSample
     gradient: State
     kind: GradientKind = "loss"
+    objective: Callable[[State], PerSample] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,11 @@ class ReverseProcess:
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
             prediction = self.predict(x_t, step)
-            value = (loss or self.loss)(prediction.clean_estimate)
+            objective = loss or self.loss
+            value = objective(prediction.clean_estimate)
             (gradient,) = torch.autograd.grad(value.sum(), x_t)
         self.backwards += 1
-        return LossGradient(prediction.detach(), value.detach(), gradient, kind)
+        return LossGradient(prediction.detach(), value.detach(), gradient, kind, objective)
 
     def clean_loss_gradient(
         self, clean_estimate: State, loss: Callable[[State], PerSample] | None = None

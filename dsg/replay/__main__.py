@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dsg.errors import UserError
-from dsg.replay.compare import drift, network_deviations, step_deviations
+from dsg.replay.deviations import drift, network_deviations, step_deviations
 from dsg.replay.record import read_options, read_trajectory
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsg.report.run import Run
-from dsg.report.settings import differences
+from dsg.report.evaluated_run import EvaluatedRun
+from dsg.report.labels import where_they_differ
 from dsg.report.table import NONE, Cell, Table, number
 
 MOST_FAILURES = 200  # a run, that the page lists
 
 
-def failures(runs: Sequence[Run]) -> Table:
+def failures(runs: Sequence[EvaluatedRun]) -> Table:
     """Images that could not be read or sampled, and why."""
     rows, notes = [], []
     for i, run in enumerate(runs):
@@ -23,7 +23,7 @@ def failures(runs: Sequence[Run]) -> Table:
     return Table("Failures", ["run", "image", "sample", "reason"], rows, notes)
 
 
-def unavailable(runs: Sequence[Run]) -> Table:
+def unavailable(runs: Sequence[EvaluatedRun]) -> Table:
     """Metrics that could not be measured, and why."""
     rows = [
         [Cell(run.name, run=i), Cell(name), Cell(str(reason).removeprefix(f"{name}: "))]
@@ -33,14 +33,14 @@ def unavailable(runs: Sequence[Run]) -> Table:
     return Table("Unavailable metrics", ["run", "metric", "reason"], rows)
 
 
-def different_settings(runs: Sequence[Run]) -> Table:
+def different_settings(runs: Sequence[EvaluatedRun]) -> Table:
     """Only the settings that are not the same in all runs."""
-    found = differences([run.settings for run in runs])
+    found = where_they_differ([run.settings for run in runs])
     rows = [[Cell(key), *map(Cell, values)] for key, values in found.items()]
     return Table("Settings in which the runs differ", ["setting", *(run.name for run in runs)], rows)
 
 
-def made_by(runs: Sequence[Run]) -> Table:
+def made_by(runs: Sequence[EvaluatedRun]) -> Table:
     """Code, libraries and machine of each run."""
     rows = []
     for i, run in enumerate(runs):

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
 from dsg.metrics.statistics import quartiles
-from dsg.report.run import Run
+from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.tables import heading
 
 TEXT = "#010203"  # stands for the page's own colour
@@ -36,7 +36,7 @@ def colour(run: int) -> str:
 
 
 @rc_context(STYLE)
-def distribution(runs: Sequence[Run], metric: str) -> str:
+def distribution(runs: Sequence[EvaluatedRun], metric: str) -> str:
     """Every image as a point, the quartiles as a bar, the median as a line; a row a run that has the metric."""
     measured_in = [(run.name, colour(i), run.results.values(metric)) for i, run in enumerate(runs)
                    if metric in run.results.images]  # fmt: skip
@@ -61,7 +61,7 @@ def distribution(runs: Sequence[Run], metric: str) -> str:
 
 
 @rc_context(STYLE)
-def cost(runs: Sequence[Run], metric: str) -> str:
+def cost(runs: Sequence[EvaluatedRun], metric: str) -> str:
     """The metric's mean and interval against seconds and against network evaluations, a point a run."""
     figure = Figure((8.6, max(3.1, 0.9 + 0.2 * len(runs))), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -81,7 +81,7 @@ def cost(runs: Sequence[Run], metric: str) -> str:
     return _svg(figure)
 
 
-def _against(panel: Axes, runs: Sequence[Run], metric: str, costs: Sequence[str]) -> None:
+def _against(panel: Axes, runs: Sequence[EvaluatedRun], metric: str, costs: Sequence[str]) -> None:
     spent = []
     for i, run in enumerate(runs):
         found, own = run.results.interval(metric), sum(run.results.mean(name) for name in costs)

@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.report import appendix, figures, tables
+from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.markdown import document
 from dsg.report.pictures import GAIN, strips
-from dsg.report.run import Run
 from dsg.report.table import MARKS, Table
 
 NAMES = {
@@ -23,7 +23,7 @@ NAMES = {
 }  # fmt: skip
 
 
-def html(runs: Sequence[Run]) -> str:
+def html(runs: Sequence[EvaluatedRun]) -> str:
     """report.html. Whatever comes from a run folder is escaped; and a policy lets no script run but the page's own."""
     environment = Environment(
         loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -61,7 +61,7 @@ def html(runs: Sequence[Run]) -> str:
     )
 
 
-def markdown(runs: Sequence[Run]) -> str:
+def markdown(runs: Sequence[EvaluatedRun]) -> str:
     """report.md: every table of the page."""
     shown = _shown([tables.overview(runs), *tables.paired(runs), tables.spread(runs), *_appendix(runs)])
     return document(_title(runs), shown)
@@ -72,11 +72,11 @@ def _breakable(text: str) -> Markup:
     return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
 
 
-def _title(runs: Sequence[Run]) -> str:
+def _title(runs: Sequence[EvaluatedRun]) -> str:
     return runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
 
 
-def _appendix(runs: Sequence[Run]) -> list[Table]:
+def _appendix(runs: Sequence[EvaluatedRun]) -> list[Table]:
     different = [appendix.different_settings(runs)] if len(runs) > 1 else []
     return [appendix.failures(runs), appendix.unavailable(runs), *different, appendix.made_by(runs)]
 

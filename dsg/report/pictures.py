@@ -17,7 +17,7 @@ from torch import Tensor
 from dsg.errors import UserError
 from dsg.metrics.direction import direction_of
 from dsg.metrics.ranking import by_quality
-from dsg.report.run import Run
+from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.truth import check_truth, compared_with, error_picture, read_truth
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
@@ -49,13 +49,13 @@ class Strip:
 class Strips:
     """Those of one run, chosen by `metric`; `note` says why there is no truth."""
 
-    run: Run
+    run: EvaluatedRun
     metric: str
     strips: list[Strip]
     note: str
 
 
-def strips(run: Run) -> Strips | None:
+def strips(run: EvaluatedRun) -> Strips | None:
     """None for a run that has no pictures."""
     metric = next((m for m in run.metrics if m in run.results.images), None)
     if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
@@ -69,7 +69,7 @@ def strips(run: Run) -> Strips | None:
     return Strips(run, metric, made, note)
 
 
-def chosen(run: Run, metric: str) -> list[tuple[str, dict[str, Any]]]:
+def chosen(run: EvaluatedRun, metric: str) -> list[tuple[str, dict[str, Any]]]:
     """(place, row) of the best, the median and the worst sample, each sample once."""
     direction = direction_of(metric, run.results.noisy)
     first, middle, last = ("best", "median", "worst") if direction.sign else ("largest", "median", "smallest")
@@ -81,7 +81,7 @@ def chosen(run: Run, metric: str) -> list[tuple[str, dict[str, Any]]]:
     return [(places[i], rows[i]) for i in sorted(places)]
 
 
-def _strip(run: Run, place: str, row: dict[str, Any], value: float) -> Strip:
+def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> Strip:
     image_id, number = str(row["id"]), int(row["sample"])
     pictures, notes = [], []
     sample = None

@@ -13,7 +13,7 @@ import yaml
 from dsg.errors import UserError
 from dsg.metrics.per_image import PerImage, per_image
 from dsg.metrics.results import Results
-from dsg.report.run import LAST, Run
+from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.truth import open_data
 from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.settings import SETTINGS, measures_with_noise
@@ -22,7 +22,7 @@ UNFINISHED = "the run has not ended: the numbers are of the samples that are fin
 COSTS = ("seconds", "nfe_forward", "nfe_backward")
 
 
-def read_runs(paths: Sequence[Path]) -> list[Run]:
+def read_runs(paths: Sequence[Path]) -> list[EvaluatedRun]:
     """Read every run, in the order given.
 
     Raises:
@@ -37,7 +37,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [_read(path, name) for path, name in zip(paths, names, strict=True)]
 
 
-def _read(path: Path, name: str) -> Run:
+def _read(path: Path, name: str) -> EvaluatedRun:
     folder = RunFolder(path)
     settings, head = _settings(path)
     rows, found = _rows(folder)
@@ -56,7 +56,7 @@ def _read(path: Path, name: str) -> Run:
     except UserError as reason:
         no_data = str(reason)
     timing = summary.get("timing", {})
-    return Run(name, folder, settings, head, rows, results, metrics, timing, notes, data, no_data)
+    return EvaluatedRun(name, folder, settings, head, rows, results, metrics, timing, notes, data, no_data)
 
 
 def _rows(folder: RunFolder) -> tuple[list[dict[str, Any]], PerImage]:

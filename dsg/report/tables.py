@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from dsg.metrics.direction import Direction, direction_of
 from dsg.metrics.ranking import verdict
 from dsg.metrics.statistics import decimals, quartiles
-from dsg.report.run import LAST, Run
-from dsg.report.settings import at, method, task
+from dsg.report.evaluated_run import LAST, EvaluatedRun
+from dsg.report.labels import at, method, task
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
 UNIMPORTANT = ("batch_size", "num_workers", "limit")
 
 
-def direction(metric: str, runs: Sequence[Run]) -> Direction:
+def direction(metric: str, runs: Sequence[EvaluatedRun]) -> Direction:
     """What is better of a metric of `runs`; of their loss it is known only if none of them measures with noise."""
     return direction_of(metric, noisy=any(run.results.noisy for run in runs))
 
 
-def heading(metric: str, runs: Sequence[Run]) -> str:
+def heading(metric: str, runs: Sequence[EvaluatedRun]) -> str:
     return f"{metric} {direction(metric, runs).arrow}".strip()
 
 
-def all_metrics(runs: Sequence[Run]) -> list[str]:
+def all_metrics(runs: Sequence[EvaluatedRun]) -> list[str]:
     """Those of any run; residual and loss last."""
     found = dict.fromkeys(metric for run in runs for metric in run.metrics)
     return sorted(found, key=lambda metric: LAST.index(metric) if metric in LAST else -1)
 
 
-def overview(runs: Sequence[Run]) -> Table:
+def overview(runs: Sequence[EvaluatedRun]) -> Table:
     """A row a run."""
     metrics = all_metrics(runs)
     found = {metric: [run.results.interval(metric) for run in runs] for metric in metrics}
@@ -57,7 +57,7 @@ def overview(runs: Sequence[Run]) -> Table:
     return Table("Results", names, rows, [about, *_notes(runs)])
 
 
-def paired(runs: Sequence[Run]) -> list[Table]:
+def paired(runs: Sequence[EvaluatedRun]) -> list[Table]:
     """For every task that several runs have, each of them minus the first, on the images that both have."""
     tasks = [at(run.settings, "model.task") for run in runs]
     firsts = [tasks.index(task) for task in tasks]
@@ -65,7 +65,7 @@ def paired(runs: Sequence[Run]) -> list[Table]:
     return [table for table in tables if table]
 
 
-def _differences(runs: Sequence[Run], base: int, *others: int) -> Table | None:
+def _differences(runs: Sequence[EvaluatedRun], base: int, *others: int) -> Table | None:
     """None if there is nothing to pair."""
     first, rest = runs[base], [runs[i] for i in others]
     metrics = [m for m in all_metrics([first, *rest]) if m in first.results.images]
@@ -92,7 +92,7 @@ def _differences(runs: Sequence[Run], base: int, *others: int) -> Table | None:
     return Table(f"Difference to {first.name}", ["run", *names], rows, [about, *notes])
 
 
-def spread(runs: Sequence[Run]) -> Table:
+def spread(runs: Sequence[EvaluatedRun]) -> Table:
     """Median and quartiles over images."""
     metrics = [metric for metric in all_metrics(runs) if any(metric in run.results.images for run in runs)]
     found = {(run.name, m): quartiles(run.results.values(m)) for run in runs for m in metrics}
@@ -107,13 +107,13 @@ def spread(runs: Sequence[Run]) -> Table:
     return Table("Median and quartiles", ["run", *(heading(m, runs) for m in metrics)], rows)
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
+def _notes(runs: Sequence[EvaluatedRun]) -> list[str]:
     """What there is to know of the runs; what is true of several is said once."""
     every = dict.fromkeys(note for run in runs for note in run.notes)
     return [f"{', '.join(run.name for run in runs if note in run.notes)}: {note}." for note in every]
 
 
-def _setting(run: Run, key: str) -> Cell:
+def _setting(run: EvaluatedRun, key: str) -> Cell:
     value = at(run.settings, key)
     return number(value, "g") if isinstance(value, int | float) else Cell(NONE if value is None else str(value))
 
@@ -123,7 +123,7 @@ def _arrow(towards: Direction) -> str:
     return Direction(towards.sign).arrow
 
 
-def _another_problem(first: Run, run: Run) -> str:
+def _another_problem(first: EvaluatedRun, run: EvaluatedRun) -> str:
     """Which of the settings that make a measurement is another one."""
     for key in SAME_PROBLEM:
         one, two = at(first.settings, key), at(run.settings, key)

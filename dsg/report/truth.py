@@ -15,7 +15,7 @@ from dsg.data.examples import IMAGE, Examples
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
-from dsg.report.settings import at
+from dsg.report.labels import at
 
 TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more
 

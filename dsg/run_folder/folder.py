@@ -27,7 +27,7 @@ from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.journal import Journal, Row
 from dsg.run_folder.lock import LOCK, Lock
-from dsg.run_folder.settings import SettingsFile, differences
+from dsg.run_folder.settings import SettingsFile, changes
 
 TABLE = "per_image.csv"
 METRICS = "metrics.json"
@@ -76,9 +76,9 @@ class RunFolder:
         self._lock.take()
         settings = yaml.safe_load(yaml.safe_dump(settings))
         if (old := self._settings.read()) is not None:
-            if not any(differences(old, settings, ignored)):
+            if not any(changes(old, settings, ignored)):
                 return
-            other = list(differences(old, settings, [*ignored, *noted]))
+            other = list(changes(old, settings, [*ignored, *noted]))
             if other and self.journal.rows():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "

@@ -69,7 +69,7 @@ def measures_with_noise(settings: Any) -> bool:
     return not isinstance(arguments, dict) or arguments.get("noise_sigma") != 0
 
 
-def differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> Iterator[str]:
+def changes(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> Iterator[str]:
     """What is not the same in two settings, a phrase each; `ignored` are dotted keys that may differ."""
     if key in ignored:
         return
@@ -77,6 +77,6 @@ def differences(old: Any, new: Any, ignored: Sequence[str], key: str = "") -> It
         # another class has other parameters: that they differ tells nothing more
         other_class = old.get("class_path") != new.get("class_path")
         for name in ["class_path"] if other_class else dict.fromkeys([*old, *new]):
-            yield from differences(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
+            yield from changes(old.get(name), new.get(name), ignored, f"{key}.{name}" if key else str(name))
     elif old != new:
         yield f"{key} was {old!r}, now {new!r}"

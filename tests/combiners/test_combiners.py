@@ -600,7 +600,7 @@ def test_classifier_free_guidance_of_the_portraits_is_written_in_a_configuration
 
     configs = Path(__file__).parents[2] / "configs"
     for path in (configs / "combiner").glob("*.yaml"):
-        experiment = configs / "experiment" / "portraits_inpainting_cfg_dsg.yaml"
+        experiment = configs / "experiment" / "portraits_inpainting_dsg.yaml"
         given = ["--config", str(experiment), "--config", str(path), "--run_dir", "unused", "--print_config"]
         with pytest.raises(SystemExit) as end:
             main(["predict", *given])

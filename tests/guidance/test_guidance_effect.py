@@ -19,7 +19,7 @@ from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DSG, ClassifierGradient, Unguided
-from dsg.metrics.reciprocal_path import ReciprocalPath
+from dsg.metrics.theorem_terms import TheoremTerms
 from dsg.models.mixture import GaussianMixture, MixtureJudge
 from dsg.sampling import Sampler
 from tasks import Generation
@@ -228,7 +228,7 @@ def test_no_strength_is_no_guidance():
 
 def path(guidance, combiner, steps):
     sampler, process = start(EulerMaruyama(), guidance, combiner, steps=steps)
-    terms = ReciprocalPath(MixtureClassifier(PAIR))
+    terms = TheoremTerms(MixtureClassifier(PAIR))
     for record in sampler.run(process):
         terms.add(record, process)
     return terms

@@ -18,7 +18,7 @@ from benchmarks.portraits.statistics import fingerprint
 from callbacks import Distribution
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.errors import UserError
-from dsg.metrics.distribution import compare
+from dsg.metrics.distribution import distances
 from dsg.metrics.diversity import mean_pairwise, pixel_deviation
 from dsg.metrics.feature_set import FeatureSet, collect, read_statistics
 from dsg.metrics.features import FeatureNetwork, extract
@@ -176,7 +176,7 @@ def test_a_mode_that_is_missing_costs_recall_and_one_that_is_invented_costs_prec
 
 def test_fewer_samples_than_features_are_warned_of_and_statistics_alone_give_no_kernel_distance():
     features = draws(3, 3).float()
-    found = compare(
+    found = distances(
         ToyFeatures(), FeatureSet(statistics(features), features), FeatureSet(statistics(draws(9, 3))), "s.npz"
     )
     assert found.metrics["fd_toy"]["n"] == 3
@@ -244,7 +244,7 @@ def test_held_out_portraits_are_nearer_to_the_reference_than_noise(tmp_path):
         whole = collect(extract(network, files, CPU), 24, 64, 100)
         alone = collect(extract(network, files, CPU, batch_size=5), 24, 64, 100)
         reference = FeatureSet(network.statistics())
-        values = [compare(network, s, reference, "own").metrics["fd_portraits"]["mean"] for s in (whole, alone)]
+        values = [distances(network, s, reference, "own").metrics["fd_portraits"]["mean"] for s in (whole, alone)]
         assert values[0] == pytest.approx(values[1], rel=1e-6)
         distances.append(values[0])
     assert 0 < distances[0] < distances[1] / 2

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dsg.replay.__main__ import main
-from dsg.replay.compare import drift, network_deviations, step_deviations
+from dsg.replay.deviations import drift, network_deviations, step_deviations
 from dsg.replay.record import read_record, read_trajectory
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

@@ -45,7 +45,7 @@ def flat(settings: Any, key: str = "") -> dict[str, str]:
     return {key: "null" if settings is None else str(settings)}
 
 
-def differences(every: list[dict[str, Any]]) -> dict[str, list[str]]:
+def where_they_differ(every: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Dotted key: its value in each of the settings, where they are not all the same; – where one has no such key."""
     flattened = [flat(settings) for settings in every]
     keys = dict.fromkeys(key for settings in flattened for key in settings)

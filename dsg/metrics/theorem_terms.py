@@ -15,7 +15,7 @@ from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State, expand_to
 
 
-class ReciprocalPath:
+class TheoremTerms:
     """h_t = 1/p_t(c | x_t) of one batch, with g = ∇ log p_t(c | x_t) and the guided drift's excess over the conditional
     score, u = (ε_c − ε)/√(1−ā), which is w g in classifier-free guidance.
 

@@ -13,7 +13,7 @@ LAST = ("residual", "loss")  # columns that tell how well the measurement is met
 
 
 @dataclass(frozen=True)
-class Run:
+class EvaluatedRun:
     """One run folder.
 
     Args:
