@@ -68,7 +68,7 @@ OPTIONS = {
     "no number": _("--model.guidance.guidance_rate", "much", says=("guidance_rate", "float", "much")),
     "half an image": _("--data.batch_size", "1.5", says=("data", "batch_size", "int", "1.5")),
     "no truth value": _("--model.clip_denoised", "perhaps", says=("model.clip_denoised", "bool", "perhaps")),
-    "no such choice": _("--model.spacing", "odd", says=("model.spacing", "odd")),
+    "no such choice": _("--model.spacing", "odd", says=("model.spacing", "odd", "Even", "LogSNR", "Karras")),
     "option without its value": _("--model.steps", says=("model.steps", "expected one argument")),
     "no task": _("--model.task", "null", says=("model.task",)),
 }  # fmt: skip
@@ -113,6 +113,7 @@ METHODS = {
     "square that does not fit": _("--model.task", "tasks.BoxInpainting", says=("BoxInpainting", "16x16")),
     "no steps": _("--model.steps", "0", says=("steps", "at least 1", "0")),
     "more steps than levels": _("--model.steps", "1001", says=("steps", "1 to 1000", "1001")),
+    "guided-diffusion's steps": _("--model.steps", "ddim50", says=("model.steps", "ddim50", "IntegerStride")),
     "steps in words": _("--model.steps", "many", says=("model.steps", "int", "many")),
     "stride that does not exist": _(
         "--model.steps", "999", "--model.spacing", "IntegerStride", says=("steps", "no integer stride", "999")

@@ -233,7 +233,7 @@ def test_the_shipped_statistics_belong_to_the_shipped_judge():
 
 def test_held_out_portraits_are_nearer_to_the_reference_than_noise(tmp_path):
     network = PortraitFeatures()
-    distances = []
+    found = []
     for kind in ("portraits", "noise"):
         noise = np.random.default_rng(0)
         pictures = [
@@ -246,9 +246,9 @@ def test_held_out_portraits_are_nearer_to_the_reference_than_noise(tmp_path):
         reference = FeatureSet(network.statistics())
         values = [distances(network, s, reference, "own").metrics["fd_portraits"]["mean"] for s in (whole, alone)]
         assert values[0] == pytest.approx(values[1], rel=1e-6)
-        distances.append(values[0])
-    assert 0 < distances[0] < distances[1] / 2
-    assert math.isfinite(distances[1])
+        found.append(values[0])
+    assert 0 < found[0] < found[1] / 2
+    assert math.isfinite(found[1])
 
 
 def test_a_missing_inception_network_is_named_and_not_downloaded(evaluate, tmp_path, image_folder, offline, capsys):
