@@ -16,9 +16,9 @@ from torch.utils.tensorboard import SummaryWriter
 from callbacks.base import EvaluationCallback, evaluated, samples_done, tensorboard
 from callbacks.tensorboard.bands import Bands, has_trace
 from dsg.data.image_file import to_uint8
+from dsg.data.media import Medium
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
-from dsg.media import Medium
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord

@@ -20,8 +20,8 @@ from callbacks.processes.background import InBackground
 from callbacks.processes.store import wait_for_others
 from callbacks.tensorboard.board import Board
 from dsg.data.image_file import encode_png, to_uint8
+from dsg.data.media import Medium
 from dsg.errors import UserError
-from dsg.media import Medium
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.atomic import write_atomically

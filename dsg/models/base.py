@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from torch import nn
 
 from dsg.data.examples import LABEL, Examples
+from dsg.data.media import Medium, medium_of
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import Schedule
-from dsg.media import Medium, medium_of
 from dsg.types import Image, State
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from dsg.data.examples import Examples
+from dsg.data.media import Medium
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.media import Medium
 from dsg.models.base import ScoreModel
 from dsg.types import Image, State
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from dsg.data.image_file import encode_png, to_uint8
-from dsg.media.base import Medium, Pictured
+from dsg.data.media.base import Medium, Pictured
 from dsg.types import Image
 
 

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dsg.data.base import EvaluationData
 from dsg.data.examples import Example
-from dsg.media import Medium, Pictures, Vectors, medium_of
+from dsg.data.media import Medium, Pictures, Vectors, medium_of
 from dsg.models.mixture import GaussianMixture
 
 CLIP = (5, 3, 8, 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safetensors.torch import save
 from torch import Tensor
 
-from dsg.media.base import Medium
+from dsg.data.media.base import Medium
 
 
 class Vectors(Medium):

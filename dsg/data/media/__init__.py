@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dsg.media.base import Medium
-from dsg.media.pictures import Pictures
-from dsg.media.vectors import Vectors
+from dsg.data.media.base import Medium
+from dsg.data.media.pictures import Pictures
+from dsg.data.media.vectors import Vectors
 
 __all__ = ["Medium", "Pictures", "Vectors", "medium_of"]
 
