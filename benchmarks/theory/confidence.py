@@ -15,9 +15,9 @@ from benchmarks.theory.exact.pair import normal_nodes, ode_moments
 from benchmarks.theory.exact.pair_sde import sde_moments
 from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import pair
+from dsg.diffusion.continuous_spacing import LogSNR
 from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.diffusion.spacing import LogSNR
 from dsg.models.mixture import GaussianMixture
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from dsg.combiners import ClassifierFree, PredictionCombiner, ScaleSchedule
 from dsg.data.examples import Examples
+from dsg.diffusion.continuous_spacing import LogSNR
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import Guidance, Unguided
 from dsg.models.base import ScoreModel

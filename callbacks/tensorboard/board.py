@@ -20,7 +20,9 @@ from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from dsg.run_folder.settings import SETTINGS
 
-COSTS = frozenset({"nfe_forward", "nfe_backward", "seconds"})  # their curves are under timing/
+COSTS = frozenset(
+    {"nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward", "seconds"}
+)  # their curves are under timing/
 BINS = 30  # as many as TensorBoard draws
 
 

@@ -25,7 +25,7 @@ def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: b
         spectral: whether A's singular value decomposition is needed.
     """
     fitting = SPECTRAL if spectral else LINEAR
-    if type(score_model).decode is not ScoreModel.decode:
+    if score_model.has_decoder:
         raise UserError(
             f"{method} needs a score model in pixel space, and {type(score_model).__name__} decodes its state; "
             "use a loss guidance such as DPS or DSG"

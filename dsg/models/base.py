@@ -76,6 +76,11 @@ class ScoreModel(nn.Module, ABC):
         """The columns of the data that `condition` is made of; none of an unconditional model."""
         return frozenset() if self.num_classes is None else frozenset({LABEL})
 
+    @property
+    def has_decoder(self) -> bool:
+        """Whether `decode` is more than the identity, so that its passes are counted and A of it is not linear."""
+        return type(self).decode is not ScoreModel.decode
+
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""
         return state

@@ -81,6 +81,10 @@ class ScoreError(ScoreModel):
     def medium(self) -> Medium:
         return self.score_model.medium
 
+    @property
+    def has_decoder(self) -> bool:
+        return self.score_model.has_decoder
+
     def decode(self, state: State) -> Image:
         return self.score_model.decode(state)
 

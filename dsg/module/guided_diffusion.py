@@ -102,6 +102,10 @@ class GuidedDiffusion(LightningModule):
             residual = task.residual(samples, process.measurement)
             residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
             picture = self.score_model.medium.preview_measurement(task, process.measurement)
+        costs = {"nfe_forward": process.forwards, "nfe_backward": process.backwards}
+        if self.score_model.has_decoder:
+            costs["nfe_decoder_forward"] = process.decoder_forwards
+            costs["nfe_decoder_backward"] = process.decoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
         seconds = (self._now() - started) / len(keys)
         rows = [
@@ -110,8 +114,7 @@ class GuidedDiffusion(LightningModule):
                 "sample": key.sample,
                 "loss": loss if ok else None,
                 **(left if ok else dict.fromkeys(left)),
-                "nfe_forward": process.forwards,
-                "nfe_backward": process.backwards,
+                **costs,
                 "seconds": seconds,
                 "warm_up": batch_idx == 0,
                 "status": "ok" if ok else "failed: the sample is not finite",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,57 +17,10 @@ from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
+from dsg.process.gradients import LossGradient
 from dsg.process.trace import GradientKind
 from dsg.types import PerSample, State
 from tasks.base import Measurement, Task
-
-
-@dataclass(frozen=True)
-class LossGradient:
-    """The loss at a state and its gradient there.
-
-    Args:
-        prediction: the model's prediction at x_t, without a graph.
-        loss: L(x̂(x_t), y), (B,).
-        gradient: g, (B, *shape), by one backward pass of ΣL.
-        kind: what g is of.
-        objective: what was differentiated, x̂ ↦ (B,), with its draws if it has any; None where that is no loss of x̂.
-    """
-
-    prediction: Prediction
-    loss: PerSample
-    gradient: State
-    kind: GradientKind = "loss"
-    objective: Callable[[State], PerSample] | None = None
-
-
-@dataclass(frozen=True)
-class GuidedStep:
-    """All that is known of a step when its loss gradient is there and the next state is not.
-
-    Args:
-        step: the levels that it goes between.
-        x_t: the state before, (B, *shape).
-        guide: prediction, loss and gradient at `x_t`.
-        transition: the unguided mean and standard deviation.
-        noise: z ~ N(0, I) of this step, (B, *shape).
-    """
-
-    step: Step
-    x_t: State
-    guide: LossGradient
-    transition: Transition
-    noise: State
-
-    @property
-    def gradient(self) -> State:
-        """g = ∇_{x_t} L, (B, *shape)."""
-        return self.guide.gradient
-
-    @property
-    def unguided(self) -> State:
-        """μ + σ z, the ordinary step."""
-        return self.transition.sample(self.noise)
 
 
 class ReverseProcess:
@@ -108,8 +61,8 @@ class ReverseProcess:
         self.condition = condition
         self._bounds = score_model.clean_range if clip_denoised else None
         self.combiner = combiner or Conditional()
-        self.forwards = 0  # network evaluations, and
-        self.backwards = 0  # backward passes through it, of every sample of the batch
+        self.forwards = self.backwards = 0  # passes of every sample of the batch through the network, and
+        self.decoder_forwards = self.decoder_backwards = 0  # through the decoder of a model of latents
         self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
@@ -138,7 +91,10 @@ class ReverseProcess:
         return self.combiner.predict(x_t, step, self)
 
     def loss(self, clean_estimate: State) -> PerSample:
-        """L(x̂, y) of the decoded estimate, (B,)."""
+        """L(x̂, y) of the decoded estimate, (B,); where x̂ has a graph, it is differentiated once."""
+        if self.score_model.has_decoder:
+            self.decoder_forwards += 1
+            self.decoder_backwards += clean_estimate.requires_grad
         return self.task.loss(self.score_model.decode(clean_estimate), self.measurement)
 
     def loss_gradient(

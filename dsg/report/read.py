@@ -19,7 +19,7 @@ from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.settings import SETTINGS, measures_with_noise
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
-COSTS = ("seconds", "nfe_forward", "nfe_backward")
+COSTS = ("seconds", "nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward")
 
 
 def read_runs(paths: Sequence[Path]) -> list[EvaluatedRun]:

@@ -8,11 +8,11 @@ import torch
 
 from dsg.combiners import ClassifierFree, PiecewiseLinear
 from dsg.data.examples import Examples
+from dsg.diffusion.continuous_spacing import LogSNR
 from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DPS, Unguided
 from dsg.models.mixture import GaussianMixture

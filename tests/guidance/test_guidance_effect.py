@@ -13,10 +13,10 @@ from torch import nn
 
 from dsg.combiners import ClassifierFree, Conditional, MixtureClassifier
 from dsg.data.examples import Examples
+from dsg.diffusion.continuous_spacing import LogSNR
 from dsg.diffusion.kernels import DDIM, EulerMaruyama
 from dsg.diffusion.noise import EnsembleStreams, NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.diffusion.spacing import LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DSG, ClassifierGradient, Unguided
 from dsg.metrics.theorem_terms import TheoremTerms

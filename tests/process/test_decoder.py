@@ -1,0 +1,71 @@
+"""A model of latents: the loss is taken through its decoder, whose passes are counted apart."""
+
+import pytest
+import torch
+
+import tasks
+from dsg.data.examples import Examples
+from dsg.diffusion.kernels import DDIM, Heun
+from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.spacing import Even
+from dsg.guidance import DAPS, DPS, DSG, LGDMC, MPGD, UGD, Unguided
+from dsg.guidance.langevin import Langevin
+from dsg.sampling import Sampler
+from tests.toy import Toy
+
+
+class Latent(Toy):
+    """The toy, whose state is a picture of half the size and twice the contrast."""
+
+    clean_range = None
+
+    def __init__(self):
+        super().__init__(8)
+        self.clean_range = None
+
+    @property
+    def image_shape(self):
+        return (3, 16, 16)
+
+    def decode(self, state):
+        return torch.tanh(2 * state).repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def run(guidance, kernel=None):
+    sampler = Sampler(Latent(), tasks.SuperResolution(factor=4), guidance, kernel or DDIM(), 5, Even())
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    process = sampler.begin(Examples(images), NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    *_, record = sampler.run(process)
+    return record, process
+
+
+@pytest.mark.parametrize(
+    ("guidance", "network", "decoder"),
+    [
+        (Unguided(), (5, 0), (0, 0)),
+        (DPS(0.5), (5, 5), (5, 5)),
+        (DSG(guidance_rate=0.2), (5, 4), (4, 4)),
+        (MPGD(0.5), (5, 0), (5, 5)),
+        (LGDMC(0.5, draws=3), (5, 5), (15, 15)),
+        (UGD(0.5, 2, 0.2), (5, 5), (15, 15)),
+        (DAPS(ode_steps=1, chain=Langevin(3)), (5, 0), (15, 15)),
+    ],
+    ids=lambda x: type(x).__name__ if not isinstance(x, tuple) else "",
+)
+def test_passes_through_network_and_decoder_are_counted_apart(guidance, network, decoder):
+    record, process = run(guidance)
+    assert (process.forwards, process.backwards) == network
+    assert (process.decoder_forwards, process.decoder_backwards) == decoder
+    assert record.x_prev.shape == (2, 3, 8, 8)
+
+
+def test_a_model_without_a_decoder_counts_none():
+    assert not Toy(16).has_decoder
+    assert Latent().has_decoder
+
+
+def test_the_gradient_goes_through_the_decoder():
+    (guided, process), (free, _) = run(DPS(1.0)), run(Unguided())
+    decoded = [Latent().decode(record.x_prev) for record in (guided, free)]
+    losses = [process.task.loss(x, process.measurement).mean() for x in decoded]
+    assert losses[0] < losses[1]
