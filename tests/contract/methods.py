@@ -90,8 +90,7 @@ METHODS = {
     "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),
     "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
     "diffpir": Method(DiffPIR(), None, (STEPS, 0), (0, 0)),
-    # m moves by at most the learning rate a step, and a decoder's states are wider than pictures
-    "red-diff": Method(REDDiff(learning_rate=0.2), None, (50, 0), (0, 0), steps=50),
+    "red-diff": Method(REDDiff(0.01, learning_rate=0.2), None, (STEPS, 0), (0, 0)),
     "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(20)), None, (2 * STEPS - 1, 0), (0, 0), first=2),
     # a chain that accepts or rejects: rounding turns some of its answers round
     "daps, metropolis-hastings": Method(
