@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: setup demo test test-slow lint
+.PHONY: setup demo test test-slow test-full lint
 
 setup: $(VENV)/.installed
 
@@ -22,6 +22,10 @@ test: setup
 
 test-slow: setup
 	$(RUN) -m pytest -m slow
+
+# every case of the contract: hours; choose with K, as in make test-full K=my_method
+test-full: setup
+	$(RUN) -m pytest -n 2 -m full $(if $(K),-k "$(K)")
 
 lint: setup
 	$(VENV)/bin/ruff check .

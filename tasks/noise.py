@@ -61,5 +61,9 @@ class PoissonNoise(MeasurementNoise):
 
     def __call__(self, clean: Tensor, streams: NoiseStreams) -> Tensor:
         rate = ((clean + 1) / 2).clamp(min=0).double().cpu().numpy() * self.peak
-        counts = [g.poisson(r) for g, r in zip(streams.generators(Purpose.MEASUREMENT), rate, strict=True)]
+        known = np.isfinite(rate)  # numpy draws nothing for a batch that has a NaN: one broken image would break all
+        counts = [
+            np.where(k, g.poisson(np.where(k, r, 0.0)), np.nan)
+            for g, r, k in zip(streams.generators(Purpose.MEASUREMENT), rate, known, strict=True)
+        ]
         return torch.from_numpy(np.stack(counts) / self.peak * 2 - 1).to(clean)

@@ -16,8 +16,7 @@ import torch
 import yaml
 from PIL import Image
 
-from dsg.guidance import Unguided
-from tests.contract.run import references, sample
+from tests.contract.run import references, sample, unguided
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, children ignore it too
@@ -72,12 +71,12 @@ def evaluate(settings: Path, tmp_path: Path) -> Callable[..., int]:
 
 
 @pytest.fixture(scope="session")
-def four(model, task, method):
-    """Four images sampled with a method of the contract: samples, records, process."""
-    return sample(model, task, method.guidance, references(4), "abcd")
+def four(case):
+    """Four images sampled with a case of the contract: samples, records, process."""
+    return sample(case, references(4), "abcd")
 
 
 @pytest.fixture(scope="session")
-def unguided(model, task):
+def unguided_four(case):
     """The same four without guidance."""
-    return sample(model, task, Unguided(), references(4), "abcd")
+    return sample(unguided(case), references(4), "abcd")

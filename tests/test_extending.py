@@ -36,18 +36,61 @@ def test_the_page_on_extending_runs_as_it_stands(page, name):
     assert metrics["metrics"]["nfe_backward"]["mean"] == (3 if name == "my_method" else 2)
 
 
-def test_the_pages_method_passes_the_contract_by_the_pages_command(pytester, page, monkeypatch):
+def test_the_pages_kernel_runs_as_it_stands(page):
+    small = ["--model.steps", "3", "--data.limit", "2", "--data.batch_size", "2", "--trainer.accelerator", "cpu"]
+    assert main(["predict", "--config", "my_kernel.yaml", "--run_dir", "runs/my_kernel", *small]) == 0
+    metrics = json.loads(Path("runs/my_kernel/metrics.json").read_text())["metrics"]
+    assert (metrics["nfe_forward"]["mean"], metrics["nfe_backward"]["mean"]) == (5, 3)
+
+
+@pytest.fixture
+def contract(pytester, page, monkeypatch):
+    """Run some contract tests as a command of the page does: `contract(file, case, options)` → how many passed."""
     monkeypatch.chdir(page)  # pytester has gone to a folder of its own
-    (command,) = re.findall(r"python -m pytest (.*--guidance my_method\.Nor.*)", text_of("extending"))
-    for options in (command.split(), command.replace("my_method.NormalisedDPS", "my_method.yaml").split()):
-        selection = [
-            str(ROOT / "tests/contract/test_contract.py"),
-            "-k",
-            "toy-super-resolution",
-            "-p",
-            "no:cacheprovider",
-        ]
-        pytester.runpytest_inprocess(*selection, *options).assert_outcomes(passed=5)
+
+    def run(file, case, options):
+        selection = [str(ROOT / "tests/contract" / file), "-k", case, "-p", "no:cacheprovider"]
+        result = pytester.runpytest_inprocess(*selection, *[option for option in options if option not in ("-n", "2")])
+        assert result.ret == pytest.ExitCode.OK
+        return result.parseoutcomes()["passed"]
+
+    return run
+
+
+def commands(option):
+    found = re.findall(rf"python -m pytest (--{option} .*)", text_of("extending"))
+    assert len(found) == 2
+    return [command.split() for command in found]
+
+
+def test_the_pages_method_passes_the_contract_by_the_pages_commands(contract):
+    for options in commands("guidance"):
+        case = "toy-super-resolution-NormalisedDPS-ddim-conditional"
+        assert contract("test_contract.py", case, options) == 9
+    assert contract("test_reaches_the_step.py", "NormalisedDPS", options) == 13  # nine kernels, six with noise
+
+
+def test_the_pages_kernel_passes_the_contract_and_the_laws_of_a_kernel_by_the_pages_commands(contract):
+    for options in commands("kernel"):
+        assert contract("test_kernel_laws.py", "ExponentialHeun", options) >= 9
+    assert contract("test_contract.py", "mpgd-ExponentialHeun", options) > 40
+    assert contract("test_reaches_the_step.py", "ExponentialHeun", options) > 40
+
+
+def test_the_pages_condition_goes_through_classifier_free_guidance_and_dsg(page, image_folder):
+    lines = [{"file_name": f"{name}.png", "prompt": text} for name, text in [("a", "eel"), ("b", "sky")]]
+    for name in ("c", "d", "more/e", "more/f"):
+        (image_folder / f"{name}.png").unlink()
+    (image_folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    model = ["--model.score_model", "my_prompts.Prompted", "--model.score_model.network", "my_model.Shrink"]
+    shape = ["--model.score_model.shape", "[3,16,16]", "--model.steps", "3"]
+    combiner = ["--model.combiner", "dsg.combiners.ClassifierFree"]
+    folder = ["--data", "dsg.data.folder.ImageFolder", "--data.root", str(image_folder), "--data.image_size", "16"]
+    start = ["predict", "--config", "configs/experiment/portraits_inpainting_dsg.yaml", "--trainer.accelerator", "cpu"]
+    options = [*model, *shape, *combiner, *folder, "--data.num_workers", "0", "--run_dir", "runs/my_prompts"]
+    assert main([*start, *options]) == 0
+    metrics = json.loads(Path("runs/my_prompts/metrics.json").read_text())["metrics"]
+    assert (metrics["psnr"]["n"], metrics["nfe_forward"]["mean"], metrics["nfe_backward"]["mean"]) == (2, 6, 2)
 
 
 def test_the_pages_task_reads_a_column_of_the_metadata(page, image_folder):

@@ -59,7 +59,10 @@ class DDNM(PredictionGuidance):
             return
         require_linear("DDNM+ (σ_y > 0)", task, score_model, spectral=True)
         if not kernel.is_stochastic:
-            raise UserError("DDNM+ (σ_y > 0) hides measurement noise in the kernel's: set model.kernel.eta above 0")
+            raise UserError(
+                f"DDNM+ (σ_y > 0) hides measurement noise in the kernel's, and {kernel} has none; set model.kernel to "
+                "DDPM, or to DDIM with model.kernel.eta above 0"
+            )
         if kernel.reads_variance:
             raise UserError("DDNM+ (σ_y > 0) needs one σ a step, not learned_range; set kernel.variance fixed_small")
         if kernel.evaluations > 1:

@@ -39,7 +39,7 @@ class DSG(LossGuidance):
         radius: `fixed` is √n σ; `chi` is the norm ‖σz‖ of the step's own noise, a χ(n) draw times σ (2606.28417).
 
     Raises:
-        UserError: for values outside these ranges, or a kernel without noise (DDIM with eta 0).
+        UserError: for values outside these ranges, or a kernel without noise (DDIM with eta 0, Heun).
     """
 
     base: LossGuidance = field(default_factory=DPS)
@@ -69,8 +69,8 @@ class DSG(LossGuidance):
         self.base.check(kernel, task, score_model)
         if not kernel.is_stochastic:
             raise UserError(
-                "DSG constrains the step to the sphere of radius √n·σ, and DDIM with eta 0 has σ = 0; "
-                "set model.kernel.eta above 0 (the paper uses 1)"
+                f"DSG constrains the step to the sphere of radius √n·σ, and {kernel} has σ = 0; set model.kernel to "
+                "one with noise, as DDIM with model.kernel.eta above 0 (the paper uses 1)"
             )
 
     def is_guided(self, step: Step) -> bool:

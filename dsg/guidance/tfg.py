@@ -51,7 +51,7 @@ class TFG(LossGuidance):
         draws: K ≥ 1 draws of the smoothing; without effect where σ̄ = 0.
 
     Raises:
-        UserError: for values outside these ranges.
+        UserError: for values outside these ranges; before the first sample, with ρ > 0, for levels that start at ā = 0.
     """
 
     rho: float = 4.0
@@ -69,6 +69,10 @@ class TFG(LossGuidance):
             check_at_least(getattr(self, name), 0, name)
         for name in ("iterations", "recurrence", "draws"):
             check_at_least(getattr(self, name), 1, name)
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.rho > 0.0  # Δ_var is divided by √(ā/ā_prev)
 
     def is_guided(self, step: Step) -> bool:
         return self.rho > 0.0 or self.mu > 0.0

@@ -94,7 +94,7 @@ METHODS = {
         "--model.task", "tasks.JPEG", "--model.guidance", "dsg.guidance.DDNM", says=("DDNM", "linear", "JPEG", "use"),
     ),
     "DSG without noise": _(
-        "--model.kernel.init_args.eta", "0", says=("DSG", "eta 0", "model.kernel.eta above 0")
+        "--model.kernel.init_args.eta", "0", says=("DSG", "DDIM(eta=0.0) has σ = 0", "model.kernel.eta above 0")
     ),
     "eta above 1": _("--model.kernel.init_args.eta", "2", says=("eta", "[0, 1]", "2")),
     "eta that is not a number": _("--model.kernel.init_args.eta", ".nan", says=("eta", "[0, 1]", "nan")),

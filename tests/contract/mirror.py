@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from dsg.combiners import Autoguidance, ClassifierGuidance, NoisyClassifier, PredictionCombiner
 from dsg.data.examples import Examples
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
@@ -17,6 +18,7 @@ from dsg.types import Image, PerSample, State
 from tasks.base import Measurement, Task
 from tasks.operators import LinearOperator, Operator
 from tasks.operators.spectral import SpectralOperator
+from tests.contract.design import Case
 
 
 def flip(x: Tensor) -> Tensor:
@@ -39,11 +41,49 @@ class MirroredModel(ScoreModel):
         super().__init__()
         self.model, self.schedule, self.shape = model, model.schedule, model.shape
         self.learns_variance, self.clean_range = model.learns_variance, model.clean_range
+        self.num_classes, self.null_class = model.num_classes, model.null_class
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         seen = self.model(flip(x_t), level, condition)
         variance_range = None if seen.variance_range is None else flip(seen.variance_range)
         return Prediction(flip(seen.clean_estimate), flip(seen.epsilon), variance_range)
+
+
+class MirroredDecoder(MirroredModel):
+    """One whose states are no pictures: D ↦ F D F."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        return self.model.image_shape
+
+    def decode(self, state: State) -> Image:
+        return flip(self.model.decode(flip(state)))
+
+
+def mirrored_model(model: ScoreModel) -> ScoreModel:
+    """The model that sees every state flipped."""
+    in_pixels = type(model).decode is ScoreModel.decode
+    return MirroredModel(model) if in_pixels else MirroredDecoder(model)
+
+
+class MirroredClassifier(NoisyClassifier):
+    """x ↦ p(c | F x)."""
+
+    def __init__(self, classifier: NoisyClassifier) -> None:
+        super().__init__()
+        self.classifier, self.num_classes = classifier, classifier.num_classes
+
+    def log_prob(self, x_t: State, level: NoiseLevel, labels: Tensor) -> PerSample:
+        return self.classifier.log_prob(flip(x_t), level, labels)
+
+
+def mirrored_combiner(combiner: PredictionCombiner) -> PredictionCombiner | None:
+    """The combiner whose networks see every state flipped; None for one from outside that has networks."""
+    if isinstance(combiner, Autoguidance):
+        return replace(combiner, guide=mirrored_model(combiner.guide))
+    if isinstance(combiner, ClassifierGuidance):
+        return replace(combiner, classifier=MirroredClassifier(combiner.classifier))
+    return None if combiner.networks() else combiner
 
 
 class MirroredOperator(Operator):
@@ -120,3 +160,12 @@ def mirrored_task(task: Task) -> Task:
     twin = object.__new__(type(kind.__name__, (kind,), {"measure": measure, "loss": loss}))
     twin.__dict__.update(task.__dict__)
     return twin
+
+
+def mirrored_case(case: Case) -> Case | None:
+    """The case seen in the mirror, or None where its combiner cannot be mirrored."""
+    combiner = mirrored_combiner(case.combining.of(case.model))
+    if combiner is None:
+        return None
+    combining = replace(case.combining, of=lambda model: combiner)
+    return replace(case, model=mirrored_model(case.model), task=mirrored_task(case.task), combining=combining)

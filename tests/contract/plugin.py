@@ -1,4 +1,4 @@
-"""`python -m pytest --guidance my_module.MyMethod`: the contract tests, for a method from outside alone."""
+"""`python -m pytest --guidance my_module.MyMethod`, `--kernel`, `--combiner`: the contract, for what is outside."""
 
 from __future__ import annotations
 
@@ -6,64 +6,96 @@ import sys
 
 import pytest
 
+OPTIONS = {"guidance": "method", "kernel": "kernel", "combiner": "combiner"}  # which axis each one is a value of
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("contract", "contract tests of a guidance method of your own")
-    group.addoption(
-        "--guidance",
-        metavar="METHOD",
-        help="run the contract tests alone, for this method: MODULE.CLASS, made with its defaults and found from the "
-        "current folder, or a YAML file, whose model.guidance is taken",
-    )
+    group = parser.getgroup("contract", "contract tests of a guidance method, a kernel or a combiner of your own")
+    for option in OPTIONS:
+        group.addoption(
+            f"--{option}",
+            metavar="CLASS",
+            help=f"run the contract tests alone, for this {option}: MODULE.CLASS, made with its defaults and found "
+            f"from the current folder, or a YAML file, whose model.{option} is taken",
+        )
     group.addoption(
         "--zero",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="what makes it the unguided sampler, as step_size=0 or base.step_size=0; may be given again",
+        help="what makes the method the unguided sampler, as step_size=0 or base.step_size=0; may be given again",
     )
     group.addoption(
         "--evaluations",
         metavar="F,B",
-        help="network evaluations of its 10 steps, forward and backward, whatever the batch size; "
+        help="the method's network evaluations of 10 steps, forward and backward, whatever the batch size; "
         "by default 10 forward and at most 10 backward",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "contract: what every guidance must do; runs for `--guidance` too")
+    config.addinivalue_line("markers", "contract: what every guidance must do; runs for `--guidance` and the like too")
+    config.addinivalue_line("markers", "full: every case of the contract that fits, for hours; `make test-full`")
     if config.option.guidance is None and (config.option.zero or config.option.evaluations):
         raise pytest.UsageError("--zero, --evaluations: say of which method, with --guidance MODULE.CLASS")
+    if len(given := [f"--{option}" for option in OPTIONS if getattr(config.option, option) is not None]) > 1:
+        raise pytest.UsageError(f"{', '.join(given)}: the contract is of one at a time; leave the other out")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     option, folder = session.config.option, session.config.invocation_params.dir
-    if option.guidance is None or option.help:
+    if _axis(session.config) is None or option.help:
         return
     sys.path.insert(0, str(folder))
-    from tests.contract.foreign import foreign_method  # late: it needs torch, and `pytest --help` does not
+    from tests.contract.foreign import foreign_axes  # late: it needs torch, and `pytest --help` does not
 
-    session.config.stash[FOREIGN] = foreign_method(option.guidance, option.zero, option.evaluations, folder)
+    session.config.stash[FOREIGN] = foreign_axes(option, folder)
 
 
-FOREIGN = pytest.StashKey()
+FOREIGN, CASES = pytest.StashKey(), pytest.StashKey()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("contract") is None:
         return
-    from tests.contract import test_contract as lists
+    from tests.contract.cases import Cases
 
-    methods = metafunc.config.stash.get(FOREIGN, lists.METHODS)
-    for name, cases in {"model": lists.MODELS, "task": lists.TASKS, "method": methods}.items():
+    stash = metafunc.config.stash
+    if CASES not in stash:
+        stash[CASES] = Cases(stash.get(FOREIGN, None))  # once: the design is searched for
+    cases = stash[CASES]
+    for name in Cases.FIXTURES:
         if name in metafunc.fixturenames:
+            full = name == "case" and _is_full(metafunc.config)
+            values = cases.every_case() if full else getattr(cases, f"each_{name}")()
+            marks = [pytest.mark.full] if full else []
             # of the session, so that tests of one case follow each other and share its sample
-            metafunc.parametrize(name, cases.values(), ids=cases.keys(), scope="session")
+            params = [pytest.param(value, id=of, marks=marks) for of, value in values.items()]
+            metafunc.parametrize(name, params, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.guidance is None:
+    if (axis := _axis(config)) is None:
         return
-    others = [item for item in items if item.get_closest_marker("contract") is None]
+    others = [item for item in items if not _is_of(item, axis)]
     config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item.get_closest_marker("contract") is not None]
+    items[:] = [item for item in items if _is_of(item, axis)]
+
+
+def _axis(config: pytest.Config) -> str | None:
+    """The axis that has one value, from outside."""
+    return next((axis for option, axis in OPTIONS.items() if getattr(config.option, option) is not None), None)
+
+
+def _is_full(config: pytest.Config) -> bool:
+    return config.option.markexpr.strip() == "full"
+
+
+def _is_of(item: pytest.Item, axis: str) -> bool:
+    """Whether a test is of the contract and looks at a value of the axis."""
+    from tests.contract.cases import Cases
+
+    names = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("contract") is not None and any(
+        axis in Cases.FIXTURES.get(name, ()) for name in names
+    )

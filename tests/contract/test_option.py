@@ -1,4 +1,4 @@
-"""`--guidance`, `--zero` and `--evaluations`: what they take, and the line that a mistake ends in."""
+"""`--guidance`, `--kernel`, `--combiner` and their like: what they take, and the line that a mistake ends in."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from dsg.combiners import ClassifierFree, PredictionCombiner
+from dsg.diffusion.kernels import DDIM, Heun, ReverseKernel
+from dsg.diffusion.spacing import Even, Karras, LogSNR
 from dsg.guidance import DSG, Guidance
-from tests.contract.foreign import foreign_method
+from tests.contract.foreign import foreign_combiner, foreign_kernel, foreign_method
 
 TESTS = Path(__file__).parent.parent
 CONTRACT = TESTS / "contract" / "test_contract.py"
@@ -20,6 +23,9 @@ class Plain(LossGuidance):
         if step_size < 0:
             raise ValueError("below zero")
         self.step_size = step_size
+
+    def is_guided(self, step):
+        return self.step_size > 0
 
     def update(self, guided, process):
         return guided.unguided - self.step_size * guided.gradient
@@ -114,39 +120,144 @@ def test_evaluations_in_another_spelling_are_refused_with_an_example():
         one("outside.Plain", evaluations="10")
 
 
+OUTSIDE = """
+from dsg.combiners import PredictionCombiner
+from dsg.diffusion.kernels import DDIM, ReverseKernel
+
+
+class Mixed(DDIM):
+    pass
+
+
+class Loud(DDIM):
+    is_stochastic = False  # and is not
+
+
+class Half(PredictionCombiner):
+    def predict(self, x_t, step, process):
+        return process.evaluate(x_t, step, process.condition).towards(process.evaluate(x_t, step, None), 0.5)
+
+
+class Undone(ReverseKernel):
+    pass
+"""
+
+
+@pytest.fixture
+def outside(folder):
+    (folder / "kernels.py").write_text(OUTSIDE)
+    sys.modules.pop("kernels", None)
+    return Path.cwd()
+
+
+def test_a_kernel_is_made_with_its_defaults_and_has_levels_that_suit_it(outside):
+    ((name, solver),) = foreign_kernel("kernels.Mixed", outside).items()
+    assert (name, solver.kernel.eta, solver.spacing) == ("Mixed", 1.0, Even())
+    assert foreign_kernel("dsg.diffusion.kernels.Heun", outside)["Heun"].spacing == LogSNR()
+
+
+def test_a_kernel_s_file_may_say_its_levels(outside):
+    heun, karras = "{class_path: dsg.diffusion.kernels.Heun}", "{class_path: dsg.diffusion.spacing.Karras}"
+    Path("heun.yaml").write_text(f"model: {{kernel: {heun}, spacing: {karras}}}")
+    solver = foreign_kernel("heun.yaml", outside)["Heun"]
+    assert (solver.kernel, solver.spacing) == (Heun(), Karras())
+    Path("ddim.yaml").write_text("model: {kernel: {class_path: dsg.diffusion.kernels.DDIM, init_args: {eta: 0.5}}}")
+    solver = foreign_kernel("ddim.yaml", outside)["DDIM"]
+    assert (solver.kernel, solver.spacing) == (DDIM(0.5), Even())
+
+
+def test_a_combiner_is_made_with_its_defaults_or_read_from_a_file(outside):
+    combining = foreign_combiner("dsg.combiners.ClassifierFree", outside)["ClassifierFree"]
+    assert (combining.of(None), combining.forwards) == (ClassifierFree(), None)
+    cfg = "{class_path: dsg.combiners.ClassifierFree, init_args: {guidance_scale: 3}}"
+    Path("cfg.yaml").write_text(f"model: {{combiner: {cfg}}}")
+    assert foreign_combiner("cfg.yaml", outside)["ClassifierFree"].of(None) == ClassifierFree(3.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("kernel", "kernels", "--kernel: expected MODULE.CLASS or FILE.yaml, got 'kernels'"),
+        ("kernel", "kernel.Mixed", "--kernel: no module kernel for kernel.Mixed; expected MODULE.CLASS, with MOD"),
+        ("kernel", "kernels.Mixd", "--kernel: kernels has no Mixd; expected one of Loud, Mixed"),
+        ("kernel", "kernels.Half", "kernels.Half is no subclass of dsg.diffusion.kernels.ReverseKernel; expected one"),
+        ("kernel", "kernels.Undone", r"--kernel: Undone\(\) cannot be made: TypeError: .*abstract"),
+        ("kernel", "empty.yaml", "--kernel: expected `model: {kernel: {class_path: ...}}` in .*empty.yaml"),
+        ("kernel", "wrong.yaml", "--kernel: .*wrong.yaml: .*etta"),
+        ("combiner", "kernels.Mixed", "kernels.Mixed is no subclass of dsg.combiners.PredictionCombiner; expected one"),
+        ("combiner", "no.yaml", "--combiner: no file at .*no.yaml"),
+    ],
+)
+def test_a_mistake_in_a_kernel_or_a_combiner_is_one_line_likewise(outside, option, value, words):
+    Path("empty.yaml").write_text("")
+    Path("wrong.yaml").write_text("model: {kernel: {class_path: dsg.diffusion.kernels.DDIM, init_args: {etta: 0.4}}}")
+    with pytest.raises(pytest.UsageError, match=words) as mistake:
+        {"kernel": foreign_kernel, "combiner": foreign_combiner}[option](value, outside)
+    assert "\n" not in str(mistake.value)
+
+
+@pytest.mark.parametrize("base", [Guidance, ReverseKernel, PredictionCombiner])
+def test_the_library_names_each_base_class_where_one_imports_it(base):
+    assert getattr(sys.modules[base.__module__.rpartition(".")[0]], base.__name__) is base
+
+
 @pytest.fixture
 def contract(pytester, folder, monkeypatch):
-    """Run the contract tests of one task and model from the current folder: `contract(*options)`."""
+    """Run some contract tests of one case from the current folder: `contract(file, case, *options)`."""
     monkeypatch.chdir(folder)
-    selection = [
-        str(TESTS / "contract" / "test_contract.py"),
-        "-k",
-        "toy-super-resolution",
-        "-rfs",
-        "-p",
-        "no:cacheprovider",
-    ]
-    return lambda *options: pytester.runpytest_inprocess(*selection, *options)
+
+    def run(file, case, *options):
+        selection = [str(TESTS / "contract" / file), "-k", case, "-rfs", "-p", "no:cacheprovider"]
+        return pytester.runpytest_inprocess(*selection, *options)
+
+    return run
+
+
+PLAIN = "toy-super-resolution-{}-ddim-conditional"
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "1"]], ids=["here", "in a process of xdist"])
 def test_the_option_runs_the_contract_tests_of_the_one_method_alone(contract, processes):
-    result = contract("--guidance", "outside.Plain", *processes)
-    result.assert_outcomes(passed=4, skipped=1)
+    case = PLAIN.format("Plain")
+    result = contract("test_contract.py", case, "--guidance", "outside.Plain", *processes)
+    result.assert_outcomes(passed=8, skipped=1)
     result.stdout.fnmatch_lines("*no --zero given*")
 
 
 def test_a_method_that_breaks_the_contract_fails_it_by_name(contract):
-    result = contract("--guidance", "outside.Twice")
-    result.stdout.fnmatch_lines("*FAILED*as_often_as_it_declares*toy-super-resolution-Twice*")
+    result = contract("test_contract.py", PLAIN.format("Twice"), "--guidance", "outside.Twice")
+    result.stdout.fnmatch_lines("*FAILED*as_often_as*declare*toy-super-resolution-Twice*")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_the_option_runs_the_contract_and_the_laws_of_the_one_kernel_alone(contract, outside):
+    result = contract("test_contract.py", "toy-super-resolution-unguided-Mixed", "--kernel", "kernels.Mixed")
+    result.assert_outcomes(passed=8, skipped=1)
+    result = contract("test_kernel_laws.py", "Mixed", "--kernel", "kernels.Mixed")
+    assert result.parseoutcomes()["passed"] == 10
+
+
+def test_a_kernel_that_declares_what_is_not_so_fails_by_name(contract, outside):
+    result = contract("test_kernel_laws.py", "adds_noise", "--kernel", "kernels.Loud")
+    result.stdout.fnmatch_lines("*FAILED*adds_noise_on_every_step_but_the_last_or_on_none*Loud*")
+    result.assert_outcomes(failed=1)
+
+
+def test_the_option_runs_the_contract_of_the_one_combiner_alone(contract, outside):
+    result = contract("test_reaches_the_step.py", "Half-ddpm or Half-heun", "--combiner", "kernels.Half")
+    result.assert_outcomes(passed=4)
+
+
 def test_a_mistake_ends_the_run_before_the_first_test(contract):
-    result = contract("--guidance", "outside.Plan")
+    result = contract("test_contract.py", "", "--guidance", "outside.Plan")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == "ERROR: --guidance: outside has no Plan; expected one of Plain, Twice"
 
 
 def test_an_option_of_a_method_without_the_method_is_refused(contract):
-    assert "--guidance MODULE.CLASS" in contract("--zero", "step_size=0").stderr.str()
+    assert "--guidance MODULE.CLASS" in contract("test_contract.py", "", "--zero", "step_size=0").stderr.str()
+
+
+def test_two_things_from_outside_at_once_are_refused(contract, outside):
+    both = ["--guidance", "outside.Plain", "--kernel", "kernels.Mixed"]
+    assert "one at a time" in contract("test_contract.py", "", *both).stderr.str()

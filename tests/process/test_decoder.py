@@ -5,7 +5,7 @@ import torch
 
 import tasks
 from dsg.data.examples import Examples
-from dsg.diffusion.kernels import DDIM, Heun
+from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even
 from dsg.guidance import DAPS, DPS, DSG, LGDMC, MPGD, UGD, Unguided

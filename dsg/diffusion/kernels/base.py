@@ -55,7 +55,7 @@ class ReverseKernel(ABC):
     """Whether ε is read as a direction of its own, in which noise is put back on x̂, so that it may differ from x̂'s."""
 
     evaluations: ClassVar[int] = 1
-    """Network evaluations that a step takes at most: 1 for the prediction that it is given, and those of `predict`."""
+    """Network evaluations of a step: 1 for the prediction that is given and those of `predict`; the last may take 1."""
 
     needs_signal: ClassVar[bool] = False
     """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""

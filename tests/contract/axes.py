@@ -1,0 +1,90 @@
+"""What the methods of the contract meet: tasks, models, kernels and combiners. A new one joins by one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import tasks
+from dsg.combiners import (
+    APG,
+    Autoguidance,
+    CFGPlusPlus,
+    CFGZeroStar,
+    ClassifierFree,
+    ClassifierGuidance,
+    Conditional,
+    PredictionCombiner,
+)
+from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun, ReverseKernel
+from dsg.diffusion.spacing import Even, LogSNR, Spacing
+from dsg.models.base import ScoreModel
+from tasks import Task
+from tests.contract.toys import ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
+from tests.toy import Toy, ToyClassifier
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A reverse kernel and the levels that suit it."""
+
+    kernel: ReverseKernel
+    spacing: Spacing = field(default_factory=Even)
+
+
+@dataclass(frozen=True)
+class Combining:
+    """A prediction combiner and what it declares.
+
+    Args:
+        of: the combiner for a model, as some need a network of the same states.
+        forwards: network evaluations for one prediction; None is counted without a method.
+        silent_steps: first steps for which it needs none.
+    """
+
+    of: Callable[[ScoreModel], PredictionCombiner]
+    forwards: int | None = 2
+    silent_steps: int = 0
+
+
+TASKS: dict[str, Task] = {
+    "super-resolution": tasks.SuperResolution(factor=4),
+    "super-resolution without noise": tasks.SuperResolution(factor=4, noise=tasks.GaussianNoise(0.0)),
+    "random inpainting": tasks.RandomInpainting(),
+    "box inpainting": tasks.BoxInpainting(size=6, margin=1),
+    "gaussian deblurring": tasks.GaussianDeblurring(kernel_size=9, sigma=1.5),
+    "motion deblurring": tasks.MotionDeblurring(kernel_size=3),  # a wider one takes its solver twenty times as long
+    "denoising": tasks.Denoising(),
+    "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
+    "class label": tasks.ClassLabel(ToyClassifier()),
+    "colourisation": tasks.Colourisation(),
+    "phase retrieval": tasks.PhaseRetrieval(),
+    "high dynamic range": tasks.HighDynamicRange(),
+}
+MODELS: dict[str, ScoreModel] = {
+    "toy": Toy(16),
+    "toy with learned variance": Toy(16, learns_variance=True),
+    "toy of classes": ToyOfClasses(16, learns_variance=True),
+    "toy from noise alone": ToyFromNoiseAlone(),
+    "toy with decoder": ToyWithDecoder(),
+}
+KERNELS: dict[str, Solver] = {
+    "ddim": Solver(DDIM(1.0)),
+    "ddim, half the noise": Solver(DDIM(0.5)),
+    "ddim without noise": Solver(DDIM(0.0)),
+    "ddpm": Solver(DDPM("fixed_small")),
+    "ddpm, large variance": Solver(DDPM("fixed_large")),
+    "ddpm, learned variance": Solver(DDPM("learned_range")),
+    "euler-maruyama": Solver(EulerMaruyama(1.0), LogSNR()),
+    "euler": Solver(EulerMaruyama(0.0), LogSNR()),
+    "heun": Solver(Heun(), LogSNR()),
+}
+COMBINERS: dict[str, Combining] = {
+    "conditional": Combining(lambda model: Conditional(), 1),
+    "cfg": Combining(lambda model: ClassifierFree(2.0)),
+    "cfg++": Combining(lambda model: CFGPlusPlus(0.6)),
+    "apg": Combining(lambda model: APG(2.0, norm_threshold=10.0)),
+    "cfg-zero*": Combining(lambda model: CFGZeroStar(2.0), silent_steps=1),
+    "autoguidance": Combining(lambda model: Autoguidance(2.0, guide=weaker(model))),
+    "classifier guidance": Combining(lambda model: ClassifierGuidance(ToyNoisyClassifier(model.shape)), 1),
+}

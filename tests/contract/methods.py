@@ -1,0 +1,105 @@
+"""The methods of the contract, and what each declares. A new one joins by one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dsg.guidance import (
+    BODDNM,
+    DAPS,
+    DDNM,
+    DDRM,
+    DPS,
+    DSG,
+    LGDMC,
+    MPGD,
+    TFG,
+    UGD,
+    DiffPIR,
+    FreeDoM,
+    Guidance,
+    PiGDM,
+    REDDiff,
+    Unguided,
+)
+from dsg.guidance.langevin import Langevin
+from dsg.guidance.metropolis import MetropolisHastings
+
+STEPS = 10
+
+
+@dataclass(frozen=True)
+class Method:
+    """A guidance and what it declares.
+
+    Args:
+        guidance: of ordinary strength: it lowers the loss.
+        zero: its twin of zero strength, or None.
+        evaluations: network evaluations of `steps` steps under a kernel of one a step, (forward, backward); None for
+            one forward and at most one backward a step.
+        further: evaluations that a kernel of two a step, and of one on the last step, takes besides, (forward,
+            backward); (0, 0) of a method that does not ask the kernel; None for up to as many again.
+        first: forward evaluations, of those of `evaluations`, that belong to the first step.
+        without_zero: why there is no twin.
+        steps: reverse steps; more than STEPS where those are too coarse for the method to be stable, or to arrive.
+        rounding: how far a network in bf16 may move a sample, in its own norm.
+    """
+
+    guidance: Guidance
+    zero: Guidance | None
+    evaluations: tuple[int, int] | None
+    further: tuple[int, int] | None = (STEPS - 1, 0)
+    first: int = 1
+    without_zero: str = "the method has no strength"
+    steps: int = STEPS
+    rounding: float = 0.1
+
+
+METHODS = {
+    "unguided": Method(Unguided(), Unguided(), (STEPS, 0)),
+    "dps": Method(DPS(0.5), DPS(0.0), (STEPS, STEPS)),
+    "dsg": Method(DSG(guidance_rate=0.2), DSG(guidance_rate=0.0), (STEPS, STEPS - 1)),
+    "dsg, interval and window": Method(
+        DSG(guidance_rate=0.4, interval=2, start=4, stop=8), DSG(guidance_rate=0.0), (STEPS, 2)
+    ),
+    "dsg, rising rate and chi radius": Method(
+        DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)
+    ),
+    "freedom": Method(FreeDoM(2.0, 2, 2, 6), FreeDoM(0.0, 2), (STEPS + 4, STEPS + 4), (STEPS + 3, 0)),
+    "lgd-mc": Method(LGDMC(0.5, draws=3), LGDMC(0.0), (STEPS, STEPS)),
+    "mpgd": Method(MPGD(0.5), MPGD(0.0), (STEPS, 0)),
+    "ugd": Method(
+        UGD(0.5, 2, 0.2, 2), UGD(0.0, 0, 1.0, 2), (2 * STEPS, 2 * STEPS), (2 * STEPS - 2, 2 * STEPS - 2), first=2
+    ),
+    "tfg": Method(TFG(0.3, 0.1, 0.1), TFG(0.0, 0.0), (STEPS, STEPS)),
+    "tfg, mean guidance alone": Method(TFG(0.0, 0.2), TFG(0.0, 0.0), (STEPS, 0)),
+    "dsg over freedom": Method(
+        DSG(FreeDoM(repetitions=2, travel_start=2, travel_stop=6), 0.2),
+        DSG(FreeDoM(), 0.0),
+        (STEPS + 4, STEPS + 3),
+        (STEPS + 3, 0),
+    ),
+    "dsg over lgd-mc": Method(DSG(LGDMC(draws=3), 0.2), DSG(LGDMC(), 0.0), (STEPS, STEPS - 1)),
+    "dsg over ugd": Method(DSG(UGD(), 0.2), DSG(UGD(), 0.0), (STEPS, STEPS - 1)),
+    "dsg over mpgd": Method(DSG(MPGD(), 0.2), DSG(MPGD(), 0.0), (STEPS, 0)),
+    "pigdm": Method(PiGDM(), None, (STEPS, STEPS)),
+    # x̂ moves by (1−ā)/√ā Jᵀv, which is stiff: ten explicit steps of Euler diverge, and rounding is amplified
+    "pigdm as a score": Method(PiGDM("score"), None, (20, 20), (19, 19), steps=20, rounding=0.25),
+    "dsg over pigdm": Method(DSG(PiGDM(), 0.2), DSG(PiGDM(), 0.0), (STEPS, STEPS - 1)),
+    "ddnm": Method(DDNM(), None, (STEPS, 0)),
+    "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),
+    "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
+    "diffpir": Method(DiffPIR(), None, (STEPS, 0), (0, 0)),
+    "red-diff": Method(REDDiff(0.01, learning_rate=0.2), None, (STEPS, 0), (0, 0)),
+    "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(20)), None, (2 * STEPS - 1, 0), (0, 0), first=2),
+    # a chain that accepts or rejects: rounding turns some of its answers round
+    "daps, metropolis-hastings": Method(
+        DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(100)),
+        None,
+        (2 * STEPS - 1, 0),
+        (0, 0),
+        first=2,
+        rounding=0.3,
+    ),
+    "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
+}

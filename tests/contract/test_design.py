@@ -1,0 +1,66 @@
+"""The design of the contract: every pair that fits meets, and what is refused is known by name."""
+
+import itertools
+
+import pytest
+
+from tests.contract.design import AXES, NAMES, covering, pairs_of, product
+
+DSGS = {name for name in AXES.method if name.startswith("dsg")}
+STILL = {"ddim without noise", "euler", "heun"}
+OF_CLASSES = {"cfg", "cfg++", "apg", "cfg-zero*"}
+SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "bo-ddnm", "ddrm"}
+LINEAR = SPECTRAL | {"pigdm", "pigdm as a score", "dsg over pigdm", "diffpir"}
+REFUSED = {
+    # a sphere without a radius
+    **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},
+    # of the task
+    **{
+        ("task", task, "method", name): "linear or Gaussian"
+        for name in LINEAR
+        for task in ("poisson denoising", "class label", "phase retrieval", "high dynamic range")
+    },
+    **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
+    # of the model
+    **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
+    **{
+        ("model", "toy from noise alone", "method", name): "ā = 0"
+        for name in ("tfg", "red-diff", "daps", "daps, metropolis-hastings")
+    },
+    **{("model", "toy from noise alone", "kernel", kernel): "ā = 0" for kernel in ("euler-maruyama", "euler", "heun")},
+    **{
+        ("model", name, "kernel", "ddpm, learned variance"): "no variance"
+        for name in ("toy", "toy from noise alone", "toy with decoder")
+    },
+    **{
+        ("model", name, "combiner", combiner): "no classes"
+        for name in ("toy", "toy with learned variance")
+        for combiner in OF_CLASSES
+    },
+    # of the kernel
+    **{("kernel", name, "combiner", "cfg++"): "renoises" for name in AXES.kernel if not name.startswith("ddim")},
+}
+
+
+@pytest.fixture(scope="module")
+def design():
+    return covering(AXES)
+
+
+def test_in_the_design_every_pair_meets_that_meets_in_any_accepted_case(design):
+    assert pairs_of(design) == pairs_of(product(AXES))
+
+
+def test_the_pairs_that_are_refused_are_those_that_cannot_fit(design):
+    named = [[(axis, name) for name in values] for axis, values in zip(NAMES, AXES, strict=True)]
+    every = {pair for one, other in itertools.combinations(named, 2) for pair in itertools.product(one, other)}
+    assert {(*one, *other) for one, other in every - pairs_of(design)} == set(REFUSED)
+
+
+def test_every_row_of_the_design_can_be_sampled(design):
+    assert [row for row in design if AXES.case(row).refusal() is not None] == []
+
+
+def test_the_design_is_the_same_every_time(design):
+    assert covering(AXES) == design
+    assert len(set(design)) == len(design)
