@@ -16,8 +16,8 @@ from dsg.combiners import (
     Conditional,
     PredictionCombiner,
 )
+from dsg.diffusion import Even, LogSNR, Spacing
 from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun, ReverseKernel
-from dsg.diffusion.spacing import Even, LogSNR, Spacing
 from dsg.models.base import ScoreModel
 from tasks import Task
 from tests.contract.toys import ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from dsg.combiners import PredictionCombiner
+from dsg.diffusion import Even, LogSNR, Spacing
 from dsg.diffusion.kernels import ReverseKernel
-from dsg.diffusion.spacing import Even, LogSNR, Spacing
 from dsg.guidance import Guidance
 from tests.contract.axes import Combining, Solver
 from tests.contract.design import AXES, Axes

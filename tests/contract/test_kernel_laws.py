@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dsg.data.examples import Examples
+from dsg.diffusion import Even, LogSNR
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
-from dsg.diffusion.spacing import Even, LogSNR
 from dsg.errors import UserError
 from dsg.guidance import Unguided
 from dsg.models.base import ScoreModel

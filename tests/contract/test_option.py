@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dsg.combiners import ClassifierFree, PredictionCombiner
+from dsg.diffusion import Even, Karras, LogSNR
 from dsg.diffusion.kernels import DDIM, Heun, ReverseKernel
-from dsg.diffusion.spacing import Even, Karras, LogSNR
 from dsg.guidance import DSG, Guidance
 from tests.contract.foreign import foreign_combiner, foreign_kernel, foreign_method
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 import tasks
 from dsg.data.examples import Examples
+from dsg.diffusion import LogSNR
 from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun, ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
-from dsg.diffusion.spacing import LogSNR
 from dsg.guidance import BODDNM, DDNM, DPS, DSG, MPGD, TFG, UGD, ExactSamples, Guidance, Oracle, PiGDM, Unguided
 from dsg.guidance.exact import posteriors
 from dsg.metrics.posterior import moments

@@ -7,10 +7,10 @@ import torch
 
 from dsg.combiners import APG, ClassifierFree, Conditional
 from dsg.data.examples import Examples
+from dsg.diffusion import Even, LogSNR
 from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.kernels import DDIM, Heun
 from dsg.diffusion.noise import NoiseStreams
-from dsg.diffusion.spacing import Even, LogSNR
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG, Unguided
 from dsg.sampling import Sampler
