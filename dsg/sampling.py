@@ -9,7 +9,7 @@ samples = record.x_prev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +17,7 @@ import torch
 from dsg.combiners import Conditional, PredictionCombiner
 from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, ReverseKernel
+from dsg.diffusion.kernels.base import refuse_noise_alone
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.spacing import Even, Spacing
@@ -54,26 +55,26 @@ class Sampler:
     combiner: PredictionCombiner = field(default_factory=Conditional)
 
     def __post_init__(self) -> None:
+        levels = self.levels  # a mistake in the spacing is no method that does not fit
         try:
             self.guidance.check(self.kernel, self.task, self.score_model)
-            self._check_levels_and_combiner()
+            self._check_guidance(levels)
         except UserError as error:
             raise DoesNotFit(str(error)) from error
         self.combiner.check(self.score_model, self.kernel)
-        self.kernel.check(self.score_model.learns_variance, self.levels)
+        if self.combiner.needs_signal:
+            refuse_noise_alone(f"combiner: {type(self.combiner).__name__}", levels)
+        self.kernel.check(self.score_model.learns_variance, levels)
 
     @property
     def levels(self) -> list[Step]:
         """The reverse steps, noisiest first."""
         return self.spacing.steps(self.score_model.schedule, self.steps)
 
-    def _check_levels_and_combiner(self) -> None:
+    def _check_guidance(self, levels: Sequence[Step]) -> None:
         name = type(self.guidance).__name__
-        if self.guidance.needs_signal and self.levels[0].signal == 0.0:
-            raise UserError(
-                f"{name} divides by √ā and cannot start from noise alone (ā = 0), as the model's schedule does; set "
-                "model.spacing to LogSNR or Karras with a noisiest level of its own"
-            )
+        if self.guidance.needs_signal:
+            refuse_noise_alone(name, levels)
         if self.guidance.own_prediction and not isinstance(self.combiner, Conditional):
             raise UserError(
                 f"{name} steps from a prediction of its own and would not ask {type(self.combiner).__name__}; leave "

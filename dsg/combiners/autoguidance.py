@@ -55,6 +55,9 @@ class Autoguidance(Extrapolation):
                 f"{score_model.num_classes or 0}; take a guide with the same classes, or with none"
             )
 
+    def needs(self, score_model: ScoreModel) -> frozenset[str]:
+        return frozenset() if self.guide.knows_marginal else self.guide.hears
+
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.guide,)
 

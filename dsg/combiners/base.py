@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
+from dsg.data.examples import LABEL
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import NoiseLevel, Step
@@ -45,6 +46,13 @@ class PredictionCombiner(ABC):
 
     needs_condition: ClassVar[bool] = False
     """Whether every example has to come with what the model makes a condition of, such as a class label."""
+
+    needs_signal: ClassVar[bool] = False
+    """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
+
+    def needs(self, score_model: ScoreModel) -> frozenset[str]:
+        """The columns that every example has to have for it."""
+        return score_model.hears or frozenset({LABEL}) if self.needs_condition else frozenset()
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         """Raise UserError if the score model lacks what this combiner needs. Called before the first sample."""

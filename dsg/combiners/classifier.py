@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.data.examples import LABEL
 from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
@@ -44,11 +45,17 @@ class ClassifierGuidance(PredictionCombiner):
     conditional: bool = True
 
     needs_condition: ClassVar[bool] = True
+    needs_signal: ClassVar[bool] = True  # ε moves x̂ by √((1−ā)/ā)
 
     def __post_init__(self) -> None:
         check_scale(self.guidance_scale)
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
+        if score_model.num_classes is None and score_model.is_conditional:
+            raise UserError(
+                f"combiner: ClassifierGuidance guides by class, and {type(score_model).__name__} is told of "
+                f"{', '.join(sorted(score_model.hears))}; take a model of classes, or an unconditional one"
+            )
         if score_model.num_classes is None:
             return
         if not self.conditional:
@@ -61,6 +68,9 @@ class ClassifierGuidance(PredictionCombiner):
 
     def num_classes(self, score_model: ScoreModel) -> int | None:
         return self.classifier.num_classes
+
+    def needs(self, score_model: ScoreModel) -> frozenset[str]:
+        return frozenset({LABEL})
 
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.classifier,)

@@ -62,8 +62,9 @@ class Karras(Spacing):
         for name, end in (("sigma_max", first), ("sigma_min", last)):
             if not 0.0 < end < math.inf:
                 raise UserError(f"spacing: a level with σ = {end} cannot be visited; give Karras a {name} above 0")
-        roots = np.linspace(first ** (1 / self.rho), last ** (1 / self.rho), count)
-        return [schedule.at(-2.0 * self.rho * math.log(root)) for root in roots.tolist()]
+        roots = np.linspace(1.0, (last / first) ** (1 / self.rho), count)  # of σ/σ_max, so that no power overflows
+        sigmas = [first * root**self.rho for root in roots.tolist()]
+        return [schedule.at(NoiseLevel.from_sigma(0.0, sigma).log_snr) for sigma in sigmas]
 
 
 @dataclass(frozen=True)

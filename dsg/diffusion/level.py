@@ -19,7 +19,7 @@ class NoiseLevel:
     """Where on the diffusion a state is.
 
     Args:
-        t: the network's own time: the timestep of a table (may be fractional), σ, or the time of a flow.
+        t: the schedule's time: the timestep of a table (may be fractional), σ, or the time of a flow.
         log_snr: λ, falling with the noise; −∞ is noise alone (ā = 0) and ∞ a clean state (ā = 1).
     """
 

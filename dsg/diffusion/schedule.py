@@ -44,7 +44,7 @@ class Schedule(ABC):
             UserError: if it is outside the schedule.
         """
         low, high = self.noisiest.log_snr, self.cleanest.log_snr
-        slack = ROUNDING * (1.0 + abs(log_snr))
+        slack = ROUNDING * (1.0 + abs(log_snr)) if math.isfinite(log_snr) else 0.0
         if not low - slack <= log_snr <= high + slack:
             raise UserError(
                 f"schedule: the log-SNR {log_snr:.6g} is outside the model's levels, {low:.6g} to {high:.6g} "
@@ -54,13 +54,19 @@ class Schedule(ABC):
         return NoiseLevel(self.time_of(inside), inside)
 
     def is_like(self, other: Schedule) -> bool:
-        """Whether both have the same ends to four digits: a weaker model has to speak of the same levels."""
+        """Whether both have the same ends and, between them, the same times: a weaker model has to speak of the same
+        levels."""
         ends = ((self.noisiest, other.noisiest), (self.cleanest, other.cleanest))
-        return all(
+        if not all(
             math.isclose(getattr(a, share), getattr(b, share), rel_tol=1e-4)
             for a, b in ends
             for share in ("alpha_bar", "noise_variance", "t")
-        )
+        ):
+            return False
+        low, high = max(self.noisiest.log_snr, -20.0), min(self.cleanest.log_snr, 20.0)
+        between = [low + (high - low) * k / 10 for k in range(1, 10)]
+        scale = abs(self.noisiest.t - self.cleanest.t)
+        return all(abs(self.time_of(x) - other.time_of(x)) <= 1e-3 * scale for x in between)
 
 
 class NoiseSchedule(Schedule):
@@ -70,7 +76,7 @@ class NoiseSchedule(Schedule):
     - `scaled_linear`: √β evenly spaced (latent diffusion).
     - `cosine`: ā = cos²((t/T + .008)/1.008·π/2), with β ≤ .999 (Nichol & Dhariwal 2021, eq. 17).
 
-    Between its levels log-SNR is linear in t.
+    Between its levels log-SNR is linear in t; beside ā = 0, where it has no end, √ā is.
 
     Args:
         kind: the curve.
@@ -141,12 +147,22 @@ class NoiseSchedule(Schedule):
             raise UserError(f"schedule: the timestep {t} is outside the model's, 0 to {len(self) - 1}")
         if t == int(t):
             return NoiseLevel(int(t), float(self.log_snr[int(t)]))
+        if t > len(self) - 2 and self.log_snr[-1] == -math.inf:
+            signal = self._last_signal * (len(self) - 1 - t)
+            return NoiseLevel(t, log_snr_of(signal**2))
         return NoiseLevel(t, float(np.interp(t, np.arange(len(self)), self.log_snr)))
 
     def time_of(self, log_snr: float) -> float:
-        if log_snr == self.log_snr[-1]:  # which may be −∞, and np.interp knows no way from there
+        if log_snr == self.log_snr[-1]:
             return len(self) - 1
+        if len(self) > 1 and log_snr < self.log_snr[-2] and self.log_snr[-1] == -math.inf:
+            return len(self) - 1 - NoiseLevel(0.0, log_snr).signal / self._last_signal
         return float(np.interp(log_snr, self.log_snr[::-1], np.arange(len(self))[::-1]))
+
+    @property
+    def _last_signal(self) -> float:
+        """√ā of the level before the noisiest: where that one is noise alone, √ā and not λ is linear in t between."""
+        return math.sqrt(float(self.alpha_bar[-2]))
 
 
 def _betas(kind: Kind, total: int, start: float, end: float) -> np.ndarray:

@@ -56,7 +56,7 @@ class BODDNM(PredictionGuidance):
         sigma2, variance = noise_sigma(process) ** 2, step.noise_variance
         denominator = torch.where(kept, variance * s**2 + step.alpha_bar * sigma2, 1)
         residual = operator.u_adjoint(y - operator.forward(prediction.clean_estimate))
-        noise = operator.v_adjoint(prediction.epsilon)
+        noise = operator.v_adjoint((x_t - step.signal * prediction.clean_estimate) / step.noise)
         # (1−ā)/√ā (f − A⁺A s) of the docstring, in both halves of x_t, so that nothing is divided by √ā
         change = (variance * s * residual + step.signal * step.noise * sigma2 * noise) / denominator
         estimate = prediction.clean_estimate + operator.v(torch.where(kept, change, 0))

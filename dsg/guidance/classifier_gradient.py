@@ -34,7 +34,7 @@ class ClassifierGradient(LossGuidance):
         weight: w ≥ 0; 0 is the sampler alone.
 
     Raises:
-        UserError: for a negative w, or a classifier that does not fit the score model.
+        UserError: for a negative w, a classifier that does not fit the score model, or a kernel without noise.
     """
 
     classifier: NoisyClassifier
@@ -47,6 +47,11 @@ class ClassifierGradient(LossGuidance):
             raise UserError(f"weight: w of classifier guidance must be at least 0 and finite, got {self.weight}")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
+        if not kernel.is_stochastic:
+            raise UserError(
+                f"ClassifierGradient moves the mean by w σ² ∇ log p, and {kernel} has σ = 0; set model.kernel to one "
+                "with noise, or take the combiner ClassifierGuidance"
+            )
         if score_model.num_classes != self.classifier.num_classes:
             raise UserError(
                 f"guidance.classifier: it has {self.classifier.num_classes} classes and the score model "

@@ -53,7 +53,7 @@ class DiffPIR(Guidance):
         prediction = process.predict(x_t, step)
         rho = self.regularisation * noise_sigma(process) ** 2 * step.alpha_bar / step.noise_variance
         estimate = linear_operator(process).proximal(prediction.clean_estimate, process.measurement.y, rho)
-        x_prev = self._renoise(prediction.moved_to(estimate, step), step).sample(process.noise(x_t))
+        x_prev = self._renoise(Prediction.from_clean(estimate, x_t, step), step).sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, self._renoise(prediction, step))
 
     def _renoise(self, prediction: Prediction, step: Step) -> Transition:

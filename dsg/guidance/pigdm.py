@@ -49,6 +49,10 @@ class PiGDM(EstimateGuidance):
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         require_linear("PiGDM", task, score_model)
 
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.update_rule == "score"  # ε moves x̂ by √((1−ā)/ā)
+
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """The task's loss at x̂, and −Jᵀ v by one backward pass of −⟨v, x̂⟩ with v held fixed."""
         operator, variance = linear_operator(process), noise_sigma(process) ** 2

@@ -28,9 +28,9 @@ class REDDiff(Guidance):
 
         ½ L(m, y)² + λ_t ⟨stopgrad(ε_θ(√ā m + √(1−ā) z, t) − z), m⟩,   λ_t = λ √(1−ā)/√ā
 
-    whose second gradient is λ (m − x̂(x_t)). L² = ‖y − A m‖² for a linear task; any task will do. m starts at 0, and x_T
-    is not used; no backward pass through the network. The kernel is not asked. A record's `x_t` is the noised m, its
-    `x_prev` the next m.
+    whose second gradient is λ (m − x̂(x_t)), at every level. L² = ‖y − A m‖² for a linear task; any task will do. m
+    starts at 0, and x_T is not used; no backward pass through the network. The kernel is not asked. A record's `x_t` is
+    the noised m, its `x_prev` the next m.
 
     Args:
         regularisation: λ ≥ 0; the larger, the more the network is believed.
@@ -49,8 +49,6 @@ class REDDiff(Guidance):
         if not 0.0 < self.learning_rate < math.inf:
             raise UserError(f"learning_rate: RED-diff's must be above 0, got {self.learning_rate}")
 
-    needs_signal = True
-
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         raise TypeError("RED-diff has no reverse step of its own; call `sample`")
 
@@ -61,11 +59,10 @@ class REDDiff(Guidance):
             x_t = step.signal * m + step.noise * z
             prediction = process.predict(x_t, step)
             loss, data = data_term(m, process)
-            weight = self.regularisation * step.sigma
-            total = data + weight * (prediction.epsilon - z)
+            total = data + self.regularisation * (m - prediction.clean_estimate)
             first = BETAS[0] * first + (1.0 - BETAS[0]) * total
             second = BETAS[1] * second + (1.0 - BETAS[1]) * total**2
             unbiased = (second / (1.0 - BETAS[1] ** count)).sqrt() + FLOOR
             updated = m - self.learning_rate * first / (1.0 - BETAS[0] ** count) / unbiased
-            yield StepRecord(step, x_t, updated, prediction, Transition(m, 0.0), loss, data, "clean_loss")
+            yield StepRecord(step, x_t, updated, prediction, Transition(m, 0.0), loss, data, "squared_loss")
             m = updated

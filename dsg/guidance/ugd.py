@@ -9,6 +9,7 @@ from dsg.diffusion.prediction import Prediction
 from dsg.guidance.base import EstimateGuidance
 from dsg.guidance.window import check_at_least
 from dsg.process import LossGradient, ReverseProcess
+from dsg.types import State
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,31 @@ class UGD(EstimateGuidance):
         check_at_least(self.backward_step_size, 0, "backward_step_size")
         check_at_least(self.recurrence, 1, "recurrence")
 
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.forward_scale > 0.0  # ε moves x̂ by √((1−ā)/ā)
+
     def is_guided(self, step: Step) -> bool:
-        return self.forward_scale > 0.0 or self.backward_steps > 0
+        return self.forward_scale > 0.0 or (self.backward_steps > 0 and self.backward_step_size > 0.0)
 
     def repeats(self, step: Step) -> int:
         return self.recurrence
 
+    def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+        """∇_{x_t} L; without a forward stage ∇_x̂ L, which needs no backward pass through the network."""
+        if self.forward_scale > 0.0:
+            return process.loss_gradient(x_t, step)
+        prediction = process.predict(x_t, step)
+        return LossGradient(prediction, *process.clean_loss_gradient(prediction.clean_estimate), kind="clean_loss")
+
     def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
         prediction = guide.prediction
-        forward = self.forward_scale * step.noise * guide.gradient
-        moved = prediction.clean_estimate
-        for _ in range(self.backward_steps):
-            moved = moved - self.backward_step_size * process.clean_loss_gradient(moved)[1]
-        backward = moved - prediction.clean_estimate
-        estimate = prediction.shifted(forward, step).clean_estimate + backward
+        estimate = moved = prediction.clean_estimate
+        if self.forward_scale > 0.0:
+            estimate = prediction.shifted(self.forward_scale * step.noise * guide.gradient, step).clean_estimate
+        for k in range(self.backward_steps):
+            known = k == 0 and guide.kind == "clean_loss"
+            gradient = guide.gradient if known else process.clean_loss_gradient(moved)[1]
+            moved = moved - self.backward_step_size * gradient
+        estimate = estimate + (moved - prediction.clean_estimate)
         return prediction.moved_to(process.bounded(estimate), step)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.schedule import Schedule
+from dsg.errors import UserError
 
 
 class Coordinates(ABC):
@@ -57,3 +60,19 @@ class RectifiedFlow(Coordinates):
 
     def time(self, level: NoiseLevel) -> float:
         return self.time_scale * level.noise / (level.signal + level.noise)
+
+
+def coordinates_of(schedule: Schedule) -> Coordinates:
+    """Those in which networks of such a schedule see a state."""
+    if isinstance(schedule, SigmaSchedule):
+        return VarianceExploding()
+    return RectifiedFlow() if isinstance(schedule, FlowSchedule) else VariancePreserving()
+
+
+def check_coordinates(coordinates: Coordinates, schedule: Schedule) -> None:
+    """Raise UserError if a state of the schedule has no place in them: x_0 + σ ε has none at ā = 0."""
+    if isinstance(coordinates, VarianceExploding) and schedule.noisiest.signal == 0.0:
+        raise UserError(
+            f"coordinates: VarianceExploding has no state of noise alone (ā = 0), where {type(schedule).__name__} "
+            "begins; take a SigmaSchedule"
+        )

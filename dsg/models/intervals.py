@@ -10,12 +10,15 @@ from torch import Tensor
 from torch.special import log_ndtr
 
 from dsg.diffusion.condition import Condition, class_labels
-from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.level import CLEAN, NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import PerSample, State
+
+LITTLE_SIGNAL = 1e-4
+"""√ā below which the first order in √ā is nearer than differences of Φ."""
 
 
 class UniformIntervals(ScoreModel):
@@ -67,33 +70,38 @@ class UniformIntervals(ScoreModel):
 
     def score(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
         """∇ log p_t(x), or of p_t(x | class), (B, 1) float64."""
-        if level.signal == 0.0:
-            return -x.double()
-        log_mass, upper, lower = self._masses(x, level.alpha_bar)
+        if level.signal < LITTLE_SIGNAL:
+            return (level.signal * self._denoised_in_noise(x, level, condition) - x.double()) / level.noise_variance
+        log_mass, upper, lower = self._masses(x, level)
         # φ(b)/(Φ(b) − Φ(a)) as one exponential, for both may be smaller than any number
         ratio = [(-0.5 * z.square() - log_mass).exp() / math.sqrt(2 * math.pi) for z in (upper, lower)]
-        share = self._log_joint(x, level.alpha_bar, condition).softmax(1)
-        return (share * (ratio[0] - ratio[1])).sum(1, keepdim=True) / (1.0 - level.alpha_bar) ** 0.5
+        share = self._log_joint(x, level, condition).softmax(1)
+        return (share * (ratio[0] - ratio[1])).sum(1, keepdim=True) / level.noise
 
     def denoise(self, x: State, level: NoiseLevel, condition: Tensor | None = None) -> State:
-        """E[x_0 | x_t] = (x_t + (1−ā) score)/√ā, (B, 1) float64; the mean of all at ā = 0."""
+        """E[x_0 | x_t] = (x_t + (1−ā) score)/√ā, (B, 1) float64."""
         return self._denoised(x, self.score(x, level, condition), level, condition)
 
     def _denoised(self, x: State, score: State, level: NoiseLevel, condition: Tensor | None) -> State:
-        if level.signal > 0.0:
-            return (x.double() + level.noise_variance * score) / level.signal
-        share = self._log_joint(x, 0.0, condition).softmax(1)
-        return share @ self._bounds.to(x.device).mean(1, keepdim=True)
+        if level.signal < LITTLE_SIGNAL:
+            return self._denoised_in_noise(x, level, condition)
+        return (x.double() + level.noise_variance * score) / level.signal
+
+    def _denoised_in_noise(self, x: State, level: NoiseLevel, condition: Tensor | None) -> State:
+        """The same to first order in √ā, where the difference of masses has no digits left: Σ r_i (m_i + √ā V_i x)."""
+        share, bounds = self._log_joint(x, level, condition).softmax(1), self._bounds.to(x.device)
+        variances = bounds.diff(dim=1) ** 2 / 12
+        return share @ bounds.mean(1, keepdim=True) + level.signal * (share @ variances) * x.double()
 
     def log_prob(self, x: State, level: NoiseLevel | None = None, condition: Tensor | None = None) -> PerSample:
         """log p_t(x), or log p_t(x | class); without a level, of clean samples. (B,) float64."""
-        log_joint = self._log_joint(x, _alpha_bar(level), condition).logsumexp(1)
+        log_joint = self._log_joint(x, level or CLEAN, condition).logsumexp(1)
         return log_joint if condition is None else log_joint - self._log_weights.to(x.device)[condition.to(x.device)]
 
     def classifier_log_prob(self, x: State, condition: Tensor, level: NoiseLevel | None = None) -> PerSample:
         """log p_t(class | x), (B,) float64; without a level, of clean samples, and NaN for x outside every interval."""
-        own = self._log_joint(x, _alpha_bar(level), condition).logsumexp(1)
-        return own - self._log_joint(x, _alpha_bar(level), None).logsumexp(1)
+        own = self._log_joint(x, level or CLEAN, condition).logsumexp(1)
+        return own - self._log_joint(x, level or CLEAN, None).logsumexp(1)
 
     def sample(self, n: int, generator: torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
         """n exact clean samples, (n, 1) float64 on the CPU; `condition` is (n,) classes."""
@@ -102,31 +110,29 @@ class UniformIntervals(ScoreModel):
         low, high = self._bounds[drawn if condition is None else condition.cpu()].T
         return (low + (high - low) * uniform[:, 1])[:, None]
 
-    def _masses(self, x: State, alpha_bar: float) -> tuple[Tensor, Tensor, Tensor]:
+    def _masses(self, x: State, level: NoiseLevel) -> tuple[Tensor, Tensor, Tensor]:
         """(log(Φ(b) − Φ(a)), b, a), (B, K) each; mirrored where a > 0, so that the smaller tail is never 1 minus it."""
-        ends = alpha_bar**0.5 * self._bounds.to(x.device)
-        upper, lower = ((x.double() - ends[:, side]) / (1.0 - alpha_bar) ** 0.5 for side in (0, 1))
+        ends = level.signal * self._bounds.to(x.device)
+        upper, lower = ((x.double() - ends[:, side]) / level.noise for side in (0, 1))
         larger, smaller = (
             log_ndtr(torch.where(lower > 0, -lower, upper)),
             log_ndtr(torch.where(lower > 0, -upper, lower)),
         )
         return larger + torch.log(-torch.expm1(smaller - larger)), upper, lower
 
-    def _log_joint(self, x: State, alpha_bar: float, condition: Tensor | None) -> Tensor:
-        """log w_i p_t(x | i), (B, K); −∞ at other classes than each sample's. At ā = 1 the densities have no noise."""
+    def _log_joint(self, x: State, level: NoiseLevel, condition: Tensor | None) -> Tensor:
+        """log w_i p_t(x | i), (B, K); −∞ at other classes than each sample's."""
         low, high = self._bounds.to(x.device).T
-        if alpha_bar == 1.0:
-            log_mass = torch.where((x >= low) & (x <= high), 0.0, -math.inf).double()
-        else:
-            log_mass = self._masses(x, alpha_bar)[0]
-        joint = self._log_weights.to(x.device) + log_mass - (alpha_bar**0.5 * (high - low)).log()
-        if alpha_bar == 0.0:  # every p_0(x | i) is N(0, 1)
-            joint = self._log_weights.to(x.device) - 0.5 * (x.double().square() + math.log(2 * math.pi))
+        joint = self._log_weights.to(x.device) + self._log_densities(x, level, low, high)
         if condition is None:
             return joint
         other = torch.arange(len(low), device=x.device) != condition.to(x.device)[:, None]
         return joint.masked_fill(other, -math.inf)
 
-
-def _alpha_bar(level: NoiseLevel | None) -> float:
-    return 1.0 if level is None else level.alpha_bar
+    def _log_densities(self, x: State, level: NoiseLevel, low: Tensor, high: Tensor) -> Tensor:
+        if level.signal < LITTLE_SIGNAL:  # N(√ā m_i, 1) to first order in √ā
+            middle = (low + high) / 2
+            return level.signal * middle * x.double() - 0.5 * (x.double().square() + math.log(2 * math.pi))
+        if level.noise == 0.0:
+            return torch.where((x >= low) & (x <= high), -(high - low).log(), -math.inf)
+        return self._masses(x, level)[0] - (level.signal * (high - low)).log()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 from dsg.diffusion.condition import Condition
@@ -11,7 +13,7 @@ from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import load_exactly
-from dsg.models.coordinates import Coordinates, VariancePreserving
+from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_of
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
@@ -30,11 +32,10 @@ class NetworkModel(ScoreModel):
         predicts: what the network was trained for: the noise `epsilon`, the velocity `v` of the variance-preserving
             path, the clean `sample`, or the velocity ε − x_0 of a `flow`.
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
-        coordinates: in which it sees the state; null is variance-preserving, x is then x_t and t the timestep. For EDM
-            set `predicts: sample`, a SigmaSchedule and VarianceExploding; for a rectified flow `predicts: flow`, a
-            FlowSchedule and RectifiedFlow.
-        clean_range: smallest and largest value of clean states, to which x̂ may be clamped; null for states that have
-            no range, as points of the plane and latents.
+        coordinates: in which it sees the state; null is those of the schedule: x_t and the timestep of a table,
+            x_0 + σ ε and σ of a SigmaSchedule (EDM: `predicts: sample`), the straight path of a FlowSchedule.
+        clean_range: smallest and largest value of clean states, to which x̂ may be clamped; `pixels` is −1 and 1 for
+            states (1,H,W) and (3,H,W) and none for others, null is none, as latents need.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         learns_variance: the network answers twice the state's channels; the second half is the range of its variance.
@@ -53,7 +54,7 @@ class NetworkModel(ScoreModel):
         predicts: PredictionType = "epsilon",
         schedule: Schedule | None = None,
         coordinates: Coordinates | None = None,
-        clean_range: tuple[float, float] | None = (-1.0, 1.0),
+        clean_range: tuple[float, float] | Literal["pixels"] | None = "pixels",
         num_classes: int | None = None,
         null_class: int | None = None,
         learns_variance: bool = False,
@@ -63,8 +64,10 @@ class NetworkModel(ScoreModel):
         super().__init__()
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
         check_prediction_type(predicts, self.schedule)
+        if clean_range == "pixels":
+            clean_range = (-1.0, 1.0) if len(shape) == 3 and shape[0] in (1, 3) else None
         if clean_range is not None and not clean_range[0] < clean_range[1]:
-            raise UserError(f"NetworkModel: clean_range must be low < high, or null, got {clean_range}")
+            raise UserError(f"NetworkModel: clean_range must be low < high, pixels or null, got {clean_range}")
         if null_class is not None and num_classes is None:
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
@@ -72,7 +75,8 @@ class NetworkModel(ScoreModel):
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
-        self.coordinates = coordinates or VariancePreserving()
+        self.coordinates = coordinates or coordinates_of(self.schedule)
+        check_coordinates(self.coordinates, self.schedule)
         self.clean_range = clean_range
         self.num_classes = num_classes
         self.null_class = null_class

@@ -53,7 +53,7 @@ class ScoreError(ScoreModel):
             raise UserError(f"ScoreError: size must be at least 0 and frequency positive, got {size} and {frequency}")
         if on not in ("both", "conditional"):
             raise UserError(f"ScoreError: on must be both or conditional, got {on!r}")
-        if on == "conditional" and score_model.num_classes is None:
+        if on == "conditional" and not score_model.is_conditional:
             raise UserError("ScoreError: on: conditional needs a score model with classes; set on: both")
         self.score_model, self.size, self.on = score_model, size, on
         self.schedule, self.shape = score_model.schedule, score_model.shape

@@ -26,25 +26,29 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
 
 
 def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
-    """Whether the data has what the model makes a condition of, where somebody needs one."""
-    model = sampler.score_model
-    missing = sorted((model.hears or frozenset({LABEL})) - columns)
-    if not missing:
-        return
-    who = next((part for part in (sampler.combiner, sampler.guidance) if part.needs_condition), None)
-    if who is None and model.knows_marginal:
-        return
-    if missing != [LABEL]:
-        raise UserError(
-            f"data: {type(who or model).__name__} needs {', '.join(missing)} of every example, of which "
-            f"{type(model).__name__} makes its condition; add it to the folder's metadata, or take other data"
-        )
-    if who is not None:
-        raise UserError(f"data.labels: {type(who).__name__} guides by class, and the data has none; set data.labels")
-    classes = sampler.combiner.num_classes(model)
-    raise UserError(
-        f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
-    )
+    """Whether the data has what a condition is made of, where somebody needs one."""
+    model, combiner, guidance = sampler.score_model, sampler.combiner, sampler.guidance
+    needs = {
+        combiner: combiner.needs(model),
+        guidance: model.hears or frozenset({LABEL}) if guidance.needs_condition else frozenset(),
+        model: frozenset() if model.knows_marginal else model.hears,
+    }
+    for who, names in needs.items():
+        missing = sorted(names - columns)
+        if missing == [LABEL] and who is model:
+            classes = combiner.num_classes(model)
+            raise UserError(
+                f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
+            )
+        if missing == [LABEL]:
+            raise UserError(
+                f"data.labels: {type(who).__name__} guides by class, and the data has none; set data.labels"
+            )
+        if missing:
+            raise UserError(
+                f"data: {type(who).__name__} needs {', '.join(missing)} of every example, of which "
+                f"{type(model).__name__} makes its condition; add it to the folder's metadata, or take other data"
+            )
 
 
 def _check_labels(sampler: Sampler, largest: int | None) -> None:

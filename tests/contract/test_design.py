@@ -25,9 +25,10 @@ REFUSED = {
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
     **{
         ("model", "toy from noise alone", "method", name): "ā = 0"
-        for name in ("tfg", "red-diff", "daps", "daps, metropolis-hastings")
+        for name in ("tfg", "ugd", "pigdm as a score", "daps", "daps, metropolis-hastings")
     },
     **{("model", "toy from noise alone", "kernel", kernel): "ā = 0" for kernel in ("euler-maruyama", "euler", "heun")},
+    ("model", "toy from noise alone", "combiner", "classifier guidance"): "ā = 0",
     **{
         ("model", name, "kernel", "ddpm, learned variance"): "no variance"
         for name in ("toy", "toy from noise alone", "toy with decoder")

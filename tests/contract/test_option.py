@@ -157,7 +157,7 @@ def test_a_kernel_is_made_with_its_defaults_and_has_levels_that_suit_it(outside)
 
 
 def test_a_kernel_s_file_may_say_its_levels(outside):
-    heun, karras = "{class_path: dsg.diffusion.kernels.Heun}", "{class_path: dsg.diffusion.spacing.Karras}"
+    heun, karras = "{class_path: dsg.diffusion.kernels.Heun}", "{class_path: dsg.diffusion.Karras}"
     Path("heun.yaml").write_text(f"model: {{kernel: {heun}, spacing: {karras}}}")
     solver = foreign_kernel("heun.yaml", outside)["Heun"]
     assert (solver.kernel, solver.spacing) == (Heun(), Karras())

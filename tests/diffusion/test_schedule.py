@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsg.diffusion import LogSNR
 from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.schedule import NoiseSchedule
@@ -101,3 +102,32 @@ def test_noise_alone_and_a_clean_state_are_levels():
     assert (noise.signal, noise.noise, clean.signal, clean.noise) == (0.0, 1.0, 1.0, 0.0)
     step = Step(1.0, -math.inf, NoiseLevel(0.5, 0.0), index=1, total=2)
     assert (step.beta, step.posterior_variance) == (1.0, 0.5)
+
+
+@given(st.floats(998, 998.999))
+def test_between_noise_alone_and_the_level_before_it_a_table_knows_its_time(t):
+    table = NoiseSchedule(zero_terminal_snr=True)
+    level = table.level(t)
+    assert -math.inf < level.log_snr <= table.log_snr[-2]
+    assert table.time_of(level.log_snr) == pytest.approx(t, abs=1e-6)
+
+
+def test_levels_of_its_own_below_the_last_finite_one_have_times_that_differ():
+    times = [step.t for step in LogSNR(noisiest=-30.0).steps(NoiseSchedule(zero_terminal_snr=True), 30)]
+    assert (np.diff(times) < 0).all()
+
+
+@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule()])
+@pytest.mark.parametrize("log_snr", [-math.inf, math.inf])
+def test_noise_alone_and_a_clean_state_are_outside_a_schedule_that_ends_before_them(schedule, log_snr):
+    with pytest.raises(UserError, match="outside the model's levels"):
+        schedule.at(log_snr)
+
+
+def test_schedules_of_the_same_ends_are_not_alike_if_they_differ_between():
+    linear = NoiseSchedule()
+    straight = np.linspace(linear.log_snr[0], linear.log_snr[-1], 1000)
+    other = NoiseSchedule.from_alpha_bar(1 / (1 + np.exp(-straight)))
+    assert linear.is_like(NoiseSchedule())
+    assert not linear.is_like(other)
+    assert not linear.is_like(NoiseSchedule("cosine"))

@@ -100,3 +100,9 @@ def test_levels_that_a_schedule_does_not_have_are_refused_in_one_line(spacing, s
 def test_a_spacing_outside_its_range_is_refused(make):
     with pytest.raises(UserError, match="above 0"):
         make()
+
+
+def test_an_extreme_rho_overflows_nowhere():
+    with pytest.raises(UserError, match=r"no less noisy|outside the model's levels"):
+        Karras(1e-3).steps(SigmaSchedule(), 10)
+    assert len(Karras(1e3).steps(SigmaSchedule(), 10)) == 10

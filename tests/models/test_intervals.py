@@ -1,5 +1,7 @@
 """The intervals' closed forms agree with quadrature and autograd, in the tails too."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -104,3 +106,20 @@ def test_the_prediction_is_the_scaled_score_in_float32_and_differentiable():
 def test_what_is_no_interval_is_refused(arguments, word):
     with pytest.raises(UserError, match=word):
         UniformIntervals(**arguments)
+
+
+@pytest.mark.parametrize("log_snr", [-math.inf, -70.0, -50.0, -36.0, -25.0, -19.0, -15.0])
+def test_deep_in_the_noise_the_estimate_is_the_mean_and_a_first_order(log_snr):
+    """Of U[−2, −1] and U[1, 2]: E x_0 = 0, Var x_0 = 1/12 + 9/4."""
+    level, x = NoiseLevel(1.0, log_snr), torch.tensor([[0.7], [-1.3]], dtype=torch.float64)
+    expected = level.signal * (1 / 12 + 9 / 4) * x
+    found = UniformIntervals()(x, level)
+    torch.testing.assert_close(found.clean_estimate.double(), expected, atol=1e-6, rtol=1e-3)
+    together = level.signal * found.clean_estimate + level.noise * found.epsilon
+    torch.testing.assert_close(together, x.float(), atol=1e-6, rtol=0)
+
+
+def test_at_the_clean_end_both_halves_stay_finite():
+    found = UniformIntervals()(torch.tensor([[1.5], [-1.2]]), NoiseLevel(0.0, 40.0))
+    torch.testing.assert_close(found.clean_estimate, torch.tensor([[1.5], [-1.2]]))
+    assert found.epsilon.isfinite().all()

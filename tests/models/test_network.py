@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from dsg.diffusion import FlowSchedule, NoiseSchedule, SigmaSchedule
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
+from dsg.models.coordinates import RectifiedFlow, VarianceExploding, VariancePreserving
 from dsg.models.network import NetworkModel
 from dsg.models.prediction_types import both_halves, training_target
 
@@ -118,3 +120,32 @@ def test_a_checkpoint_is_loaded_strictly(tmp_path):
     assert torch.equal(model.network.linear.weight, source.linear.weight)
     with pytest.raises(UserError, match="does not fit"):
         NetworkModel(Echo(3), (3,), checkpoint=str(tmp_path / "echo.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "kind"),
+    [(NoiseSchedule(), VariancePreserving), (SigmaSchedule(), VarianceExploding), (FlowSchedule(), RectifiedFlow)],
+)
+def test_without_coordinates_a_network_has_those_of_its_schedule(schedule, kind):
+    predicts = "flow" if kind is RectifiedFlow else "sample"
+    assert isinstance(NetworkModel(Echo(), (2,), predicts, schedule).coordinates, kind)
+
+
+@pytest.mark.parametrize("schedule", [FlowSchedule(), NoiseSchedule(zero_terminal_snr=True)])
+def test_coordinates_without_a_place_for_noise_alone_are_refused(schedule):
+    with pytest.raises(UserError, match="no state of noise alone"):
+        NetworkModel(Echo(), (2,), "sample", schedule, VarianceExploding())
+
+
+def test_a_network_that_predicts_the_noise_cannot_begin_at_noise_alone():
+    with pytest.raises(UserError, match="epsilon says nothing of x_0"):
+        NetworkModel(Echo(), (2,), "epsilon", NoiseSchedule(zero_terminal_snr=True))
+
+
+def test_pictures_have_a_range_and_other_states_none():
+    assert NetworkModel(Echo(), (3, 8, 8)).clean_range == (-1.0, 1.0)
+    assert NetworkModel(Echo(), (2,)).clean_range is None
+    assert NetworkModel(Echo(), (4, 8, 8)).clean_range is None
+    assert NetworkModel(Echo(), (3, 8, 8), clean_range=None).clean_range is None
+    with pytest.raises(UserError, match="low < high"):
+        NetworkModel(Echo(), (2,), clean_range=(1.0, -1.0))

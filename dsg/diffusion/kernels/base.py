@@ -43,6 +43,15 @@ class Transition:
         return self.mean.new_full((len(self.mean),), math.sqrt(n) * self.std)
 
 
+def refuse_noise_alone(who: str, steps: Sequence[Step]) -> None:
+    """Raise UserError if a trajectory starts at ā = 0, for whoever divides by √ā."""
+    if steps[0].signal == 0.0:
+        raise UserError(
+            f"{who} divides by √ā and cannot start from noise alone (ā = 0), as the model's schedule does; set "
+            "model.spacing to LogSNR or Karras with a noisiest level of its own"
+        )
+
+
 class ReverseKernel(ABC):
     """Turns a prediction into the transition of one step. Knows nothing of losses.
 
@@ -89,8 +98,5 @@ class ReverseKernel(ABC):
                 f"kernel: {name} reads a learned variance (learned_range), and the model learns none (ADM: learn_sigma "
                 "true); set variance to fixed_small or fixed_large"
             )
-        if self.needs_signal and steps[0].signal == 0.0:
-            raise UserError(
-                f"kernel: {name} cannot start from noise alone (ā = 0), as the model's schedule does; set "
-                "model.spacing to LogSNR or Karras with a noisiest level of its own, or model.kernel to DDIM"
-            )
+        if self.needs_signal:
+            refuse_noise_alone(f"kernel: {name}", steps)
