@@ -12,8 +12,11 @@ from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
+from dsg.errors import UserError
 from dsg.guidance import DPS, DSG, LGDMC, MPGD, TFG, UGD, FreeDoM, Guidance, Unguided
+from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
 from dsg.sampling import Sampler
 from dsg.types import State
@@ -163,3 +166,11 @@ def test_every_number_of_a_method_that_is_below_its_range_is_refused_by_name(met
     for name in numbers:
         with pytest.raises(UserError, match=name):
             method(**{name: -1})
+
+
+def test_tfg_s_variance_guidance_refuses_levels_that_start_from_noise_alone():
+    model = GaussianMixture.standard_normal((3, 16, 16), NoiseSchedule(zero_terminal_snr=True))
+    with pytest.raises(UserError, match=r"TFG divides by √ā .* set model.spacing"):
+        Sampler(model, TASK, TFG(rho=1.0), DDIM(), 12)
+    Sampler(model, TASK, TFG(rho=0.0, mu=1.0), DDIM(), 12)
+    Sampler(model, TASK, DSG(TFG(rho=1.0)), DDIM(), 12)  # which follows its gradient, and takes another step

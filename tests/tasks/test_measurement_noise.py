@@ -66,3 +66,11 @@ def test_an_impossible_noise_sigma_is_refused(noise_sigma):
 def test_an_impossible_photon_count_is_refused(peak):
     with pytest.raises(UserError, match=r"peak: .* above 0"):
         PoissonNoise(peak)
+
+
+def test_poisson_noise_of_a_broken_image_is_nan_and_that_of_its_neighbour_is_its_own():
+    clean = torch.zeros(2, 3, 4, 4)
+    clean[0, 0, 0, 0] = torch.nan
+    noisy = PoissonNoise()(clean, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+    assert noisy.isnan().nonzero().tolist() == [[0, 0, 0, 0]]
+    assert torch.equal(noisy[1:], PoissonNoise()(clean[1:], NoiseStreams([SampleKey(0, "b")])))
