@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import nn
 
+from dsg.data.media import medium_of
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
@@ -65,7 +66,7 @@ class NetworkModel(ScoreModel):
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
         check_prediction_type(predicts, self.schedule)
         if clean_range == "pixels":
-            clean_range = (-1.0, 1.0) if len(shape) == 3 and shape[0] in (1, 3) else None
+            clean_range = (-1.0, 1.0) if medium_of(tuple(shape)).is_picture else None
         if clean_range is not None and not clean_range[0] < clean_range[1]:
             raise UserError(f"NetworkModel: clean_range must be low < high, pixels or null, got {clean_range}")
         if null_class is not None and num_classes is None:
