@@ -28,12 +28,12 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
 def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
     """Whether the data has what a condition is made of, where somebody needs one."""
     model, combiner, guidance = sampler.score_model, sampler.combiner, sampler.guidance
-    needs = {
-        combiner: combiner.needs(model),
-        guidance: model.hears or frozenset({LABEL}) if guidance.needs_condition else frozenset(),
-        model: frozenset() if model.knows_marginal else model.hears,
-    }
-    for who, names in needs.items():
+    needs = (
+        (combiner, combiner.needs(model)),
+        (guidance, model.hears or frozenset({LABEL}) if guidance.needs_condition else frozenset()),
+        (model, frozenset() if model.knows_marginal else model.hears),
+    )
+    for who, names in needs:
         missing = sorted(names - columns)
         if missing == [LABEL] and who is model:
             classes = combiner.num_classes(model)
