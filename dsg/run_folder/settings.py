@@ -51,10 +51,9 @@ class SettingsFile:
             raise UserError(f"run_dir: {self.folder} is not empty and no run folder; choose another run_dir")
         return None
 
-    def write(self, settings: dict[str, Any], head: str = "") -> None:
-        """Replace it by `settings`, plain YAML types, under the comment lines of `head`."""
-        text = head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        write_atomically(self.path, text.encode())
+    def write(self, settings: dict[str, Any]) -> None:
+        """Replace it by `settings`, plain YAML types."""
+        write_atomically(self.path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).encode())
 
 
 def measures_with_noise(settings: Any) -> bool:

@@ -31,7 +31,7 @@ def make_run(settings: Path, image_folder: Path, tmp_path: Path) -> Callable[...
         content = yaml.safe_load(settings.read_text())
         content["model"] |= {"seed": 0, "combiner": None}
         content["model"]["guidance"]["init_args"]["guidance_rate"] = level / 100
-        folder.open(content, HEAD)
+        folder.open(content)
         rows = []
         for i, image_id in enumerate(ids):
             truth = np.asarray(Image.open(image_folder / f"{image_id}.png")).astype(float)
