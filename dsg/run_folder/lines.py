@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.run_folder.atomic import cannot_write
 
 
-def append_lines(file: Path, objects: Sequence[dict[str, Any]]) -> None:
+def append_lines(file: Path, objects: Sequence[Mapping[str, Any]]) -> None:
     """Append a line an object, in one write, and wait until it is on the disk.
 
     Raises:
         UserError: if the file cannot be written or the disk is full.
     """
-    text = "".join(json.dumps(found) + "\n" for found in objects)
+    text = "".join(json.dumps(dict(found)) + "\n" for found in objects)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # after a newline of its own if a killed run left half a line

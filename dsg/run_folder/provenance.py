@@ -13,7 +13,7 @@ from dsg.run_folder.lines import append_lines, read_lines
 
 PROVENANCE = "provenance.jsonl"
 
-Start = dict[str, Any]
+Start = Mapping[str, Any]
 """One start's number, `start`, and what is known of it: `time`, `code`, `versions`, `device`, `weights`, ..."""
 
 # what differs from start to start and no result depends on; another commit of the same sources is the same code
