@@ -73,6 +73,6 @@ def _weights(module: LightningModule) -> dict[str, str]:
     """File: hash, of every score model, a combiner's too."""
     found: dict[str, str] = {}
     for part in module.modules():
-        if isinstance(part, ScoreModel):
-            found |= getattr(part, "weights", {})
+        if isinstance(part, ScoreModel) and isinstance(known := getattr(part, "weights", None), dict):
+            found |= known  # in a model of one's own the name may be something else
     return found

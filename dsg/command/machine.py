@@ -35,7 +35,7 @@ def machine(device: torch.device, count: int = 1) -> dict[str, str | int | bool 
     if device.type == "cuda":
         found["name"] = torch.cuda.get_device_name(device)
         found |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-        found["tf32_convolutions"] = torch.backends.cudnn.allow_tf32
+        found |= {"cudnn_tf32": torch.backends.cudnn.allow_tf32, "cudnn_benchmark": torch.backends.cudnn.benchmark}
     return found | {
         "count": count,
         "cpu": cpu(),

@@ -30,7 +30,7 @@ INSTEAD = {
     "trainer.limit_predict_batches": "a batch is no measure of what is evaluated; set data.limit, the number of images",
     "trainer.default_root_dir": "set run_dir",
     "trainer.fast_dev_run": "set data.limit 1 and model.steps 2 for a quick try",
-    "trainer.enable_progress_bar": "set progress.interval",
+    "trainer.enable_progress_bar": "set progress.interval, the seconds between two lines where there is no terminal",
 }
 
 # what jsonargparse says around the message that a person wants to read, outermost first

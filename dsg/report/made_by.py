@@ -15,7 +15,7 @@ HEADER = ["run", "start", "time", "samples", "code", "versions", "device", "weig
 
 
 def made_by(runs: Sequence[EvaluatedRun]) -> Table:
-    """A row a start; of a run of before starts were recorded, what the head of its config.yaml says."""
+    """A row a start; of samples of before starts were recorded, what the head of config.yaml says."""
     rows = []
     for i, run in enumerate(runs):
         ends = [number(run.timing.get("peak_memory_mib"), ".0f"), Cell(str(run.folder.path))]
@@ -26,9 +26,9 @@ def made_by(runs: Sequence[EvaluatedRun]) -> Table:
             rows.append(
                 [Cell(run.name, run=i), number(start["start"]), time, made, code, versions, device, weights, *ends]
             )
-        if not run.results.starts:
+        if run.results.unrecorded or not run.results.starts:
             code, versions, device = map(Cell, _head_in_words(run.head))
-            made = number(len(run.rows))
+            made = number(run.results.unrecorded)
             rows.append(
                 [Cell(run.name, run=i), Cell(NONE), Cell(NONE), made, code, versions, device, Cell(NONE), *ends]
             )

@@ -81,4 +81,15 @@ def test_the_record_of_a_machine_names_no_folder():
     for folder in (f"{Path.home()}/", str(ROOT), "/home", "/tmp"):
         assert folder not in told
     assert machine(torch.device("cpu"), 2)["count"] == 2
+
+
+def test_of_a_gpu_the_record_has_its_name_its_libraries_and_how_it_is_told_to_compute(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"abacus {device.index}")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 90100)
+    found = machine(torch.device("cuda", 1), 8)
+    assert (found["name"], found["count"], found["cudnn"]) == ("abacus 1", 8, 90100)
+    assert {"cuda", "cudnn_tf32", "cudnn_benchmark", "float32_matmul", "deterministic", "cpu"} <= found.keys()
+
+
+def test_the_libraries_are_those_that_noise_samples_and_metrics_come_from():
     assert {"python", "torch", "numpy", "clean-fid", "scipy", "pillow"} <= versions().keys()

@@ -209,7 +209,7 @@ def test_of_a_run_of_before_starts_were_recorded_the_head_of_its_settings_says_w
     _, markdown = pages(run)
     found = line(markdown, "Made by", "run")
     assert (found["start"], found["code"], found["device"]) == ("–", "git abc1234", "abacus")
-    assert found["versions"] == "python 3.11.0, torch 2.6.0"
+    assert (found["versions"], found["samples"]) == ("python 3.11.0, torch 2.6.0", "6")
     assert "not recorded" not in markdown
 
 
@@ -238,6 +238,7 @@ def test_every_start_is_listed_with_what_it_made_and_what_changed_is_said(make_r
     assert "first: its starts were not made alike: versions.torch 2.6.0, 2.7.0." in markdown
     assert "its starts were not made alike" in html
     assert "first: what made 3 of its samples is not recorded." in markdown
+    assert "| first | – | – | 3 | – | – | – | – |" in markdown
 
 
 def test_runs_that_were_not_made_alike_are_told_apart(make_run):
@@ -370,6 +371,7 @@ def break_journal(run: Path) -> None:
         (damage("a: [\n"), "config.yaml is damaged"),
         (damage("just words"), "holds no settings"),
         (break_journal, "holds a line that is no row"),
+        (lambda run: (run / "rows" / "left_out.json").write_text("["), "left_out.json is damaged; continue the run"),
     ],
 )
 def test_what_is_no_run_folder_is_one_line_and_exit_code_2(make_run, capsys, break_it, words):

@@ -81,6 +81,15 @@ def test_a_folder_that_this_process_has_open_is_refused_by_whichever_path(tmp_pa
     RunFolder(path).open({"steps": 5})
 
 
+def test_a_run_in_a_folder_that_this_process_has_open_ends_in_one_line(evaluate, tmp_path, capsys):
+    first = RunFolder(tmp_path / "run")
+    first.open({"steps": 5})
+    assert evaluate() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: run_dir: {tmp_path}/run is in use by another run of this process; wait")
+    first.close()
+
+
 def test_an_opening_that_nobody_holds_any_more_is_over(tmp_path):
     RunFolder(tmp_path / "run").open({"steps": 5})
     RunFolder(tmp_path / "run").open({"steps": 5})

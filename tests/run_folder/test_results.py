@@ -112,6 +112,15 @@ def test_settings_that_results_do_not_depend_on_may_change(folder):
     folder.open({**SETTINGS, "trainer": {"devices": 8}}, ignored=["trainer"])
 
 
+def test_comments_above_the_settings_stay(folder):
+    folder.open(SETTINGS)
+    file = folder.path / "config.yaml"
+    file.write_text("# mine\n# made on abacus\n" + file.read_text())
+    folder.open({**SETTINGS, "seed": 3})
+    assert file.read_text().startswith("# mine\n# made on abacus\ndata:")
+    assert folder.settings() == {**SETTINGS, "seed": 3}
+
+
 def test_a_run_without_one_row_may_be_begun_anew_with_other_settings(folder):
     folder.open(SETTINGS)
     folder.open({**SETTINGS, "seed": 3})
