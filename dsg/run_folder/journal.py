@@ -32,7 +32,14 @@ class Journal:
         self._list = folder / "left_out.json"
 
     def append(self, rows: Sequence[Row], rank: int = 0) -> None:
-        """Append a rank's rows, and wait until they are on the disk."""
+        """Append a rank's rows, and wait until they are on the disk.
+
+        Raises:
+            TypeError: for what `rows` would not take for a row.
+            UserError: if the file cannot be written or the disk is full.
+        """
+        if wrong := [row for row in rows if not _is_row(row)]:
+            raise TypeError(f"a row has id, sample, status and plain values, got {wrong[0]}")
         append_lines(self.folder / f"rank{rank}.jsonl", rows)
 
     def rows(self) -> list[Row]:

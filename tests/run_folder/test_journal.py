@@ -66,6 +66,14 @@ def test_a_damaged_list_of_what_is_left_out_is_made_again(tmp_path, damage):
     assert folder.done() == {("a", 0)}
 
 
+@pytest.mark.parametrize("wrong", [{"psnr": [1.0]}, {"psnr": {}}, {"sample": "0"}, {"id": 7}, {"status": None}])
+def test_what_would_not_be_read_again_is_not_written(tmp_path, wrong):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(TypeError, match="a row has id, sample, status and plain values, got"):
+        folder.append([FINISHED[0] | wrong])
+    assert folder.rows() == []
+
+
 def test_a_run_resumes_behind_rubbish_with_the_results_of_one_that_was_not_disturbed(evaluate, tmp_path):
     few = ("--quality.lpips", "[]")
     assert evaluate(*few, "--data.limit", 2) == 0
