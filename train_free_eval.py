@@ -7,6 +7,7 @@ For a page about runs: python train_free_eval.py report RUN_DIR...
 from __future__ import annotations
 
 import sys
+from argparse import SUPPRESS
 from contextlib import closing, nullcontext
 from typing import Any
 
@@ -21,7 +22,7 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     import callbacks
     from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
-    from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT
+    from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
     from dsg.command.run_settings import run_settings
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
@@ -45,6 +46,13 @@ class EvaluationCLI(LightningCLI):
     def subcommands() -> dict[str, set[str]]:
         return {"predict": {"model", "dataloaders", "datamodule", "return_predictions", "ckpt_path", "weights_only"}}
 
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        super().parse_arguments(parser, args)
+        refuse_global_seed(self.config.predict.seed_everything)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for option, how in OWN_OPTIONS.items():
             parser.add_argument(option, **how)
@@ -61,6 +69,8 @@ class EvaluationCLI(LightningCLI):
             kwargs["logger"] = callbacks.RunFolderLogger(run_dir, name="", version="")
         try:
             return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
+        except UserError:
+            raise
         except Exception as error:  # Lightning has no one kind for what this machine does not offer
             raise UserError(f"trainer: {flat(error)}; accelerator auto and devices auto take what there is") from error
 
@@ -71,10 +81,12 @@ class EvaluationCLI(LightningCLI):
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.parser, self.config))
                 data.done = folder.ask_for(keys, model.files_of(datamodule))
+                data.start = folder.provenance.next(folder.rows())
             if not keys <= data.done or callbacks.others_are_there(self.trainer):
                 self._get(self.config_init, "watch").begin(self.trainer)
                 self.trainer.predict(model, datamodule=data, return_predictions=False)
-            if first and not folder.is_finished():
+            if first and not folder.is_finished():  # what made the rows was killed, and nothing is left to sample
+                callbacks.record(folder, data.start, self.trainer, model)
                 self._get(self.config_init, "writer").finish(self.trainer)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:

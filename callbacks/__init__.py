@@ -9,6 +9,7 @@ from callbacks.posterior import Posterior
 from callbacks.processes.store import others_are_there
 from callbacks.processes.watch import Watch
 from callbacks.progress import SamplingProgress
+from callbacks.provenance import Provenance, record
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
 from callbacks.tensorboard.logger import RunFolderLogger
@@ -24,6 +25,7 @@ __all__ = [
     "Diversity",
     "Manifold",
     "Posterior",
+    "Provenance",
     "Quality",
     "ReciprocalPath",
     "RunFolderLogger",
@@ -32,12 +34,14 @@ __all__ = [
     "Timing",
     "Watch",
     "others_are_there",
+    "record",
 ]
 
 # always present, each one's options at the top level, as --quality.lpips or --diagnostics.images; those that a
 # configuration lists under `callbacks` come between: the last ones read and write what the others add to a batch's rows
 FIRST = {
     "watch": Watch,
+    "provenance": Provenance,
     "progress": SamplingProgress,
     "timing": Timing,
     "quality": Quality,

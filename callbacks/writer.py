@@ -81,7 +81,8 @@ class RunFolderWriter(EvaluationCallback):
         for failure in outputs.failures:
             print(f"failed: {failure.image_id}: {failure.reason}", file=sys.stderr)
         failed = [{"id": f.image_id, "sample": f.sample, "status": f"failed: {f.reason}"} for f in outputs.failures]
-        rows = [*outputs.rows, *failed]
+        start = trainer.datamodule.start  # type: ignore[attr-defined]
+        rows = [{**row, "start": start} for row in (*outputs.rows, *failed)]
         self._background.submit(partial(_write, folder, files, rows, trainer.global_rank))
         if self._board is not None:
             self._board.add(rows)
@@ -112,7 +113,8 @@ class RunFolderWriter(EvaluationCallback):
         An interrupted run has to end soon: it leaves out what is of all samples together, and says so.
         """
         folder = RunFolder(trainer.default_root_dir)
-        metrics = summarise(folder.rows())
+        rows = folder.rows()
+        metrics = summarise(rows)
         watching = [c for c in trainer.callbacks if isinstance(c, EvaluationCallback)]  # type: ignore[attr-defined]
         for callback in watching:
             metrics |= callback.summary()
@@ -121,6 +123,7 @@ class RunFolderWriter(EvaluationCallback):
         else:
             for callback in watching:
                 callback.complete(trainer, metrics)
+        metrics["provenance"] = folder.provenance.summary(rows)
         folder.finish(metrics)
         return metrics
 

@@ -57,14 +57,14 @@ def children(pid: int) -> list[int]:
 
 
 def results(run: Path) -> tuple[list[dict[str, str]], dict[str, bytes], dict]:
-    """Rows, pictures and metrics, without what no clock repeats."""
+    """Rows, pictures and metrics, without what no clock and no other number of starts repeats."""
     with (run / "per_image.csv").open(newline="") as handle:
         rows = [{name: value for name, value in row.items() if _repeats(name)} for row in csv.DictReader(handle)]
     found = json.loads((run / "metrics.json").read_text())
-    del found["timing"]
+    del found["timing"], found["provenance"]
     found["metrics"] = {name: value for name, value in found["metrics"].items() if _repeats(name)}
     return rows, {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*.png")}, found
 
 
 def _repeats(name: str) -> bool:
-    return "seconds" not in name and name != "warm_up"
+    return "seconds" not in name and name not in ("warm_up", "start")

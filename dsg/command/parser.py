@@ -22,7 +22,16 @@ HIDDEN = (
     "num_sanity_val_steps", "log_every_n_steps", "enable_progress_bar", "enable_checkpointing", "enable_model_summary",
     "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "barebones", "sync_batchnorm",
     "reload_dataloaders_every_n_epochs", "default_root_dir", "enable_autolog_hparams", "model_registry",
+    "limit_predict_batches",
 )  # fmt: skip
+
+# what Lightning's users reach for, and what does it here
+INSTEAD = {
+    "trainer.limit_predict_batches": "a batch is no measure of what is evaluated; set data.limit, the number of images",
+    "trainer.default_root_dir": "set run_dir",
+    "trainer.fast_dev_run": "set data.limit 1 and model.steps 2 for a quick try",
+    "trainer.enable_progress_bar": "set progress.interval, the seconds between two lines where there is no terminal",
+}
 
 # what jsonargparse says around the message that a person wants to read, outermost first
 NOISE = (
@@ -48,7 +57,11 @@ class Evaluator(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if kwargs.get("precision") in (16, "16", "16-mixed") and self.precision != "16-mixed":
-            raise UserError(f"precision 16-mixed needs a GPU; set trainer.precision to {self.precision} without one")
+            raise UserError(
+                f"trainer: precision 16-mixed needs a GPU; without one set trainer.precision to {self.precision}"
+            )
+        if kwargs.get("inference_mode"):
+            raise UserError("trainer: sampling needs gradients; set trainer.inference_mode to false")
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Sample every image under guidance, into a run folder that continues where it stopped"""
@@ -90,8 +103,17 @@ class EvaluationParser(LightningArgumentParser):
         unknown = re.search(r"(?:unrecognized arguments: --|does not accept option ')([\w.]+)", message)
         if not unknown:
             return choices(one_line(message))
+        if unknown[1] in INSTEAD:
+            return f"; {INSTEAD[unknown[1]]}"
         similar = get_close_matches(f"--{unknown[1]}", self._option_string_actions, n=1, cutoff=0.8)
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
+
+
+def refuse_global_seed(value: bool | int) -> None:
+    """Raise UserError where `--seed_everything`, Lightning's option, is more than false, as if it were not given."""
+    if value is not False:
+        seed = "N" if value is True else value
+        raise UserError(f"seed_everything: no sample depends on a global seed; set model.seed {seed} for other noise")
 
 
 OWN_OPTIONS: dict[str, dict[str, Any]] = {

@@ -31,7 +31,7 @@ WIDTH = 200  # of the table where there is no terminal
 OUTPUTS = """\
 Written to OUT_DIR:
   table.md, table.tex  mean and 95 % interval, the best in bold, † what cannot be told from it, ‡ what lost images,
-                       * ends of a grid
+                       § what was not made like the others, * ends of a grid
   table.csv            a row a task, method, setting and metric, with every paired difference
   quality_against_seconds.png, quality_against_nfe.png
   runs/ tuning/        ordinary run folders: finished ones are kept, and the same command continues

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dsg.comparison.plan import Comparison
-from dsg.comparison.table import AS_GOOD, BEST, LOST, Row
+from dsg.comparison.table import AS_GOOD, BEST, LOST, OTHERWISE, Row
 from dsg.metrics.statistics import decimals
 
 
@@ -72,8 +72,12 @@ def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
     return made
 
 
-def legend(rows: Sequence[Row], comparison: Comparison) -> str:
-    """What the marks mean, in one paragraph."""
+def legend(rows: Sequence[Row], comparison: Comparison, otherwise: str = "") -> str:
+    """What the marks mean, in one paragraph.
+
+    Args:
+        otherwise: in what the runs were not made alike.
+    """
     text = (
         "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
         "nearer to 1. Bold: the best mean; †: its paired difference to the best, image by image, has an interval with "
@@ -85,6 +89,8 @@ def legend(rows: Sequence[Row], comparison: Comparison) -> str:
             " ‡: samples failed of images that another method has; the mean is of the others, which may be the easier "
             "ones, and is neither in bold nor marked †."
         )
+    if otherwise:
+        text += f" §: made with other code or on another machine than most, or by starts that differ: {otherwise}."
     if comparison.tuning:
         text += (
             f" Parameters were chosen on other images, by {comparison.tuning['metric']}, from as many candidates for "
@@ -124,7 +130,7 @@ def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, width: int) 
 def _value(row: Row, digits: int) -> Entry:
     if math.isnan(row.mean):
         return Entry("–")
-    mark = "†" * (AS_GOOD in row.marks) + "‡" * (LOST in row.marks)
+    mark = "†" * (AS_GOOD in row.marks) + "‡" * (LOST in row.marks) + "§" * (OTHERWISE in row.marks)
     text = f"{row.mean:.{digits}f}{_bounds(row.low, row.high, f'.{digits}f')}"
     return Entry(f"{text} ({row.n})" if row.n else text, BEST in row.marks, mark)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from dsg.comparison.layout import Entry, Section
 
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "†": r"$^\dagger$", "‡": r"$^\ddagger$",
+         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "§": r"$^\S$",
          "→": r"$\rightarrow$", "|": "$|$", "↑": r"$\uparrow$",
          "↓": r"$\downarrow$", "−": "$-$", "–": "--", "±": r"$\pm$", "“": "``", "”": "''",
          "ζ": r"$\zeta$", "η": r"$\eta$", "σ": r"$\sigma$", "≥": r"$\geq$", "*": "$^*$"}  # fmt: skip

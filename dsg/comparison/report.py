@@ -8,6 +8,7 @@ from rich.console import Console
 
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
+from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.plot import quality_against
 from dsg.comparison.render import latex, markdown, show
 from dsg.comparison.table import Row, as_csv, make_table
@@ -25,7 +26,8 @@ def report(
 ) -> None:
     """Write the tables and the plots, and print the table and where they are."""
     rows = make_table(grid, results, choices, unfit)
-    glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison)
+    otherwise = made_otherwise(results).what
+    glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison, otherwise)
     laid_out = [*glance, *sections(rows, grid.comparison)]
     metric, *_ = metrics = grid.comparison.metrics
     files = {

@@ -10,6 +10,7 @@ from dsg.errors import UserError
 from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
 from dsg.run_folder.folder import METRICS, TABLE
+from dsg.run_folder.provenance import Provenance
 from dsg.run_folder.settings import SettingsFile, measures_with_noise
 
 
@@ -21,12 +22,15 @@ def read_results(folder: Path) -> Results:
     """
     try:
         with (folder / TABLE).open(newline="", encoding="utf-8") as handle:
-            found = per_image(list(csv.DictReader(handle)))
+            rows = list(csv.DictReader(handle))
+        found = per_image(rows)
         metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: holds no results that can be read; delete it and run again") from error
     noisy = "residual" in found.samples or measures_with_noise(SettingsFile(folder).read())
-    return Results(found, metrics.get("metrics", {}), metrics.get("unavailable", {}), noisy)
+    made_by = Provenance(folder)
+    starts, unrecorded = made_by.made_all(rows), made_by.unrecorded(rows)
+    return Results(found, metrics.get("metrics", {}), metrics.get("unavailable", {}), noisy, starts, unrecorded)
 
 
 def require_metrics(results: Results, name: str, metrics: list[str]) -> None:

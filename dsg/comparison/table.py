@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from dsg.comparison.grid import Cell, Grid
+from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.tuning import Choice
 from dsg.metrics.direction import Direction
 from dsg.metrics.ranking import Standing, standings
@@ -16,6 +17,7 @@ from dsg.metrics.results import Results
 
 BEST, AS_GOOD = "best", "not distinguishable from the best"
 LOST = "lost images that others have"
+OTHERWISE = "not made like the others"
 NONE = math.nan
 
 
@@ -66,6 +68,7 @@ def make_table(
 ) -> list[Row]:
     """The rows, in the comparison's order; optional metrics that no run has are left out."""
     metrics = [metric for metric in grid.comparison.metrics if any(r.has(metric) for r in results.values())]
+    otherwise = made_otherwise(results).cells
     rows = []
     for cell in grid.cells:
         row = Row(cell.task, cell.method, cell.setting)
@@ -84,7 +87,8 @@ def make_table(
             standing = standings(rivals, metric, direction).get(cell, Standing())
             found = result.interval(metric)
             measured = replace(
-                row, metric=metric, better=direction.arrow, flags="; ".join([*_flags(standing), *choice.flags]),
+                row, metric=metric, better=direction.arrow, 
+                flags="; ".join([*_flags(standing), *[OTHERWISE] * (cell in otherwise), *choice.flags]),
                 mean=found.mean, low=found.low, high=found.high, n=found.n, se=found.se,
             )  # fmt: skip
             rows.append(_against_baseline(measured, cell, rivals, grid.comparison.reference, direction))

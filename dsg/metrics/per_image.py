@@ -12,7 +12,7 @@ from typing import Any
 
 from dsg.metrics.direction import direction_of
 
-DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up"})
+DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start"})
 HEAVY_TAILED = frozenset({"judge_reciprocal"})
 """Metrics that have no mean at all where one value is infinite: the others' would be no estimate of it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +23,16 @@ class Results:
         overall: metrics.json's `metrics`, asked for those that belong to all images together.
         unavailable: why a metric could not be measured.
         noisy: whether its measurements have noise.
+        starts: what is known of the starts that made them (`dsg.run_folder.provenance`).
+        unrecorded: samples of which nobody knows the start.
     """
 
     per_image: PerImage
     overall: dict[str, dict[str, Any]] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
     noisy: bool = True
+    starts: Sequence[Mapping[str, Any]] = ()
+    unrecorded: int = 0
 
     @property
     def images(self) -> dict[str, dict[str, float]]:

@@ -14,14 +14,16 @@ class EvaluationDataModule(LightningDataModule):
 
     Args:
         data: what is evaluated.
-        done: samples that an earlier run finished. What the first rank says holds for all.
+        done: samples that an earlier start finished. What the first rank says holds for all, here and below.
+        start: the number of this start of the run; the rows that it makes carry it.
     """
 
-    def __init__(self, data: EvaluationData, done: frozenset[Key] = frozenset()) -> None:
+    def __init__(self, data: EvaluationData, done: frozenset[Key] = frozenset(), start: int = 1) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may have nothing to do
         self.data = data
         self.done = done
+        self.start = start
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
@@ -31,5 +33,6 @@ class EvaluationDataModule(LightningDataModule):
         """This rank's batches."""
         if self.trainer is None:
             return batches(self.data, done=self.done)
-        self.done = self.trainer.strategy.broadcast(self.done)  # all must share out the same
+        # all must share out the same
+        self.done, self.start = self.trainer.strategy.broadcast((self.done, self.start))
         return batches(self.data, self.trainer.global_rank, self.trainer.world_size, self.done)

@@ -1,4 +1,4 @@
-"""The tables of what is behind the numbers: failures, what is unavailable, settings, code and machine."""
+"""The tables of what is behind the numbers: failures, what is unavailable, settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.labels import where_they_differ
-from dsg.report.table import NONE, Cell, Table, number
+from dsg.report.table import Cell, Table, number
 
 MOST_FAILURES = 200  # a run, that the page lists
 
@@ -38,16 +38,3 @@ def different_settings(runs: Sequence[EvaluatedRun]) -> Table:
     found = where_they_differ([run.settings for run in runs])
     rows = [[Cell(key), *map(Cell, values)] for key, values in found.items()]
     return Table("Settings in which the runs differ", ["setting", *(run.name for run in runs)], rows)
-
-
-def made_by(runs: Sequence[EvaluatedRun]) -> Table:
-    """Code, libraries and machine of each run."""
-    rows = []
-    for i, run in enumerate(runs):
-        git = next((line.removeprefix("git ") for line in run.head if line.startswith("git ")), NONE)
-        device = next((line.removeprefix("device ") for line in run.head if line.startswith("device ")), NONE)
-        versions = ", ".join(line for line in run.head if not line.startswith(("git ", "device "))) or NONE
-        memory = run.timing.get("peak_memory_mib")
-        rows.append([Cell(run.name, run=i), Cell(git), Cell(versions), Cell(device),
-                     number(memory, ".0f"), Cell(str(run.folder.path))])  # fmt: skip
-    return Table("Made by", ["run", "git", "versions", "device", "peak memory, MiB", "folder"], rows)

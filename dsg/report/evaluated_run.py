@@ -20,7 +20,7 @@ class EvaluatedRun:
         name: what tells it from the other runs of the report: its path below the folder that holds them all.
         folder: where its pictures are.
         settings: config.yaml.
-        head: the comment lines above it, as git, versions and device.
+        head: the comment lines above it, which tell of git, versions and device where starts were not recorded yet.
         rows: the finished samples, failed ones too.
         results: its numbers, and those of each image.
         metrics: the columns that say how good, the first of which chooses the pictures; residual and loss come last.

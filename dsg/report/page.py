@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from dsg.report import appendix, figures, tables
 from dsg.report.evaluated_run import EvaluatedRun
+from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
 from dsg.report.pictures import GAIN, strips
 from dsg.report.table import MARKS, Table
@@ -77,8 +78,8 @@ def _title(runs: Sequence[EvaluatedRun]) -> str:
 
 
 def _appendix(runs: Sequence[EvaluatedRun]) -> list[Table]:
-    different = [appendix.different_settings(runs)] if len(runs) > 1 else []
-    return [appendix.failures(runs), appendix.unavailable(runs), *different, appendix.made_by(runs)]
+    different = [appendix.different_settings(runs), made_differently(runs)] if len(runs) > 1 else []
+    return [appendix.failures(runs), appendix.unavailable(runs), *different, made_by(runs)]
 
 
 def _shown(found: Sequence[Table | None]) -> list[Table]:

@@ -16,7 +16,8 @@ from dsg.metrics.results import Results
 from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.truth import open_data
 from dsg.run_folder.folder import METRICS, RunFolder
-from dsg.run_folder.settings import SETTINGS, measures_with_noise
+from dsg.run_folder.provenance import differences, in_words
+from dsg.run_folder.settings import SETTINGS, head, measures_with_noise
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
 COSTS = ("seconds", "nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward")
@@ -39,12 +40,13 @@ def read_runs(paths: Sequence[Path]) -> list[EvaluatedRun]:
 
 def _read(path: Path, name: str) -> EvaluatedRun:
     folder = RunFolder(path)
-    settings, head = _settings(path)
+    settings, comments = _settings(path)
     rows, found = _rows(folder)
     summary, notes = _summary(folder, rows)
     overall = summary.get("metrics", {})
     noisy = "residual" in found.samples or measures_with_noise(settings)
-    results = Results(found, overall, summary.get("unavailable", {}), noisy)
+    starts, unrecorded = folder.provenance.made_all(rows), folder.provenance.unrecorded(rows)
+    results = Results(found, overall, summary.get("unavailable", {}), noisy, starts, unrecorded)
     measured = [*found.values, *(key for key in overall if key not in found.values)]
     metrics = [key for key in measured if key not in (*COSTS, *LAST)] + [key for key in LAST if key in found.values]
     notes += [f"{count} values of {key} are not finite and not averaged in" for key, count in found.not_finite.items()]
@@ -56,7 +58,18 @@ def _read(path: Path, name: str) -> EvaluatedRun:
     except UserError as reason:
         no_data = str(reason)
     timing = summary.get("timing", {})
-    return EvaluatedRun(name, folder, settings, head, rows, results, metrics, timing, notes, data, no_data)
+    notes += _not_alike(results)
+    return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data)
+
+
+def _not_alike(results: Results) -> list[str]:
+    """Whether its starts differ; a run of before starts were recorded has none."""
+    notes = []
+    if changed := differences(results.starts):
+        notes.append(f"its starts were not made alike: {in_words(changed)}")
+    if results.starts and results.unrecorded:
+        notes.append(f"what made {results.unrecorded} of its samples is not recorded")
+    return notes
 
 
 def _rows(folder: RunFolder) -> tuple[list[dict[str, Any]], PerImage]:
@@ -64,6 +77,8 @@ def _rows(folder: RunFolder) -> tuple[list[dict[str, Any]], PerImage]:
     try:
         rows = folder.rows()
         return rows, per_image(rows)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"report: cannot read {error.filename}: {error.strerror}; make it readable") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -86,9 +101,7 @@ def _settings(path: Path) -> tuple[dict[str, Any], list[str]]:
         raise UserError(f"report: {file} is damaged; restore it, or leave this run out") from error
     if not isinstance(settings, dict):
         raise UserError(f"report: {file} holds no settings; restore it, or leave this run out")
-    lines = text.splitlines()
-    head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return settings, [line.removeprefix("#").strip() for line in lines[:head]]
+    return settings, [line.removeprefix("#").strip() for line in head(text).splitlines()]
 
 
 def _suggestion(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The run folder: pictures and rows that are whole or absent, whatever ends the run.
 
-config.yaml              the settings, with version, git state and device in its head
+config.yaml              the settings
+provenance.jsonl         a line a start: code, versions, weights, machine
 samples/<id>.png         reconstructions, [−1, 1] clipped to 8 bits; of another medium with its own ending
 measurements/<id>.png    how the measurements look
 rows/rank<r>.jsonl       the journal: a line per sample, appended after its pictures are on the disk
@@ -27,6 +28,7 @@ from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.journal import Journal, Row
 from dsg.run_folder.lock import LOCK, Lock
+from dsg.run_folder.provenance import Provenance
 from dsg.run_folder.settings import SettingsFile, changes
 
 TABLE = "per_image.csv"
@@ -43,13 +45,13 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.journal = Journal(self.path / "rows")
+        self.provenance = Provenance(self.path)
         self._settings = SettingsFile(self.path)
         self._lock = Lock(self.path / LOCK)
 
     def open(
         self,
         settings: dict[str, Any],
-        head: str = "",
         ignored: Sequence[str] = (),
         noted: Sequence[str] = (),
         fresh: bool = False,
@@ -59,7 +61,6 @@ class RunFolder:
 
         Args:
             settings: the resolved configuration, plain YAML types.
-            head: comment lines for the top of config.yaml.
             ignored: dotted keys that may differ, because no result depends on them.
             noted: dotted keys that may differ, because no row depends on them; config.yaml tells the new value.
             fresh: begin anew; what an earlier run left is kept, as <path>.1 or the next number that is free.
@@ -84,11 +85,19 @@ class RunFolder:
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "
                     "use those settings or another run_dir, or begin anew with --fresh"
                 )
-        self._settings.write(settings, head)
+        self._settings.write(settings)
 
     def close(self) -> None:
         """Let other runs have the folder."""
         self._lock.release()
+
+    def settings(self) -> dict[str, Any] | None:
+        """What config.yaml says; None in a folder that is new or empty.
+
+        Raises:
+            UserError: if it is damaged, or the folder holds other things.
+        """
+        return self._settings.read()
 
     def _set_aside(self) -> None:
         number = 1

@@ -7,16 +7,17 @@ rows/left_out.json       ids that the journal knows and the last start did not a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
-from dsg.run_folder.atomic import cannot_write, write_atomically
+from dsg.run_folder.atomic import write_atomically
+from dsg.run_folder.lines import append_lines, read_lines
 
 Row = dict[str, Any]
-"""One sample's `id`, `sample` (its number), `status`, and what callbacks measured of it."""
+"""One sample's `id`, `sample` (its number), `status`, the number of the `start` that made it, and what callbacks
+measured of it."""
 
 
 class Journal:
@@ -31,61 +32,61 @@ class Journal:
         self._list = folder / "left_out.json"
 
     def append(self, rows: Sequence[Row], rank: int = 0) -> None:
-        """Append a rank's rows, and wait until they are on the disk."""
-        file = self.folder / f"rank{rank}.jsonl"
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # one write, after a newline of its own if a killed run left half a line
-            with file.open("ab") as handle:
-                torn = handle.tell() > 0 and not _ends_with_newline(file)
-                handle.write(b"\n" * torn + text.encode())
-                handle.flush()
-                os.fsync(handle.fileno())
-        except OSError as error:
-            raise cannot_write(file, error) from error
-
-    def rows(self) -> list[Row]:
-        """Every finished row of all ranks, sorted by id and sample number; a half-written line is as if never begun.
+        """Append a rank's rows, and wait until they are on the disk.
 
         Raises:
-            UserError: at a line that no run has written.
+            TypeError: for what `rows` would not take for a row.
+            UserError: if the file cannot be written or the disk is full.
+        """
+        if wrong := [row for row in rows if not _is_row(row)]:
+            raise TypeError(f"a row has id, sample, status and plain values, got {wrong[0]}")
+        append_lines(self.folder / f"rank{rank}.jsonl", rows)
+
+    def rows(self) -> list[Row]:
+        """Every finished row of all ranks, sorted by id and sample number; a line that is no row, half-written or
+        whatever else, is as if never begun.
         """
         found: dict[tuple[str, int], Row] = {}
         for file in sorted(self.folder.glob("rank*.jsonl")):
-            for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                if not (isinstance(row, dict) and {"id", "sample", "status"} <= row.keys()):
-                    raise UserError(
-                        f"run_dir: {file} holds a line that is no row of a run; take it away, and continue the run"
-                    )
+            for row in filter(_is_row, read_lines(file)):
                 key = (row["id"], row["sample"])
                 if key not in found or found[key]["status"] != "ok":
                     found[key] = row
         return [found[key] for key in sorted(found)]
 
     def rows_asked_for(self) -> list[Row]:
-        """`rows` without the images that were left out."""
-        left_out = set(self._left_out())
+        """`rows` without the images that were left out.
+
+        Raises:
+            UserError: if the list of those is damaged.
+        """
+        try:
+            left_out = set(self._left_out())
+        except ValueError as error:
+            raise UserError(f"run_dir: {self._list} is damaged; continue the run, which makes it again") from error
         return [row for row in self.rows() if row["id"] not in left_out]
 
     def leave_out_all_but(self, ids: Iterable[str]) -> None:
         """Rows of other images stay in the journal, and count again as soon as they are asked for again."""
         left_out = sorted({row["id"] for row in self.rows()}.difference(ids))
-        if left_out != self._left_out():
-            write_atomically(self._list, json.dumps(left_out).encode())
+        try:
+            if left_out == self._left_out():
+                return
+        except ValueError:
+            pass  # it is damaged, and made again
+        write_atomically(self._list, json.dumps(left_out).encode())
 
     def _left_out(self) -> list[str]:
-        try:
-            return json.loads(self._list.read_text(encoding="utf-8")) if self._list.exists() else []
-        except ValueError as error:
-            raise UserError(f"run_dir: {self._list} is damaged; delete it, and continue the run") from error
+        """Raises ValueError where the file is damaged."""
+        found = json.loads(self._list.read_text(encoding="utf-8")) if self._list.exists() else []
+        if not (isinstance(found, list) and all(isinstance(name, str) for name in found)):
+            raise ValueError("no list of ids")
+        return found
 
 
-def _ends_with_newline(file: Path) -> bool:
-    with file.open("rb") as handle:
-        handle.seek(-1, os.SEEK_END)
-        return handle.read(1) == b"\n"
+def _is_row(found: dict[str, Any]) -> bool:
+    """Whether an object is what a run writes of a sample: its id, number and status, and plain values."""
+    kinds = {"id": str, "sample": int, "status": str}
+    return all(type(found.get(name)) is kind for name, kind in kinds.items()) and not any(
+        isinstance(value, dict | list) for value in found.values()
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,16 @@ class SettingsFile:
             raise UserError(f"run_dir: {self.folder} is not empty and no run folder; choose another run_dir")
         return None
 
-    def write(self, settings: dict[str, Any], head: str = "") -> None:
-        """Replace it by `settings`, plain YAML types, under the comment lines of `head`."""
-        text = head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        write_atomically(self.path, text.encode())
+    def write(self, settings: dict[str, Any]) -> None:
+        """Replace it by `settings`, plain YAML types; comments that stand above the old ones stay."""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        content = head(text) + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        write_atomically(self.path, content.encode())
+
+
+def head(text: str) -> str:
+    """The comment lines above the settings. In folders of before provenance.jsonl they say what made the rows."""
+    return "".join(takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
 
 
 def measures_with_noise(settings: Any) -> bool:

@@ -13,6 +13,7 @@ from dsg.command.exit_codes import MISTAKE, explain
 from dsg.data.batches import Share
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.module import EvaluationDataModule
+from dsg.run_folder.folder import RunFolder
 from tests.launch import BOUND, begin, command, complete, journal, results
 
 SMALL = ("--data.batch_size", 1, "--data.limit", 5)
@@ -43,10 +44,11 @@ def test_problems_of_a_mixture_are_shared_out_whole_and_by_what_the_first_rank_c
     seen = []
     for rank in range(ranks):
         data = EvaluationDataModule(MixtureDraws(limit=4, samples_per_image=2))
-        strategy = SimpleNamespace(broadcast=lambda said: done)
+        strategy = SimpleNamespace(broadcast=lambda said: (done, 3))
         data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks, strategy=strategy)
         loader = data.predict_dataloader()
         seen += [loader.dataset.groups[index] for index in loader.sampler]
+        assert data.start == 3
     assert sorted(seen) == [[(problem, 0), (problem, 1)] for problem in ("0000", "0002", "0003")]
 
 
@@ -56,6 +58,9 @@ def test_the_results_are_those_of_one_process(alone, settings, tmp_path, ranks):
     complete(command(settings, run, *SMALL, ranks=ranks))
     assert results(run) == alone
     assert len(journal(run)) == 5
+    assert {row["start"] for row in journal(run)} == {1}
+    (start,) = RunFolder(run).provenance.starts()
+    assert start["processes"] == ranks
 
 
 def test_a_process_without_an_image_does_no_harm(evaluate, settings, tmp_path):

@@ -97,7 +97,7 @@ def test_of_several_processes_the_curve_ends_at_the_number_of_samples_and_in_the
 
 
 def test_a_continued_run_goes_on_where_it_stopped_and_draws_nothing_twice(evaluate, tmp_path):
-    few = ("--trainer.limit_predict_batches", 1, "--diagnostics.images", 3)
+    few = ("--data.limit", 2, "--diagnostics.images", 3)
     assert evaluate(*few) == 0
     assert evaluate(*few[2:]) == 0
     events = events_of(tmp_path / "run")
@@ -131,7 +131,7 @@ def test_a_run_without_guidance_has_a_loss_to_compare_with_and_no_gradient(evalu
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [4]), (2, [0, 4]), (3, [0, 2, 4]), (9, [0, 1, 2, 3, 4])])
 def test_clean_estimates_are_spread_from_the_first_step_to_the_last(evaluate, tmp_path, count, expected):
-    assert evaluate("--diagnostics.clean_estimates", count, "--trainer.limit_predict_batches", 1) == 0
+    assert evaluate("--diagnostics.clean_estimates", count, "--data.limit", 2) == 0
     assert [event.step for event in events_of(tmp_path / "run").Images("clean_estimate/a")] == expected
 
 

@@ -70,6 +70,13 @@ OPTIONS = {
     "no truth value": _("--model.clip_denoised", "perhaps", says=("model.clip_denoised", "bool", "perhaps")),
     "no such choice": _("--model.spacing", "odd", says=("model.spacing", "odd", "Even", "LogSNR", "Karras")),
     "option without its value": _("--model.steps", says=("model.steps", "expected one argument")),
+    "Lightning's seed": _("--seed_everything", "3", says=("seed_everything", "set model.seed 3")),
+    "Lightning's seed of its own choice": _("--seed_everything", "true", says=("seed_everything", "set model.seed N")),
+    "Lightning's seed 0": _("--seed_everything=0", says=("seed_everything", "set model.seed 0")),
+    "Lightning's seed in a file": _("--config", "{}/seeded.yaml", says=("seed_everything", "set model.seed 42")),
+    "some batches": _("--trainer.limit_predict_batches", "1", says=("limit_predict_batches", "set data.limit")),
+    "some batches in a file": _("--config", "{}/batches.yaml", says=("limit_predict_batches", "set data.limit")),
+    "option of training": _("--trainer.max_epochs", "3", says=("trainer.max_epochs", "predict --help")),
     "no task": _("--model.task", "null", says=("model.task",)),
 }  # fmt: skip
 
@@ -244,10 +251,6 @@ RUN_FOLDERS = {
     "empty settings": _(says=("run_dir", "config.yaml is damaged"), spoil=_write("config.yaml", "")),
     "lost settings": _(
         says=("run_dir", "not empty and no run folder"), spoil=lambda run: (run / "config.yaml").unlink()
-    ),
-    "row that is none": _(says=("rank0.jsonl", "no row of a run"), spoil=_write("rows/rank0.jsonl", "[1]\n")),
-    "damaged list of what is left out": _(
-        says=("left_out.json is damaged", "delete it"), spoil=_write("rows/left_out.json", "[")
     ),
     "journal that is a folder": _(
         says=("rank1.jsonl", "directory"), spoil=lambda run: (run / "rows" / "rank1.jsonl").mkdir()

@@ -69,6 +69,8 @@ def bad_files(tmp_path: Path) -> Path:
     (tmp_path / "one.yaml").write_text("model: {steps: 3}")
     (tmp_path / "two.yaml").write_text("model: {steps: 4}")
     (tmp_path / "undecided.yaml").write_text("include: [one.yaml, two.yaml]\nmodel: {seed: 1}")
+    (tmp_path / "seeded.yaml").write_text("seed_everything: 42")
+    (tmp_path / "batches.yaml").write_text("trainer: {limit_predict_batches: 1}")
     (tmp_path / "listed.yaml").write_text("callbacks: [callbacks.Manifold]")
     return tmp_path
 

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from PIL import Image, ImageOps
 from dsg.comparison.candidate import Candidate
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
+from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
 from dsg.comparison.results import read_results
-from dsg.comparison.table import AS_GOOD, BEST, LOST, make_table
+from dsg.comparison.table import AS_GOOD, BEST, LOST, OTHERWISE, make_table
 from dsg.comparison.tuning import Choice, choose
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, UNKNOWN
@@ -91,7 +93,7 @@ def table_of(metrics: list[str], methods: dict[str, Results]) -> tuple[list, str
     grid = Grid(comparison, {}, Path("unused"))
     results = {Cell("t", name, "default"): found for name, found in methods.items()}
     table = make_table(grid, results, dict.fromkeys(results, Choice(Candidate())), {})
-    return table, markdown(sections(table, comparison), legend(table, comparison))
+    return table, markdown(sections(table, comparison), legend(table, comparison, made_otherwise(results).what))
 
 
 def tune(plan: dict, values: list[float]) -> None:
@@ -421,6 +423,64 @@ def test_a_method_that_failed_on_an_image_is_not_printed_as_best_or_as_good():
     assert "| 30.0‡ (1) |" in text
     assert "‡: samples failed of images that another method has" in text
     assert "‡" not in table_of(["psnr"], {"rival": rival, "other": other})[1]
+
+
+def made_by(**torch: Sequence[str]) -> dict[str, Results]:
+    """Of method: torch's version in each of its starts; one of its own differs by intent, and so do its weights."""
+    found = results_of(psnr={"a": 1.0, "b": 2.0})
+    return {
+        name: replace(
+            found,
+            starts=[
+                {
+                    "start": i,
+                    "code": {"own": {"my.Method": name}},
+                    "weights": {"net": name},
+                    "versions": {"torch": version},
+                }
+                for i, version in enumerate(versions)
+            ],
+            unrecorded=0 if versions else 2,
+        )
+        for name, versions in torch.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("methods", "marked", "said"),
+    [
+        (made_by(one=["2.6"], two=["2.6"], three=["2.6", "2.6"]), set(), None),
+        (made_by(one=[], two=[]), set(), None),
+        (made_by(one=["2.6"], two=["2.7"], three=["2.6"]), {"two"}, "versions.torch 2.6 (2 runs), 2.7 (1 run)."),
+        (made_by(one=["2.6"], two=["2.6", "2.7"]), {"two"}, "versions.torch 2.6 (2 runs), 2.7 (1 run)."),
+        (made_by(one=["2.6"], two=[]), {"two"}, "by starts that differ: what made 1 run is not recorded."),
+    ],
+)
+def test_runs_that_were_not_made_like_the_others_are_marked_and_it_is_said_in_what(methods, marked, said):
+    table, markdown = table_of(["psnr"], methods)
+    assert {row.method for row in table if OTHERWISE in row.marks} == marked
+    assert ("§" in markdown) == bool(marked)
+    assert said is None or said in markdown
+
+
+def test_weights_that_changed_between_the_starts_of_a_run_are_said():
+    found = made_by(one=["2.6", "2.6"])["one"]
+    starts = [start | {"weights": {"net": str(i)}} for i, start in enumerate(found.starts)]
+    _, markdown = table_of(["psnr"], {"one": replace(found, starts=starts)})
+    assert "§: made with other code or on another machine than most, or by starts that differ: weights.net" in markdown
+    assert "weights.net changed between the starts of 1 run." in markdown
+
+
+def test_a_comparison_that_continues_with_another_library_says_which_runs_that_were(compare, plan, tmp_path):
+    del plan["comparison"]["tasks"]["RandomInpainting"]
+    assert compare()[0] == 0
+    file = tmp_path / "out/runs/Denoising/unguided/default/provenance.jsonl"
+    now = json.loads(file.read_text())["versions"]["numpy"]
+    file.write_text(file.read_text().replace(f'"numpy": "{now}"', '"numpy": "1.26.0"'))
+    assert compare()[0] == 0
+    assert {row["method"] for row in rows(tmp_path) if OTHERWISE in row["flags"]} == {"unguided"}
+    assert f"versions.numpy {now} (1 run), 1.26.0 (1 run)." in (tmp_path / "out" / "table.md").read_text()
+    assert r"$^\S$" in (tmp_path / "out" / "table.tex").read_text()
 
 
 def test_an_image_that_nobody_could_read_costs_nobody_the_first_place():

@@ -317,7 +317,7 @@ def test_a_mistake_is_found_before_the_first_sample(evaluate, tmp_path, capsys, 
 def test_neither_restarts_nor_batches_change_a_value(evaluate, tmp_path, image_folder):
     toy = (*TOY, "--distribution.reference", image_folder)
     assert evaluate(*toy, into="undisturbed") == 0
-    assert evaluate(*toy, "--trainer.limit_predict_batches", 1) == 0
+    assert evaluate(*toy, "--data.limit", 2) == 0
     assert metrics(tmp_path / "run")["metrics"]["fd_toy"]["n"] == 2
     assert evaluate(*toy, "--distribution.batch_size", 4) == 0
     whole, parts = (metrics(tmp_path / name)["metrics"] for name in ("undisturbed", "run"))

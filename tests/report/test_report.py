@@ -31,7 +31,7 @@ def make_run(settings: Path, image_folder: Path, tmp_path: Path) -> Callable[...
         content = yaml.safe_load(settings.read_text())
         content["model"] |= {"seed": 0, "combiner": None}
         content["model"]["guidance"]["init_args"]["guidance_rate"] = level / 100
-        folder.open(content, HEAD)
+        folder.open(content)
         rows = []
         for i, image_id in enumerate(ids):
             truth = np.asarray(Image.open(image_folder / f"{image_id}.png")).astype(float)
@@ -201,7 +201,55 @@ def test_failures_and_unavailable_metrics_are_listed_with_their_reasons(make_run
     assert "| run | b | 0 | the sample is not finite |" in markdown
     assert "| run | lpips\\_vgg | wants a file |" in markdown
     assert line(markdown, "Results", "run")["failed"] == "1"
-    assert line(markdown, "Made by", "run")["device"] == "abacus"
+
+
+def test_of_a_run_of_before_starts_were_recorded_the_head_of_its_settings_says_what_made_it(make_run):
+    run = make_run("run")
+    (run / "config.yaml").write_text(HEAD + (run / "config.yaml").read_text())
+    _, markdown = pages(run)
+    found = line(markdown, "Made by", "run")
+    assert (found["start"], found["code"], found["device"]) == ("–", "git abc1234", "abacus")
+    assert (found["versions"], found["samples"]) == ("python 3.11.0, torch 2.6.0", "6")
+    assert "not recorded" not in markdown
+
+
+def started(run: Path, number: int, torch: str) -> None:
+    """Record a start."""
+    code = {
+        "git": "0123456789abcdef-dirty",
+        "sources": "sha256:" + 64 * "7",
+        "own": {"my.Method": "sha256:" + 64 * "8"},
+    }
+    start = {"start": number, "time": "2026-01-01", "code": code, "versions": {"torch": torch, "deepinv": None}}
+    device = {"name": "abacus", "count": 2, "cpu": "beads", "deterministic": False}
+    RunFolder(run).provenance.append({**start, "device": device, "weights": {"net.pt": "sha256:" + 64 * "9"}})
+
+
+def test_every_start_is_listed_with_what_it_made_and_what_changed_is_said(make_run):
+    first = make_run("first", a={"start": 1}, b={"start": 1}, c={"start": 2})
+    started(first, 1, "2.6.0")
+    started(first, 2, "2.7.0")
+    html, markdown = pages(first)
+    found = line(markdown, "Made by", "first")
+    assert (found["start"], found["samples"], found["versions"]) == ("1", "2", "torch 2.6.0")
+    assert found["code"] == "git 0123456789ab-dirty, sources sha256:777777777777, my.Method sha256:888888888888"
+    assert found["device"].startswith("abacus x2, cpu beads, ")
+    assert found["weights"] == "net.pt sha256:999999999999"
+    assert "first: its starts were not made alike: versions.torch 2.6.0, 2.7.0." in markdown
+    assert "its starts were not made alike" in html
+    assert "first: what made 3 of its samples is not recorded." in markdown
+    assert "| first | – | – | 3 | – | – | – | – |" in markdown
+
+
+def test_runs_that_were_not_made_alike_are_told_apart(make_run):
+    runs = []
+    for name, torch in (("first", "2.6.0"), ("second", "2.7.0"), ("third", "2.6.0")):
+        runs.append(make_run(name, **{key: {"start": 1} for key in ("a", "b", "c", "d")}))
+        started(runs[-1], 1, torch)
+    title = "Code, versions and machines in which the runs differ"
+    found = line(pages(*runs)[1], title, "versions.torch")
+    assert (found["first"], found["second"], found["third"]) == ("2.6.0", "2.7.0", "2.6.0")
+    assert title not in pages(runs[0], runs[2])[1]
 
 
 def test_a_run_that_has_not_ended_is_reported_as_such(make_run):
@@ -312,7 +360,7 @@ def damage(text: str) -> Callable[[Path], object]:
 
 def break_journal(run: Path) -> None:
     with (run / "rows" / "rank0.jsonl").open("a") as handle:
-        handle.write('{"no": "id"}\n')
+        handle.write('{"id": "z", "sample": 0, "psnr": "much", "status": "ok"}\n')
 
 
 @pytest.mark.parametrize(
@@ -323,6 +371,7 @@ def break_journal(run: Path) -> None:
         (damage("a: [\n"), "config.yaml is damaged"),
         (damage("just words"), "holds no settings"),
         (break_journal, "holds a line that is no row"),
+        (lambda run: (run / "rows" / "left_out.json").write_text("["), "left_out.json is damaged; continue the run"),
     ],
 )
 def test_what_is_no_run_folder_is_one_line_and_exit_code_2(make_run, capsys, break_it, words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,16 @@ folder = RunFolder(sys.argv[1])
 folder.open({"steps": 5})
 print("open", flush=True)
 sys.stdin.read()
+"""
+
+# without the project, so that it begins at once
+TAKE = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1] + "/.lock", "a"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print("taken")
+except OSError:
+    print("refused")
 """
 
 
@@ -51,6 +62,51 @@ def test_a_run_that_was_killed_holds_its_folder_no_longer(tmp_path, other):
     other.kill()
     other.wait()
     RunFolder(tmp_path / "run").open({"steps": 5})
+
+
+@pytest.mark.parametrize("path", ["run", "here/../run", "link", "linked/run"])
+def test_a_folder_that_this_process_has_open_is_refused_by_whichever_path(tmp_path, monkeypatch, path):
+    first = RunFolder(tmp_path / "run")
+    first.open({"steps": 5})
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for fresh in (False, True):
+        with pytest.raises(UserError, match="is in use by another run of this process; wait until it has ended, or"):
+            RunFolder(path).open({"steps": 5}, fresh=fresh)
+    refused = subprocess.run([sys.executable, "-c", TAKE, tmp_path / "run"], capture_output=True, text=True, cwd=ROOT)
+    assert refused.stdout == "refused\n", "the second opening must not give back what the first has"
+    first.close()
+    RunFolder(path).open({"steps": 5})
+
+
+def test_a_run_in_a_folder_that_this_process_has_open_ends_in_one_line(evaluate, tmp_path, capsys):
+    first = RunFolder(tmp_path / "run")
+    first.open({"steps": 5})
+    assert evaluate() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: run_dir: {tmp_path}/run is in use by another run of this process; wait")
+    first.close()
+
+
+def test_an_opening_that_nobody_holds_any_more_is_over(tmp_path):
+    RunFolder(tmp_path / "run").open({"steps": 5})
+    RunFolder(tmp_path / "run").open({"steps": 5})
+
+
+def test_of_two_threads_that_open_one_folder_at_once_one_gets_it(tmp_path):
+    folders = [RunFolder(tmp_path / "run") for _ in range(8)]
+
+    def opened(folder: RunFolder) -> bool:
+        try:
+            folder.open({"steps": 5})
+        except UserError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(opened, folders)) == 1
 
 
 def test_runs_after_each_other_in_one_process_do_not_meet(tmp_path):

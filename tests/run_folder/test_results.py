@@ -83,9 +83,8 @@ SETTINGS = {"model": {"steps": 100, "eta": 1.0}, "data": {"limit": None, "batch_
 
 
 def test_the_same_settings_continue(folder):
-    folder.open(SETTINGS, head="# made by a test\n")
+    folder.open(SETTINGS)
     before = (folder.path / "config.yaml").read_bytes()
-    assert before.startswith(b"# made by a test\n")
     folder.append([row("a")])
     folder.open(SETTINGS)
     assert (folder.path / "config.yaml").read_bytes() == before
@@ -111,6 +110,15 @@ def test_settings_that_results_do_not_depend_on_may_change(folder):
     folder.append([row("a")])
     folder.open({**SETTINGS, "data": {"limit": None, "batch_size": 1}}, ignored=["data.batch_size"])
     folder.open({**SETTINGS, "trainer": {"devices": 8}}, ignored=["trainer"])
+
+
+def test_comments_above_the_settings_stay(folder):
+    folder.open(SETTINGS)
+    file = folder.path / "config.yaml"
+    file.write_text("# mine\n# made on abacus\n" + file.read_text())
+    folder.open({**SETTINGS, "seed": 3})
+    assert file.read_text().startswith("# mine\n# made on abacus\ndata:")
+    assert folder.settings() == {**SETTINGS, "seed": 3}
 
 
 def test_a_run_without_one_row_may_be_begun_anew_with_other_settings(folder):

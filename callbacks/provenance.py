@@ -1,0 +1,78 @@
+"""Which code, libraries, weights and machine made the rows, a line a start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+
+from callbacks.base import EvaluationCallback
+from dsg.command.code import own_code, project_code
+from dsg.command.machine import machine, system, versions
+from dsg.models.base import ScoreModel
+from dsg.module import GuidedDiffusion
+from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.provenance import Start, differences, facts, short
+
+
+class Provenance(EvaluationCallback):
+    """Before its first sample each start appends itself to the run folder's provenance.jsonl, and tells where it is
+    not like those that made the rows there. That is said and not refused: a library may have to be updated in between.
+
+    On the first process alone; the number of the start, which rows carry, is the data module's.
+    """
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if trainer.is_global_zero:
+            number = trainer.datamodule.start  # type: ignore[attr-defined]
+            record(RunFolder(trainer.default_root_dir), number, trainer, pl_module)
+
+
+def record(folder: RunFolder, number: int, trainer: Trainer, module: LightningModule) -> None:
+    """Append the start to `folder`, and print one line where it differs from those that made its rows."""
+    start = _this_start(number, folder.settings() or {}, trainer, module)
+    for line in _not_alike(folder, start):
+        print(f"provenance: {line}; metrics.json says so, and with --fresh all are made alike", file=sys.stderr)
+    folder.provenance.append(start)
+
+
+def _not_alike(folder: RunFolder, start: Start) -> Iterator[str]:
+    rows, now = folder.rows(), dict(facts(start))
+    if changed := differences([*folder.provenance.made(rows), start]):
+        phrases = [
+            f"{key} was {', '.join(short(value) for value in values if value != now.get(key))}"
+            + (f", now {short(now[key])}" if key in now else "")
+            for key, values in changed.items()
+        ]
+        yield f"samples in {folder.path} are kept that were made otherwise: {'; '.join(phrases)}"
+    if unrecorded := folder.provenance.unrecorded(rows):
+        yield f"{unrecorded} samples in {folder.path} are kept of which nobody recorded what made them"
+
+
+def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module: LightningModule) -> Start:
+    code: dict[str, Any] = dict(project_code())
+    if own := own_code({name: part for name, part in settings.items() if name != "trainer"}):
+        code["own"] = own
+    return {
+        "start": number,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": code,
+        "versions": versions(),
+        "system": system(),
+        "device": machine(trainer.strategy.root_device, trainer.num_devices * trainer.num_nodes),
+        "precision": str(trainer.precision),
+        "processes": trainer.world_size,
+        "weights": _weights(module),
+    }
+
+
+def _weights(module: LightningModule) -> dict[str, str]:
+    """File: hash, of every score model, a combiner's too."""
+    found: dict[str, str] = {}
+    for part in module.modules():
+        if isinstance(part, ScoreModel) and isinstance(known := getattr(part, "weights", None), dict):
+            found |= known  # in a model of one's own the name may be something else
+    return found
