@@ -76,7 +76,7 @@ class EvaluationCLI(LightningCLI):
                 self._get(self.config_init, "watch").begin(self.trainer)
                 self.trainer.predict(model, datamodule=data, return_predictions=False)
             if first and not folder.is_finished():
-                self._get(self.config_init, "writer").finish(self.trainer)
+                self._get(self.config_init, "writer").finish(self.trainer, module=model)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)

@@ -22,9 +22,14 @@ BACKBONES: dict[str, str] = {
     "squeeze": "squeezenet1_1-b8a52dc0.pth",
 }
 
+LEAST_SIDE: dict[Net, int] = {"vgg": 16, "alex": 31, "squeeze": 17}
+"""Pixels a side of the smallest image of which every layer still has a pixel."""
+
 
 class LPIPS(nn.Module):
     """Learned perceptual distance (Zhang et al. 2018, version 0.1): two batches in [−1, 1] → (B,); 0 is identical.
+
+    Images of one channel are repeated over the three that the network takes; H and W are at least its `LEAST_SIDE`.
 
     Args:
         network: `lpips.LPIPS` with every weight loaded.
@@ -35,7 +40,7 @@ class LPIPS(nn.Module):
         self.network = network.eval().requires_grad_(False)
 
     def forward(self, sample: Image, reference: Image) -> PerSample:
-        return self.network(sample, reference).flatten()
+        return self.network(_three_channels(sample), _three_channels(reference)).flatten()
 
 
 def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = True) -> LPIPS:
@@ -54,18 +59,27 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
         raise UserError(f"lpips_{net}: wants {file.name} in {file.parent}; put torchvision's ImageNet weights there")
     if check_hash and not _sha256(file).startswith(file.stem.rsplit("-", 1)[1]):
         raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the one in its name; fetch it again")
-    from lpips import LPIPS as Network  # imports torchvision: only where it is used
+    import lpips  # imports torchvision: only where it is used
 
-    network = Network(net=net, pnet_rand=True, verbose=False)  # the linear layers ship with the package
+    with torch.device("meta"):  # to draw VGG's weights takes seconds, and all of them are loaded
+        network = lpips.LPIPS(net=net, pnet_rand=True, pretrained=False, verbose=False)
+    network.scaling_layer = lpips.ScalingLayer()
+    linear = read_state_dict(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
+    network.load_state_dict({name: value.clone() for name, value in linear.items()}, strict=False, assign=True)
     features = _features(file)
     own = network.net.state_dict()
     try:
         # a slice keeps the position that its layer has in torchvision's `features`
-        network.net.load_state_dict({name: features[name.split(".", 1)[1]] for name in own})
+        layers = {name: features[name.split(".", 1)[1]].clone() for name in own}
+        network.net.load_state_dict(layers, assign=True)
     except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"lpips_{net}: {file} does not hold the weights of torchvision's {net} ({reason})") from error
     return LPIPS(network)
+
+
+def _three_channels(image: Image) -> Image:
+    return image.expand(-1, 3, -1, -1)
 
 
 def _features(file: Path) -> dict[str, Tensor]:

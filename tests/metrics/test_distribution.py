@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import socket
@@ -86,6 +87,10 @@ def fake_inception(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("inception") / FILE
     torch.jit.script(Fake()).save(str(file))
     return file
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -258,17 +263,20 @@ def test_a_missing_inception_network_is_named_and_not_downloaded(evaluate, tmp_p
     assert f"wants {FILE} in {tmp_path / 'nowhere'}" in reason
     assert capsys.readouterr().err.count("fid_clean, kid_clean, precision_clean, recall_clean: ") == 1
     (tmp_path / FILE).write_bytes(b"no TorchScript")
-    with pytest.raises(UserError, match="is not that network, or damaged"):
+    with pytest.raises(UserError, match="its SHA-256 is"):
         Inception(tmp_path)
+    with pytest.raises(UserError, match="is no TorchScript"):
+        Inception(tmp_path, sha256(tmp_path / FILE))
 
 
 def test_the_whole_path_runs_with_an_inception_network_that_is_there(
     evaluate, tmp_path, image_folder, fake_inception, offline
 ):
     options = ("--distribution.features", "[inception]", "--distribution.inception", fake_inception)
+    options = (*options, "--distribution.inception_sha256", sha256(fake_inception))
     assert evaluate(*options, "--distribution.reference", image_folder) == 0
     found = metrics(tmp_path / "run")
-    network = Inception(fake_inception.parent)
+    network = Inception(fake_inception.parent, sha256(fake_inception))
     samples, references = (
         torch.cat(list(extract(network, sorted(folder.rglob("*.png")), CPU)))
         for folder in (tmp_path / "run" / "samples", image_folder)
@@ -278,7 +286,8 @@ def test_the_whole_path_runs_with_an_inception_network_that_is_there(
     assert found["metrics"]["fid_clean"]["mean"] == pytest.approx(expected, rel=1e-6)
     assert found["metrics"]["kid_clean"]["mean"] == pytest.approx(kernel_distance(samples, references), rel=1e-6)
     assert found["metrics"]["precision_clean"]["n"] == found["metrics"]["fid_clean"]["reference_n"] == 6
-    assert len(found["warnings"]) == 2
+    assert len(found["warnings"]) == 3
+    assert "another file than the published one" in found["warnings"][-1]
 
 
 def test_pictures_are_resized_as_clean_fid_does():
