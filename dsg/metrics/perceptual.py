@@ -15,12 +15,19 @@ from dsg.types import Image, PerSample
 
 Net = Literal["vgg", "alex", "squeeze"]
 
-# torchvision's ImageNet weights; the name holds the first digits of the file's SHA-256
+# torchvision's ImageNet weights
 BACKBONES: dict[str, str] = {
     "vgg": "vgg16-397923af.pth",
     "alex": "alexnet-owt-7be5be79.pth",
     "squeeze": "squeezenet1_1-b8a52dc0.pth",
 }
+
+SHA256: dict[str, str] = {
+    "vgg": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    "alex": "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    "squeeze": "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+}
+"""Of those files; torchvision's names hold the first eight digits."""
 
 LEAST_SIDE: dict[Net, int] = {"vgg": 16, "alex": 31, "squeeze": 17}
 """Pixels a side of the smallest image of which every layer still has a pixel."""
@@ -49,7 +56,7 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
     Args:
         net: the backbone.
         folder: where its file (see `BACKBONES`) lies; by default the checkpoints of the torch hub.
-        check_hash: compare the file's SHA-256 with the digits in its name.
+        check_hash: compare the file's SHA-256 with the published one.
 
     Raises:
         UserError: if the file is missing, is another one, or does not fit.
@@ -57,8 +64,8 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
     file = Path(folder or Path(torch.hub.get_dir()) / "checkpoints") / BACKBONES[net]
     if not file.is_file():
         raise UserError(f"lpips_{net}: wants {file.name} in {file.parent}; put torchvision's ImageNet weights there")
-    if check_hash and not _sha256(file).startswith(file.stem.rsplit("-", 1)[1]):
-        raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the one in its name; fetch it again")
+    if check_hash and _sha256(file) != SHA256[net]:
+        raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the published one; fetch it again")
     import lpips  # imports torchvision: only where it is used
 
     with torch.device("meta"):  # to draw VGG's weights takes seconds, and all of them are loaded

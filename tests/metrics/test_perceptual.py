@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dsg.errors import UserError
-from dsg.metrics.perceptual import BACKBONES, LEAST_SIDE, load_lpips
+from dsg.metrics.perceptual import BACKBONES, LEAST_SIDE, SHA256, load_lpips
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*'pretrained' is deprecated", "ignore:Arguments other than a weight enum"
@@ -137,6 +137,12 @@ def test_a_damaged_backbone_is_told_by_its_hash_before_it_is_read(tmp_path):
     (tmp_path / BACKBONES["alex"]).write_bytes(b"half a download")
     with pytest.raises(UserError, match=r"lpips_alex: .* is damaged: its SHA-256"):
         load_lpips("alex", tmp_path)
+
+
+@pytest.mark.parametrize("net", BACKBONES)
+def test_the_published_checksum_begins_with_the_digits_in_the_files_name(net):
+    assert len(SHA256[net]) == 64
+    assert SHA256[net].startswith(BACKBONES[net].removesuffix(".pth").rpartition("-")[2])
 
 
 def test_a_file_that_is_no_checkpoint_is_an_error_of_the_input(tmp_path):
