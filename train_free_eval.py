@@ -7,6 +7,7 @@ For a page about runs: python train_free_eval.py report RUN_DIR...
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
@@ -83,10 +84,13 @@ class EvaluationCLI(LightningCLI):
 
 
 class CheckCLI(EvaluationCLI):
-    """`predict` up to the first sample, with the score model that `built` has for its settings, or else a new one."""
+    """`predict` up to the first sample, with the score model that `built` has for its settings, or else a new one.
 
-    def __init__(self, arguments: list[str], built: dict[str, ScoreModel]) -> None:
-        self.built = built
+    A metric of `needed` that is known to be unavailable is a mistake.
+    """
+
+    def __init__(self, arguments: list[str], built: dict[str, ScoreModel], needed: Sequence[str] = ()) -> None:
+        self.built, self.needed = built, needed
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
@@ -99,6 +103,13 @@ class CheckCLI(EvaluationCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
+        missing: dict[str, str] = {}
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, callbacks.EvaluationCallback):
+                callback.meet(model)
+                missing |= callback.unavailable()
+        if lacking := next((missing[name] for name in self.needed if name in missing), None):
+            raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -109,7 +120,7 @@ def main(args: list[str] | None = None) -> int:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
 
-            return compare(args[1:], main, lambda run, built: CheckCLI(run, built).datamodule.keys())
+            return compare(args[1:], main, lambda *run: CheckCLI(*run).datamodule.keys())
         if args[:1] == ["report"]:
             from dsg.report.command import report
 

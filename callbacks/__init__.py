@@ -1,5 +1,6 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
+from callbacks.base import EvaluationCallback
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
@@ -22,6 +23,7 @@ __all__ = [
     "Diagnostics",
     "Distribution",
     "Diversity",
+    "EvaluationCallback",
     "Manifold",
     "Posterior",
     "Quality",

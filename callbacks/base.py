@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -21,6 +22,10 @@ class EvaluationCallback(Callback):
 
     def meet(self, module: GuidedDiffusion) -> None:
         """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""
+
+    def unavailable(self) -> Mapping[str, str]:
+        """Metric: why it cannot be measured of what was met, as far as that is known so far."""
+        return {}
 
     def summary(self) -> dict[str, Any]:
         """What to add to metrics.json when the run ends."""

@@ -13,7 +13,7 @@ from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import SSIM_WINDOW, psnr, ssim
 from dsg.metrics.least_size import why_too_small
-from dsg.metrics.perceptual import LEAST_SIDE, Net, load_lpips
+from dsg.metrics.perceptual import LEAST_SIDE, Net, load_lpips, missing_backbone
 from dsg.module import BatchResult, GuidedDiffusion
 
 
@@ -43,6 +43,12 @@ class Quality(EvaluationCallback):
         for name, side in least.items() if model.medium.is_picture else ():
             if reason := why_too_small(side, model.image_shape):
                 self._unavailable[name] = f"{name}: {reason}"
+        for net in self.nets:
+            if reason := missing_backbone(net, self.backbones):
+                self._unavailable.setdefault(f"lpips_{net}", reason)
+
+    def unavailable(self) -> dict[str, str]:
+        return self._unavailable
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._load()

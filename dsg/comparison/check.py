@@ -11,11 +11,13 @@ from typing import Any
 from dsg.command.exit_codes import explain
 from dsg.comparison.grid import Cell, Grid, PlannedRun
 from dsg.errors import DoesNotFit, UserError
+from dsg.run_folder.folder import RunFolder
 
-Check = Callable[[list[str], dict[str, Any]], Sequence[tuple[str, int]]]
+Check = Callable[[list[str], dict[str, Any], Sequence[str]], Sequence[tuple[str, int]]]
 """Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample.
 
-What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model.
+What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model. The metrics
+that are named have to be measured, as far as that is known before the first sample.
 """
 
 
@@ -46,10 +48,12 @@ def check_all(grid: Grid, check: Check) -> Checked:
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
     built: dict[str, Any] = {}
+    needed = [name for name in grid.comparison.metrics if name not in grid.comparison.optional_metrics]
+    tuning = [] if grid.comparison.tuning is None else [grid.comparison.tuning["metric"]]
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
-            ids = _check(check, grid.evaluation(cell, first), built)
+            ids = _check(check, grid.evaluation(cell, first), built, needed)
         except DoesNotFit as reason:
             if grid.comparison.unfit == "error":
                 raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
@@ -61,7 +65,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         tuned.append(cell)
         for candidate in candidates:
-            other = _check(check, grid.tuning(cell, candidate), built)
+            other = _check(check, grid.tuning(cell, candidate), built, tuning)
             seen = len(other)
             if both := sorted(ids & other):
                 raise UserError(
@@ -71,12 +75,13 @@ def check_all(grid: Grid, check: Check) -> Checked:
     return Checked(cells, unfit, tuned, evaluated, seen)
 
 
-def _check(check: Check, run: PlannedRun, built: dict[str, Any]) -> frozenset[str]:
+def _check(check: Check, run: PlannedRun, built: dict[str, Any], needed: Sequence[str]) -> frozenset[str]:
     said = io.StringIO()
     arguments = run.arguments()
     try:
         with redirect_stderr(said), redirect_stdout(said):
-            return frozenset(image_id for image_id, _ in check(arguments, built))
+            needed = () if RunFolder(run.folder).is_finished() else needed  # it has been measured
+            return frozenset(image_id for image_id, _ in check(arguments, built, needed))
     except SystemExit as end:  # the parser has said why
         raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end
     except Exception as error:

@@ -61,9 +61,9 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
     Raises:
         UserError: if the file is missing, is another one, or does not fit.
     """
-    file = Path(folder or Path(torch.hub.get_dir()) / "checkpoints") / BACKBONES[net]
-    if not file.is_file():
-        raise UserError(f"lpips_{net}: wants {file.name} in {file.parent}; put torchvision's ImageNet weights there")
+    file = _file(net, folder)
+    if reason := missing_backbone(net, folder):
+        raise UserError(reason)
     if check_hash and _sha256(file) != SHA256[net]:
         raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the published one; fetch it again")
     import lpips  # imports torchvision: only where it is used
@@ -83,6 +83,18 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"lpips_{net}: {file} does not hold the weights of torchvision's {net} ({reason})") from error
     return LPIPS(network)
+
+
+def missing_backbone(net: Net, folder: str | Path | None = None) -> str | None:
+    """What LPIPS over `net` wants, if its file is not in the folder; None if it is there."""
+    file = _file(net, folder)
+    if file.is_file():
+        return None
+    return f"lpips_{net}: wants {file.name} in {file.parent}; put torchvision's ImageNet weights there"
+
+
+def _file(net: Net, folder: str | Path | None) -> Path:
+    return Path(folder or Path(torch.hub.get_dir()) / "checkpoints") / BACKBONES[net]
 
 
 def _three_channels(image: Image) -> Image:
