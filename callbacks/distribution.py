@@ -7,20 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback
-from dsg.command.exit_codes import flat
 from dsg.errors import UserError
+from dsg.metrics.check_features import check_features
 from dsg.metrics.distribution import Findings, distances, names
 from dsg.metrics.feature_set import collect
-from dsg.metrics.features import FeatureNetwork, extract, read_rgb
+from dsg.metrics.features import FeatureNetwork, extract
 from dsg.metrics.inception import Inception
 from dsg.metrics.least_size import why_too_small
 from dsg.metrics.portraits import PortraitFeatures
-from dsg.metrics.reference import check_reference, pictures_below, read_reference
+from dsg.metrics.reference import check_reference, read_reference
 from dsg.models.torchscript import check_sha256
 from dsg.module import GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
@@ -99,38 +97,10 @@ class Distribution(EvaluationCallback):
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
-            self._check(network, (*shape[1:], 3))
+            check_features(network, shape, self.reference)
         if trainer.is_global_zero:
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
-
-    def _check(self, network: FeatureNetwork, shape: tuple[int, ...]) -> None:
-        try:
-            with torch.no_grad():
-                found = network(network.prepare(np.zeros(shape, dtype=np.uint8))[None])
-        except UserError as error:
-            raise UserError(f"distribution.features: {error}") from error
-        except Exception as error:  # a network of somebody's own may raise any
-            raise UserError(
-                f"distribution.features: {network.name} cannot take pictures of {shape[1]}x{shape[0]} ({flat(error)}); "
-                "leave it out, or let it state its least_side"
-            ) from error
-        if found.shape != (1, network.dimension):
-            raise UserError(
-                f"distribution.features: {network.name} gives features of {tuple(found.shape)} for one picture, and "
-                f"says {(1, network.dimension)}; correct its dimension"
-            )
-        if self.reference is not None and Path(self.reference).is_dir():
-            first, *_ = pictures_below(self.reference)
-            try:
-                network.prepare(read_rgb(first))
-            except UserError as error:
-                raise UserError(f"distribution.reference: {error}, first of {self.reference}") from error
-        elif self.reference is None and network.statistics() is None:
-            raise UserError(
-                f"distribution.reference: {network.name} brings none along; give a folder of pictures, a .npz, or "
-                "clean-fid:NAME:SPLIT:RESOLUTION"
-            )
 
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
         if not self.features:
@@ -177,7 +147,8 @@ class Distribution(EvaluationCallback):
                 except UserError as reason:
                     self._unavailable |= _all_for(KNOWN[str(features)], reason)
                     continue
-                if why := self._shape and why_too_small(network.least_side, self._shape):
+                why = None if self._shape is None else why_too_small(network.least_side, self._shape)
+                if why is not None:
                     self._unavailable |= _all_for(network, why)
                 else:
                     self._networks.append(network)

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from dsg.command.exit_codes import flat
 from dsg.errors import UserError
 
-Class = TypeVar("Class", bound=type)
+T = TypeVar("T")
 LIBRARY = ("dsg", "tasks")
 
 
-def trusted_class(class_path: Any, base: Class, modules: Sequence[str] = ()) -> Class:
+def trusted_class(class_path: Any, base: type[T], modules: Sequence[str] = ()) -> type[T]:
     """The subclass of `base` that a run folder names, imported only if it is the library's or in one of `modules`.
 
     Args:
