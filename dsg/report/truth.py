@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,8 +32,8 @@ def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> Evaluati
         UserError: if that is not possible any more, for whatever reason, and for a class that is not to be imported.
     """
     try:
-        make: Callable[..., EvaluationData] = trusted_class(at(settings, "data.class_path"), EvaluationData, trusted)
-        data = make(**plain(at(settings, "data.init_args") or {}))
+        kind = trusted_class(at(settings, "data.class_path"), EvaluationData, trusted)
+        data = kind(**plain(at(settings, "data.init_args") or {}))  # type: ignore[reportAbstractUsage]: a subclass
         data.keys()
         return data
     except Exception as error:  # any class may stand in a configuration, and it may be gone
