@@ -26,7 +26,6 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     from dsg.command.run_settings import run_settings
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
-    from dsg.models.base import ScoreModel
     from dsg.module import EvaluationDataModule, GuidedDiffusion
     from dsg.run_folder.folder import RunFolder
 
@@ -84,22 +83,22 @@ class EvaluationCLI(LightningCLI):
 
 
 class CheckCLI(EvaluationCLI):
-    """`predict` up to the first sample, with the score model that `built` has for its settings, or else a new one.
-
-    A metric of `needed` that is known to be unavailable is a mistake.
+    """`predict` up to the first sample, with the score model and the data that `built` has for its settings, or else
+    new ones. A metric of `needed` that is known to be unavailable is a mistake.
     """
 
-    def __init__(self, arguments: list[str], built: dict[str, ScoreModel], needed: Sequence[str] = ()) -> None:
+    def __init__(self, arguments: list[str], built: dict[str, Any], needed: Sequence[str] = ()) -> None:
         self.built, self.needed = built, needed
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
         self._dump_config()  # as long as it can be: an instance is no setting
         model = self.config.predict.model
-        key = str(model.score_model)
-        model.score_model = self.built.get(key, model.score_model)
+        score_model, data = str(model.score_model), f"{self.config.predict.data} of {model.score_model}"
+        model.score_model = self.built.get(score_model, model.score_model)
         super().instantiate_classes()
-        self.built[key] = self.model.score_model
+        self.built[score_model] = self.model.score_model
+        self.data: EvaluationData = self.built.setdefault(data, self.datamodule)  # what has been read of it is known
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
@@ -120,7 +119,7 @@ def main(args: list[str] | None = None) -> int:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
 
-            return compare(args[1:], main, lambda *run: CheckCLI(*run).datamodule.keys())
+            return compare(args[1:], main, lambda *run: CheckCLI(*run).data)
         if args[:1] == ["report"]:
             from dsg.report.command import report
 

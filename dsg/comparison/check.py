@@ -10,14 +10,16 @@ from typing import Any
 
 from dsg.command.exit_codes import explain
 from dsg.comparison.grid import Cell, Grid, PlannedRun
+from dsg.comparison.same_pictures import Looks
+from dsg.data.base import EvaluationData
 from dsg.errors import DoesNotFit, UserError
 from dsg.run_folder.folder import RunFolder
 
-Check = Callable[[list[str], dict[str, Any], Sequence[str]], Sequence[tuple[str, int]]]
-"""Builds what `predict` would run, checks it, and returns (image id, sample number) of all that it would sample.
+Check = Callable[[list[str], dict[str, Any], Sequence[str]], EvaluationData]
+"""Builds what `predict` would run, checks it, and returns the data that it would evaluate.
 
-What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model. The metrics
-that are named have to be measured, as far as that is known before the first sample.
+What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model and data. The
+metrics that are named have to be measured, as far as that is known before the first sample.
 """
 
 
@@ -44,44 +46,63 @@ def check_all(grid: Grid, check: Check) -> Checked:
     """Check every run.
 
     Raises:
-        UserError: naming the run and its mistake; also if tuning would see an image that is evaluated.
+        UserError: naming the run and its mistake; also if tuning would see an image that is evaluated, under whatever
+            name.
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
     built: dict[str, Any] = {}
     needed = [name for name in grid.comparison.metrics if name not in grid.comparison.optional_metrics]
     tuning = [] if grid.comparison.tuning is None else [grid.comparison.tuning["metric"]]
+    looks = Looks()
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
-            ids = _check(check, grid.evaluation(cell, first), built, needed)
+            data = _check(check, grid.evaluation(cell, first), built, needed)
         except DoesNotFit as reason:
             if grid.comparison.unfit == "error":
                 raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
             unfit[cell] = str(reason)
             continue
         cells.append(cell)
-        evaluated = len(ids)
+        evaluated = len(data.keys())
         if not first.values:
             continue
         tuned.append(cell)
         for candidate in candidates:
             other = _check(check, grid.tuning(cell, candidate), built, tuning)
-            seen = len(other)
-            if both := sorted(ids & other):
-                raise UserError(
-                    f"comparison.tuning: {len(both)} images, the first {both[0]}, are evaluated too; "
-                    "give it other images in comparison.tuning.data"
-                )
+            seen = len(other.keys())
+            _refuse_common_images(data, other, looks)
     return Checked(cells, unfit, tuned, evaluated, seen)
 
 
-def _check(check: Check, run: PlannedRun, built: dict[str, Any], needed: Sequence[str]) -> frozenset[str]:
+def refusal(check: Check, run: PlannedRun) -> str | None:
+    """Why `run` cannot be; None if it can."""
+    try:
+        _check(check, run, {})
+    except UserError as reason:
+        return str(reason)
+    return None
+
+
+def _refuse_common_images(evaluated: EvaluationData, tuning: EvaluationData, looks: Looks) -> None:
+    mend = "give it other images in comparison.tuning.data"
+    if both := sorted(dict(evaluated.keys()).keys() & dict(tuning.keys())):
+        raise UserError(f"comparison.tuning: {len(both)} images, the first {both[0]}, are evaluated too; {mend}")
+    if same := looks.in_common(evaluated, tuning):
+        ours, theirs = same[0]
+        raise UserError(
+            f"comparison.tuning: {len(same)} pictures are evaluated too under another name, the first {theirs} is "
+            f"{ours}; {mend}"
+        )
+
+
+def _check(check: Check, run: PlannedRun, built: dict[str, Any], needed: Sequence[str] = ()) -> EvaluationData:
     said = io.StringIO()
     arguments = run.arguments()
     try:
         with redirect_stderr(said), redirect_stdout(said):
             needed = () if RunFolder(run.folder).is_finished() else needed  # it has been measured
-            return frozenset(image_id for image_id, _ in check(arguments, built, needed))
+            return check(arguments, built, needed)
     except SystemExit as end:  # the parser has said why
         raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end
     except Exception as error:

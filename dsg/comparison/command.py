@@ -9,17 +9,22 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
 from dsg.command.exit_codes import FAILED, MISTAKE, OK
-from dsg.comparison.check import Check, Checked, check_all
-from dsg.comparison.grid import Grid, PlannedRun
+from dsg.comparison.candidate import Candidate
+from dsg.comparison.check import Check, Checked, check_all, refusal
+from dsg.comparison.grid import Cell, Grid, PlannedRun
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.run import Predict, default_workers, run_all
 from dsg.errors import UserError
+
+if TYPE_CHECKING:
+    from dsg.comparison.tuning import Choice
 
 WIDTH = 200  # of the table where there is no terminal
 
@@ -86,7 +91,7 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         print(note, file=sys.stderr)
     console.print(f"checking {len(grid.cells)} combinations", highlight=False)
     checked = check_all(grid, check)
-    return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict)
+    return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict, check)
 
 
 class _Comparing:
@@ -98,22 +103,17 @@ class _Comparing:
         self.todo = len(checked.cells)
         self.left = len(checked.cells) * checked.images
         for cell in checked.tuned:
-            candidates = len(grid.candidates(cell.method))
+            candidates = len(grid.candidates(cell.method))  # perhaps more, beyond their ends
             self.todo += candidates
             self.left += candidates * checked.tuning_images
 
-    def run(self, predict: Predict) -> int:
+    def run(self, predict: Predict, check: Check) -> int:
         from dsg.comparison.report import report  # matplotlib and pandas, after the first mistakes are found
         from dsg.comparison.results import read_results
-        from dsg.comparison.tuning import choose
 
         self.started, self.finished, self.sampled = time.monotonic(), 0, 0
         grid, cells = self.grid, self.checked.cells
-        tuning = [grid.tuning(cell, c) for cell in self.checked.tuned for c in grid.candidates(cell.method)]
-        for run in run_all(tuning, predict, self.workers):
-            assert grid.comparison.tuning is not None
-            self._tell(run, [grid.comparison.tuning["metric"]])
-        choices = {cell: choose(grid, cell) for cell in cells}
+        choices = self._tune(predict, check)
         runs = {cell: grid.evaluation(cell, choices[cell].candidate) for cell in cells}
         needed = [m for m in grid.comparison.metrics if m not in grid.comparison.optional_metrics]
         for run in run_all(list(runs.values()), predict, self.workers):
@@ -121,6 +121,34 @@ class _Comparing:
         results = {cell: read_results(run.folder) for cell, run in runs.items()}
         report(grid, results, choices, self.checked.unfit, self.console)
         return FAILED if any(result.failures for result in results.values()) else OK
+
+    def _tune(self, predict: Predict, check: Check) -> dict[Cell, Choice]:
+        """The candidate of every cell: the tuning runs, in rounds."""
+        from dsg.comparison.tuning import Choice, Tuning
+
+        chosen = {cell: Choice(Candidate()) for cell in self.checked.cells}
+        tuned = self.checked.tuned
+        if self.grid.comparison.tuning is None:
+            return chosen
+        metric = self.grid.comparison.tuning["metric"]
+        tuning = Tuning(self.grid, tuned, partial(refusal, check))
+        first, *others = tuning.begin()
+        self._run_round(first, predict, [metric])
+        for cell in tuned:
+            tuning.check_cost(cell)
+        for runs in others:
+            self._run_round(runs, predict, [metric])
+        while runs := tuning.widen():
+            self.todo += len(runs)
+            self.left += len(runs) * self.checked.tuning_images
+            self._run_round(runs, predict, [metric])
+        for note in tuning.notes():
+            print(note, file=sys.stderr)
+        return chosen | {cell: tuning.choose(cell) for cell in tuned}
+
+    def _run_round(self, runs: list[PlannedRun], predict: Predict, needed: list[str]) -> None:
+        for run in run_all(runs, predict, self.workers):
+            self._tell(run, needed)
 
     def _tell(self, run: PlannedRun, needed: list[str]) -> None:
         from dsg.comparison.results import read_results, require_metrics

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dsg.command.config import as_yaml
 from dsg.command.merge import Settings, merge, nested
 from dsg.command.strengths import fill
-from dsg.comparison.plan import Comparison
+from dsg.comparison.candidate import Axis, Candidate, product
+from dsg.comparison.plan import TUNING_KEYS, Comparison
 from dsg.run_folder.atomic import write_atomically
 
 
@@ -24,31 +24,6 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.task}/{self.method}/{self.setting}"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Values for the keys that a method tunes; none for a method without parameters.
-
-    Args:
-        values: by dotted key.
-        at_end: the keys whose number is the smallest or largest of its list: a better one may lie beyond.
-    """
-
-    values: tuple[tuple[str, Any], ...] = ()
-    at_end: frozenset[str] = frozenset()
-
-    def __str__(self) -> str:
-        names = [key.rsplit(".", 1)[-1] for key, _ in self.values]
-        keys = names if len(set(names)) == len(names) else [key for key, _ in self.values]
-        return ",".join(f"{key}={value}" for key, (_, value) in zip(keys, self.values, strict=True))
-
-    @property
-    def marked(self) -> str:
-        """The values, each with a * at an end of its grid."""
-        return ", ".join(
-            f"{key.rsplit('.', 1)[-1]}={value}{'*' if key in self.at_end else ''}" for key, value in self.values
-        )
 
 
 @dataclass(frozen=True)
@@ -98,15 +73,13 @@ class Grid:
         axes = (comparison.tasks, comparison.methods, comparison.settings)
         self.cells = [Cell(*names) for names in itertools.product(*axes)]
 
+    def axes(self, method: str) -> list[Axis]:
+        """What tuning begins with; none where there is nothing to tune."""
+        return self.comparison.axes(method)
+
     def candidates(self, method: str) -> list[Candidate]:
-        """The product of the method's lists; one empty candidate where there is nothing to tune."""
-        tune = self.comparison.methods[method].get("tune", {})
-        ends = {key: (min(values), max(values)) for key, values in tune.items() if _are_numbers(values)}
-        return [
-            Candidate(pairs, frozenset(key for key, value in pairs if value in ends.get(key, ())))
-            for values in itertools.product(*tune.values())
-            for pairs in [tuple(zip(tune, values, strict=True))]
-        ]
+        """Those that tuning begins with; one empty candidate where there is nothing to tune."""
+        return product(self.axes(method))
 
     def evaluation(self, cell: Cell, candidate: Candidate) -> PlannedRun:
         """The run whose results are in the table. Its folder is named by what was chosen, so that another choice, of a
@@ -116,7 +89,7 @@ class Grid:
 
     def tuning(self, cell: Cell, candidate: Candidate) -> PlannedRun:
         """The run that measures a candidate."""
-        tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key != "metric"}
+        tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key not in TUNING_KEYS}
         return self._run("tuning", cell, candidate, merge(self._settings(cell, candidate), tuning))
 
     def notes(self) -> list[str]:
@@ -134,7 +107,3 @@ class Grid:
         for part in (self.comparison.tasks[cell.task], method, *(nested(*pair) for pair in candidate.values)):
             settings = merge(settings, part)
         return merge(settings, self.comparison.settings[cell.setting])
-
-
-def _are_numbers(values: list[Any]) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dsg.command.merge import Settings
+from dsg.comparison.budget import Budget
+from dsg.comparison.candidate import Axis
 from dsg.comparison.entries import ENTRIES, read_with_entries
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, Direction, direction_of
+
+TUNING_KEYS = ("metric", "budget")
+"""What `tuning` holds beside the settings of its runs."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,13 @@ class Comparison:
 
     Args:
         tasks: name: settings of `predict` that make the task; each entry may `include` files, relative to this one's.
-        methods: name: settings that make the method; under `tune`, dotted keys with the values to choose from. All that
-            tune have the same number of candidates (the product of the lists' lengths).
+        methods: name: settings that make the method; under `tune`, dotted keys with the values to choose from: a list,
+            or `{values: [...], least: ..., most: ...}` where the parameter itself ends at least or most.
         settings: name: further settings, a third axis; by default one, called default.
-        tuning: settings of the runs that choose the candidate, on images of their own, and `metric`, which chooses.
+        tuning: settings of the runs that choose the candidate, on images of their own; `metric`, which chooses; and
+            `budget`, `candidates: N` or `evaluations: N`: where the best value is at an end of its list, the next one
+            beyond is tried too, until it lies inside or the budget is spent. Without a budget all methods that tune
+            have the same number of candidates (the product of their lists' lengths).
         metrics: columns of per_image.csv; the first is plotted, and compared with the baseline in the printed tables.
         optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
         baseline: the method that the others are compared with, image by image; by default the first.
@@ -76,16 +84,36 @@ class Comparison:
             isinstance(self.tuning, dict) and isinstance(self.tuning.get("metric"), str)
         ):
             raise UserError("comparison.tuning: names no `metric` to choose by, for example metric: psnr")
-        sizes = {name: _grid_size(name, entry["tune"]) for name, entry in self.methods.items() if "tune" in entry}
+        sizes = {name: math.prod(len(axis.values) for axis in self.axes(name)) for name in self.methods}
+        sizes = {name: size for name, size in sizes.items() if "tune" in self.methods[name]}
         if sizes and self.tuning is None:
             raise UserError(
                 f"comparison.tuning: is missing, and {', '.join(sizes)} have values to choose from (`tune`)"
             )
         if self.tuning is not None and not sizes:
             raise UserError("comparison.tuning: no method has a `tune` to choose from; take one of the two away")
-        if len(set(sizes.values())) > 1:
+        if budget := self.budget:
+            for name, size in sizes.items():
+                budget.check(name, size, cost=0.0)  # what a candidate costs in evaluations, the first run of it tells
+        elif len(set(sizes.values())) > 1:
             numbers = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise UserError(f"comparison.methods: unequal numbers of tuning candidates: {numbers}; make them equal")
+            raise UserError(
+                f"comparison.methods: unequal numbers of tuning candidates: {numbers}; make them equal, or state "
+                "comparison.tuning.budget"
+            )
+
+    @property
+    def budget(self) -> Budget | None:
+        """What a method may spend on tuning beyond what it begins with; None: nothing."""
+        stated = (self.tuning or {}).get("budget")
+        return None if stated is None else Budget.read(stated)
+
+    def axes(self, method: str) -> list[Axis]:
+        """The keys that a method tunes."""
+        where, tune = f"comparison.methods.{method}.tune", self.methods[method].get("tune", {})
+        if not isinstance(tune, dict) or ("tune" in self.methods[method] and not tune):
+            raise UserError(f"{where}: must hold `dotted.key: [values]`, got {tune!r}")
+        return [Axis.read(where, key, values) for key, values in tune.items()]
 
     def direction(self, metric: str, noisy: bool = True) -> Direction:
         """What is better of `metric`; of a `loss` that is known only where measurements are not `noisy`.
@@ -150,9 +178,3 @@ def _check_entries(kind: str, entries: Any) -> None:
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UserError(f"comparison.{name}: must be {' or '.join(choices)}, got {value!r}")
-
-
-def _grid_size(method: str, tune: Any) -> int:
-    if not isinstance(tune, dict) or not tune or not all(isinstance(v, list) and v for v in tune.values()):
-        raise UserError(f"comparison.methods.{method}.tune: must hold `dotted.key: [values]`, got {tune!r}")
-    return math.prod(len(values) for values in tune.values())

@@ -75,7 +75,7 @@ def make_table(
         result, choice = results[cell], choices[cell]
         seconds, forward, backward = (result.mean(name) for name in ("seconds", "nfe_forward", "nfe_backward"))
         row = replace(
-            row, chosen=choice.candidate.marked, failures=result.failures,
+            row, chosen=choice.marked, failures=result.failures,
             seconds=seconds, nfe_forward=forward, nfe_backward=backward,
         )  # fmt: skip
         rivals = {c: r for c, r in results.items() if (c.task, c.setting) == (cell.task, cell.setting)}

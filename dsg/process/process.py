@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,15 @@ class ReverseProcess:
         self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """What an observer asks inside this block is no cost of the method: the counts are as before."""
+        before = (self.forwards, self.backwards, self.decoder_forwards, self.decoder_backwards)
+        try:
+            yield
+        finally:
+            self.forwards, self.backwards, self.decoder_forwards, self.decoder_backwards = before
 
     def evaluate(
         self, x_t: State, step: Step, condition: Condition | None, score_model: ScoreModel | None = None

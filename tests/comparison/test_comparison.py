@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image, ImageOps
 
-from dsg.comparison.grid import Candidate, Cell, Grid
+from dsg.comparison.candidate import Candidate
+from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
@@ -98,7 +100,8 @@ def tune(plan: dict, values: list[float]) -> None:
     other = Path(plan["data"]["init_args"]["root"]).with_name("others")
     other.mkdir(exist_ok=True)
     for name in ("a", "b"):
-        (other / f"tuning_{name}.png").write_bytes((other.with_name("images") / f"{name}.png").read_bytes())
+        with Image.open(other.with_name("images") / f"{name}.png") as image:
+            ImageOps.flip(image).save(other / f"tuning_{name}.png")
     plan["comparison"]["methods"]["dps"]["tune"] = {STEP_SIZE: values}
     plan["comparison"]["tuning"] = {"metric": "psnr", "data": {"init_args": {"root": str(other)}}}
 
@@ -204,7 +207,7 @@ def test_candidates_share_one_score_model_until_the_first_sample(compare, plan, 
     check = GuidedDiffusion.check
     monkeypatch.setattr(GuidedDiffusion, "check", lambda self, data: (checked.append(len(built)), check(self, data))[1])
     tune(plan, [0.25, 0.5, 1.0, 2.0])
-    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda *_: 0)
     assert compare()[0] == 0
     assert checked == [1] * 12
 
@@ -212,7 +215,7 @@ def test_candidates_share_one_score_model_until_the_first_sample(compare, plan, 
 def test_another_model_is_another_score_model(compare, plan, built, monkeypatch):
     learned = {"model": {"score_model": {"init_args": {"learns_variance": True}}}}
     plan["comparison"]["settings"] = {"fixed": {}, "learned": learned}
-    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda *_: 0)
     assert compare()[0] == 0
     assert [kwargs["learns_variance"] for kwargs in built] == [False, True]
 
@@ -223,7 +226,7 @@ def test_what_a_table_of_strengths_lacks_is_told_once_before_the_first_sample(co
     (tmp_path / "table.yaml").write_text(yaml.safe_dump(table))
     plan["strengths"] = "table.yaml"
     plan["comparison"]["methods"]["dps"] = guidance("DPS")
-    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda self, predict: 0)
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda *_: 0)
     code, _, err = compare()
     assert code == 0
     jumped, unknown = sorted(err.splitlines())
@@ -247,6 +250,32 @@ def test_tuning_on_images_that_are_evaluated_is_refused(compare, plan):
     code, _, err = compare()
     assert code == 2
     assert "1 images, the first a, are evaluated too" in err
+
+
+def test_tuning_on_evaluated_pictures_under_other_names_is_refused(compare, plan):
+    """Copied to another folder as JPEG, which changes every pixel a little."""
+    tune(plan, [0.5, 1.0])
+    images = Path(plan["data"]["init_args"]["root"])
+    others = Path(plan["comparison"]["tuning"]["data"]["init_args"]["root"])
+    with Image.open(images / "b.png") as image:
+        image.convert("RGB").save(others / "mine.jpg", quality=95, subsampling=0)
+    code, _, err = compare()
+    assert (code, err.count("\n")) == (2, 1)
+    assert "1 pictures are evaluated too under another name, the first mine is b" in err
+
+
+def test_a_comparison_goes_beyond_its_grid_and_continues_where_it_was_stopped(compare, plan, tmp_path):
+    plan["comparison"]["tasks"].pop("Denoising")
+    tune(plan, [0.0, 0.5])
+    plan["comparison"]["tuning"]["budget"] = {"candidates": 4}
+    assert compare()[0] == 0
+    made = {path.name for path in (tmp_path / "out" / "tuning" / "RandomInpainting" / "dps" / "default").iterdir()}
+    assert made == {"step_size=0.0", "step_size=0.5", "step_size=1.0", "step_size=2.0"}
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("per_image.csv")}
+    plan["comparison"]["tuning"]["budget"] = {"candidates": 5}
+    assert compare()[0] == 0
+    after = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("per_image.csv")}
+    assert before.items() < after.items()
 
 
 def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare, plan, tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dsg.comparison.grid import Candidate, Cell, Grid
+from dsg.comparison.candidate import Candidate
+from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.plan import Comparison
 from dsg.comparison.results import read_results
 from dsg.comparison.table import make_table
