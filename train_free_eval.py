@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from argparse import SUPPRESS
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
@@ -87,7 +88,7 @@ class EvaluationCLI(LightningCLI):
                 self.trainer.predict(model, datamodule=data, return_predictions=False)
             if first and not folder.is_finished():  # what made the rows was killed, and nothing is left to sample
                 callbacks.record(folder, data.start, self.trainer, model)
-                self._get(self.config_init, "writer").finish(self.trainer)
+                self._get(self.config_init, "writer").finish(self.trainer, module=model)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
@@ -95,11 +96,11 @@ class EvaluationCLI(LightningCLI):
 
 class CheckCLI(EvaluationCLI):
     """`predict` up to the first sample, with the score model and the data that `built` has for its settings, or else
-    new ones.
+    new ones. A metric of `needed` that is known to be unavailable is a mistake.
     """
 
-    def __init__(self, arguments: list[str], built: dict[str, Any]) -> None:
-        self.built = built
+    def __init__(self, arguments: list[str], built: dict[str, Any], needed: Sequence[str] = ()) -> None:
+        self.built, self.needed = built, needed
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
@@ -113,6 +114,13 @@ class CheckCLI(EvaluationCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
+        missing: dict[str, str] = {}
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, callbacks.EvaluationCallback):
+                callback.meet(model)
+                missing |= callback.unavailable()
+        if lacking := next((missing[name] for name in self.needed if name in missing), None):
+            raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -123,7 +131,7 @@ def main(args: list[str] | None = None) -> int:
         if args[:1] == ["compare"]:
             from dsg.comparison.command import compare  # for many methods at once
 
-            return compare(args[1:], main, lambda run, built: CheckCLI(run, built).data)
+            return compare(args[1:], main, lambda *run: CheckCLI(*run).data)
         if args[:1] == ["report"]:
             from dsg.report.command import report
 

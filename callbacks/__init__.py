@@ -1,5 +1,6 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
+from callbacks.base import EvaluationCallback
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
@@ -23,6 +24,7 @@ __all__ = [
     "Diagnostics",
     "Distribution",
     "Diversity",
+    "EvaluationCallback",
     "Manifold",
     "Posterior",
     "Provenance",

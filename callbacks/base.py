@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from dsg.data.base import EvaluationData
+from dsg.module import GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 
 
 class EvaluationCallback(Callback):
     """A callback that may add columns to a batch's rows, and lines to metrics.json."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if isinstance(pl_module, GuidedDiffusion):
+            self.meet(pl_module)
+
+    def meet(self, module: GuidedDiffusion) -> None:
+        """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""
+
+    def unavailable(self) -> Mapping[str, str]:
+        """Metric: why it cannot be measured of what was met, as far as that is known so far."""
+        return {}
 
     def summary(self) -> dict[str, Any]:
         """What to add to metrics.json when the run ends."""

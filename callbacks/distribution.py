@@ -7,17 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback
 from dsg.errors import UserError
+from dsg.metrics.check_features import check_features
 from dsg.metrics.distribution import Findings, distances, names
 from dsg.metrics.feature_set import collect
-from dsg.metrics.features import FeatureNetwork, extract, read_rgb
+from dsg.metrics.features import FeatureNetwork, extract
 from dsg.metrics.inception import Inception
+from dsg.metrics.least_size import why_too_small
 from dsg.metrics.portraits import PortraitFeatures
-from dsg.metrics.reference import check_reference, pictures_below, read_reference
+from dsg.metrics.reference import check_reference, read_reference
+from dsg.models.torchscript import check_sha256
 from dsg.module import GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 
@@ -44,7 +46,8 @@ class Distribution(EvaluationCallback):
             downloaded. A folder is for every network, the others for those that bring no reference along, as
             `portraits` does.
         inception: the file inception-2015-12-05.pt or its folder, by default where clean-fid keeps it; never
-            downloaded. It is a program that torch runs: take it from a source that you trust.
+            downloaded. It is a program that torch runs, so only with the SHA-256 of the published file, or with
+        inception_sha256: that of a file of your own that you trust.
         subset: kernel distance, precision and recall take at most so many pictures a side, at least 2.
         neighbours: k of precision and recall, at least 1.
         batch_size: pictures a network evaluation.
@@ -56,6 +59,7 @@ class Distribution(EvaluationCallback):
         features: list[Known | FeatureNetwork] | None = None,
         reference: str | None = None,
         inception: str | None = None,
+        inception_sha256: str | None = None,
         subset: int = 10_000,
         neighbours: int = 3,
         batch_size: int = 32,
@@ -67,15 +71,22 @@ class Distribution(EvaluationCallback):
         ):  # fmt: skip
             if value < least:
                 raise UserError(f"distribution.{name}: must be at least {least}, got {value}")
+        if inception_sha256 is not None:
+            check_sha256(inception_sha256, "distribution.inception_sha256")
         self.features = features or []
         self.reference = reference
         self.inception = inception
+        self.inception_sha256 = inception_sha256
         self.subset = subset
         self.neighbours = neighbours
         self.batch_size = batch_size
         self.num_workers = num_workers
         self._networks: list[FeatureNetwork] | None = None
+        self._shape: tuple[int, ...] | None = None
         self._unavailable: dict[str, str] = {}
+
+    def meet(self, module: GuidedDiffusion) -> None:
+        self._shape = module.score_model.image_shape
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         """Find what is wrong before the first sample."""
@@ -86,27 +97,10 @@ class Distribution(EvaluationCallback):
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
-            self._check(network, (*shape[1:], 3))
+            check_features(network, shape, self.reference)
         if trainer.is_global_zero:
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
-
-    def _check(self, network: FeatureNetwork, shape: tuple[int, ...]) -> None:
-        try:
-            network.prepare(np.zeros(shape, dtype=np.uint8))
-        except UserError as error:
-            raise UserError(f"distribution.features: {error}") from error
-        if self.reference is not None and Path(self.reference).is_dir():
-            first, *_ = pictures_below(self.reference)
-            try:
-                network.prepare(read_rgb(first))
-            except UserError as error:
-                raise UserError(f"distribution.reference: {error}, first of {self.reference}") from error
-        elif self.reference is None and network.statistics() is None:
-            raise UserError(
-                f"distribution.reference: {network.name} brings none along; give a folder of pictures, a .npz, or "
-                "clean-fid:NAME:SPLIT:RESOLUTION"
-            )
 
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
         if not self.features:
@@ -140,6 +134,8 @@ class Distribution(EvaluationCallback):
         found.metrics |= new.metrics
         found.unavailable |= new.unavailable
         found.warnings += new.warnings
+        if network.note is not None:
+            found.warnings.append(f"{', '.join(new.metrics)}: {network.note}")
 
     def _load(self) -> list[FeatureNetwork]:
         """The networks that are there; what the others want is in `_unavailable`."""
@@ -147,17 +143,25 @@ class Distribution(EvaluationCallback):
             self._networks = []
             for features in self.features:
                 try:
-                    self._networks.append(self._build(features))
+                    network = self._build(features)
                 except UserError as reason:
                     self._unavailable |= _all_for(KNOWN[str(features)], reason)
+                    continue
+                why = None if self._shape is None else why_too_small(network.least_side, self._shape)
+                if why is not None:
+                    self._unavailable |= _all_for(network, why)
+                else:
+                    self._networks.append(network)
         return self._networks
 
     def _build(self, features: Known | FeatureNetwork) -> FeatureNetwork:
         if isinstance(features, FeatureNetwork):
             return features.eval().requires_grad_(False)
-        return Inception(self.inception) if features == "inception" else PortraitFeatures()
+        if features == "inception":
+            return Inception(self.inception, self.inception_sha256)
+        return PortraitFeatures()
 
 
-def _all_for(network: FeatureNetwork | type[FeatureNetwork], reason: Exception) -> dict[str, str]:
+def _all_for(network: FeatureNetwork | type[FeatureNetwork], reason: Exception | str) -> dict[str, str]:
     """One reason for all metrics of a network."""
     return dict.fromkeys(names(network), f"{', '.join(names(network))}: {reason}")

@@ -25,7 +25,8 @@ class Diversity(EvaluationCallback):
         diversity_lpips_vgg   mean LPIPS between pairs of an image's samples, for every network of `quality.lpips`
 
     computed by the first rank from the 8-bit pictures in the run folder. 0 is the same sample again and again. An image
-    of which fewer than two samples are finite has no diversity and is left out.
+    of which fewer than two samples are finite has no diversity and is left out. Where LPIPS is unavailable, so is the
+    diversity that is made of it, for the same reason.
     """
 
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
@@ -34,6 +35,8 @@ class Diversity(EvaluationCallback):
             return
         device = trainer.strategy.root_device
         networks = next((c.networks() for c in trainer.callbacks if isinstance(c, Quality)), {})  # type: ignore[attr-defined]
+        missing = {n: why for n, why in metrics.get("unavailable", {}).items() if n.startswith("lpips_")}
+        metrics["unavailable"] = metrics.get("unavailable", {}) | {f"diversity_{n}": why for n, why in missing.items()}
         values: dict[str, list[float]] = defaultdict(list)
         for files in several.values():
             try:

@@ -11,8 +11,9 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks.base import EvaluationCallback
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
-from dsg.metrics.image import psnr, ssim
-from dsg.metrics.perceptual import Net, load_lpips
+from dsg.metrics.image import SSIM_WINDOW, psnr, ssim
+from dsg.metrics.least_size import why_too_small
+from dsg.metrics.perceptual import LEAST_SIDE, Net, load_lpips, missing_backbone
 from dsg.module import BatchResult, GuidedDiffusion
 
 
@@ -20,7 +21,8 @@ class Quality(EvaluationCallback):
     """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
 
     It is compared with what the task's `compared_with` names. Samples that are compared with nothing (tasks.Generation,
-    tasks.ClassLabel) and those that are no pictures have no such columns.
+    tasks.ClassLabel) and those that are no pictures have no such columns. A metric for which the model's pictures are
+    too small is listed under `unavailable` in metrics.json, with the least size that it takes.
 
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
@@ -33,6 +35,20 @@ class Quality(EvaluationCallback):
         self.backbones = backbones
         self._lpips: dict[str, torch.nn.Module] = {}
         self._unavailable: dict[str, str] = {}
+
+    def meet(self, module: GuidedDiffusion) -> None:
+        model, compared = module.score_model, module.sampler.task.compared_with is not None
+        least = {"ssim": SSIM_WINDOW} if compared else {}
+        least |= {f"lpips_{net}": LEAST_SIDE[net] for net in self.nets}
+        for name, side in least.items() if model.medium.is_picture else ():
+            if reason := why_too_small(side, model.image_shape):
+                self._unavailable[name] = f"{name}: {reason}"
+        for net in self.nets:
+            if reason := missing_backbone(net, self.backbones):
+                self._unavailable.setdefault(f"lpips_{net}", reason)
+
+    def unavailable(self) -> dict[str, str]:
+        return self._unavailable
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._load()
@@ -61,7 +77,9 @@ class Quality(EvaluationCallback):
         with torch.autocast(pl_module.device.type, enabled=False):
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255
             reference = to_uint8(outputs.truth).float() / 255
-            columns = {"psnr": psnr(sample, reference), "ssim": ssim(sample, reference)}
+            columns = {"psnr": psnr(sample, reference)}
+            if "ssim" not in self._unavailable:
+                columns["ssim"] = ssim(sample, reference)
             for name, network in self._lpips.items():
                 columns[name] = network(2 * sample - 1, 2 * reference - 1)
         good = [i for i, row in enumerate(outputs.rows) if row["status"] == "ok"]

@@ -59,6 +59,7 @@ class RunFolderWriter(EvaluationCallback):
         self._board: Board | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
         # after every callback that adds columns, wherever the configuration named this one
         trainer.callbacks.sort(key=lambda callback: callback is self)  # type: ignore[attr-defined]
 
@@ -107,16 +108,25 @@ class RunFolderWriter(EvaluationCallback):
             self._board.end(metrics)
         print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
-    def finish(self, trainer: Trainer, interrupted: bool = False) -> dict[str, Any]:
+    def finish(
+        self, trainer: Trainer, interrupted: bool = False, module: GuidedDiffusion | None = None
+    ) -> dict[str, Any]:
         """Write per_image.csv and metrics.json; returns what the latter holds.
 
         An interrupted run has to end soon: it leaves out what is of all samples together, and says so.
+
+        Args:
+            trainer: whose callbacks add to the summary.
+            interrupted: whether there are samples left.
+            module: what is evaluated, where `trainer` never started, so that its callbacks have not met it.
         """
         folder = RunFolder(trainer.default_root_dir)
         rows = folder.rows()
         metrics = summarise(rows)
         watching = [c for c in trainer.callbacks if isinstance(c, EvaluationCallback)]  # type: ignore[attr-defined]
         for callback in watching:
+            if module is not None:
+                callback.meet(module)
             metrics |= callback.summary()
         if interrupted:
             metrics["interrupted"] = True

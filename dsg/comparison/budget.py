@@ -27,9 +27,10 @@ class Budget:
     @classmethod
     def read(cls, stated: Any) -> Budget:
         """From `candidates: N` or `evaluations: N`. Raises UserError for anything else."""
-        unit, amount = next(iter(stated.items())) if isinstance(stated, dict) and len(stated) == 1 else (None, None)
+        pairs = stated.items() if isinstance(stated, dict) else [(None, None)]
+        [(unit, amount), *others] = pairs or [(None, None)]
         is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if unit not in UNITS or not is_number or amount <= 0:
+        if others or unit not in UNITS or not is_number or amount <= 0:
             raise UserError(
                 "comparison.tuning.budget: must be `candidates: N` or `evaluations: N` (network passes an image), "
                 f"got {stated!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,13 @@ from dsg.comparison.grid import Cell, Grid, PlannedRun
 from dsg.comparison.same_pictures import Looks
 from dsg.data.base import EvaluationData
 from dsg.errors import DoesNotFit, UserError
+from dsg.run_folder.folder import RunFolder
 
-Check = Callable[[list[str], dict[str, Any]], EvaluationData]
+Check = Callable[[list[str], dict[str, Any], Sequence[str]], EvaluationData]
 """Builds what `predict` would run, checks it, and returns the data that it would evaluate.
 
-What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model and data.
+What it keeps in the dictionary serves the checks after it: runs of equal settings share their score model and data. The
+metrics that are named have to be measured, as far as that is known before the first sample.
 """
 
 
@@ -49,11 +51,13 @@ def check_all(grid: Grid, check: Check) -> Checked:
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
     built: dict[str, Any] = {}
+    needed = [name for name in grid.comparison.metrics if name not in grid.comparison.optional_metrics]
+    tuning = [] if grid.comparison.tuning is None else [grid.comparison.tuning["metric"]]
     looks = Looks()
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
-            data = _check(check, grid.evaluation(cell, first), built)
+            data = _check(check, grid.evaluation(cell, first), built, needed)
         except DoesNotFit as reason:
             if grid.comparison.unfit == "error":
                 raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
@@ -65,7 +69,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         tuned.append(cell)
         for candidate in candidates:
-            other = _check(check, grid.tuning(cell, candidate), built)
+            other = _check(check, grid.tuning(cell, candidate), built, tuning)
             seen = len(other.keys())
             _refuse_common_images(data, other, looks)
     return Checked(cells, unfit, tuned, evaluated, seen)
@@ -92,12 +96,13 @@ def _refuse_common_images(evaluated: EvaluationData, tuning: EvaluationData, loo
         )
 
 
-def _check(check: Check, run: PlannedRun, built: dict[str, Any]) -> EvaluationData:
+def _check(check: Check, run: PlannedRun, built: dict[str, Any], needed: Sequence[str] = ()) -> EvaluationData:
     said = io.StringIO()
     arguments = run.arguments()
     try:
         with redirect_stderr(said), redirect_stdout(said):
-            return check(arguments, built)
+            needed = () if RunFolder(run.folder).is_finished() else needed  # it has been measured
+            return check(arguments, built, needed)
     except SystemExit as end:  # the parser has said why
         raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end
     except Exception as error:

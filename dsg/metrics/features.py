@@ -19,11 +19,14 @@ from dsg.metrics.frechet import Statistics
 class FeatureNetwork(nn.Module, ABC):
     """A frozen network, prepared pictures (B, ...) → features (B, d).
 
-    Subclasses set `name`, with which the metrics' keys end, and `dimension`, d.
+    Subclasses set `name`, with which the metrics' keys end, and `dimension`, d; `least_side` if pictures can be too
+    small for it, and `note` if there is something that a reader of its values has to know.
     """
 
     name: str
     dimension: int
+    least_side: int = 1  # pixels: the least height and width of a picture
+    note: str | None = None
     frechet = "fd"  # what the keys of the Fréchet and the kernel distance begin with
     kernel = "kd"
 

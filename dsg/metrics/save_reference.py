@@ -49,13 +49,17 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="a .npz")
     parser.add_argument("--features", choices=["inception", "portraits"], default="inception")
-    parser.add_argument("--inception", help="inception-2015-12-05.pt, or its folder; a program: one that you trust")
+    parser.add_argument("--inception", help="inception-2015-12-05.pt, or its folder")
+    parser.add_argument("--inception_sha256", help="of --inception, if it is not the published file and you trust it")
     parser.add_argument("--subset", type=int, default=10_000, help="features to keep")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_workers", type=int, default=0)
     options = parser.parse_args(args)
     try:
-        network = Inception(options.inception) if options.features == "inception" else PortraitFeatures()
+        if options.features == "inception":
+            network: FeatureNetwork = Inception(options.inception, options.inception_sha256)
+        else:
+            network = PortraitFeatures()
         device = torch.device(options.device)
         count = save_reference(options.folder, options.out, network, device, options.subset, options.num_workers)
     except UserError as error:

@@ -78,6 +78,11 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
 
 def _read_torch(file: Path) -> object:
     mapped = zipfile.is_zipfile(file)  # files from before torch 1.6 are no archives and cannot be memory-mapped
+    if mapped and _is_torchscript(file):
+        raise UserError(
+            f"checkpoint {file}: is TorchScript, a program, and is not run in the place of weights; save the network's "
+            "state_dict() with torch.save"
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
@@ -89,6 +94,14 @@ def _read_torch(file: Path) -> object:
         raise _unreadable(file, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise _unreadable(file, error) from error
+
+
+def _is_torchscript(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(Path(name).name == "constants.pkl" for name in archive.namelist())
+    except zipfile.BadZipFile:  # damaged: torch says how
+        return False
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:

@@ -35,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR",
                         help="run folders of `predict`; the others are compared with the first")  # fmt: skip
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE",
+                        help="a module or class of your own that run folders may name, to read the truth with; none "
+                        "but the library's is imported otherwise")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; by default the first run folder")
     return parser
 
@@ -49,7 +52,7 @@ def report(arguments: Sequence[str]) -> int:
     from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
     from dsg.report.read import read_runs
 
-    runs = read_runs(options.runs)
+    runs = read_runs(options.runs, options.trust)
     out = options.out or options.runs[0]
     for name, content in (("report.html", html(runs)), ("report.md", markdown(runs))):
         write_atomically(out / name, content.encode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsg.data.base import EvaluationData
+from dsg.data.examples import IMAGE
 from dsg.metrics.results import Results
 from dsg.run_folder.folder import RunFolder
 
@@ -27,6 +28,8 @@ class EvaluatedRun:
         timing: what metrics.json says of warm-up and memory.
         notes: what a reader of its numbers has to know.
         data: what it evaluated, to read the truth again; None if that is not there any more, and `no_data` says why.
+        compared_with: what of the data the samples are compared with, `image` or a column; None where that is nothing.
+        assumed: why it is not known, and taken to be the image; empty where it is known.
     """
 
     name: str
@@ -40,6 +43,8 @@ class EvaluatedRun:
     notes: list[str]
     data: EvaluationData | None
     no_data: str
+    compared_with: str | None = IMAGE
+    assumed: str = ""
 
     @property
     def good(self) -> list[dict[str, Any]]:

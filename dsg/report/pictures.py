@@ -18,7 +18,7 @@ from dsg.errors import UserError
 from dsg.metrics.direction import direction_of
 from dsg.metrics.ranking import by_quality
 from dsg.report.evaluated_run import EvaluatedRun
-from dsg.report.truth import check_truth, compared_with, error_picture, read_truth
+from dsg.report.truth import check_truth, error_picture, read_truth
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 GAIN = 4  # of the error
@@ -61,10 +61,12 @@ def strips(run: EvaluatedRun) -> Strips | None:
     if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
         return None
     note = ""
-    if compared_with(run.settings) is None:
+    if run.compared_with is None:
         note = "There is no truth: the task compares its samples with nothing"
     elif run.data is None:
         note = f"The truth is not shown; it cannot be read again: {run.no_data}"
+    elif run.assumed:
+        note = f"The truth is taken to be the image: {run.assumed}"
     made = [_strip(run, place, row, float(row[metric])) for place, row in chosen(run, metric)]
     return Strips(run, metric, made, note)
 
@@ -92,16 +94,15 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
         return Strip(place, image_id, number, value, [], str(reason))
     for label, kind in (("measurement", "measurements"), ("sample", "samples")):
         try:
-            found = _read(paths[kind])
+            found = _read(paths[kind], run.folder.path)
         except UserError as reason:
             notes.append(str(reason))
             continue
         pictures.append(_picture(label, found))
         sample = found if kind == "samples" else None
-    truth_name = compared_with(run.settings)
-    if run.data is not None and sample is not None and truth_name is not None:
+    if run.data is not None and sample is not None and run.compared_with is not None:
         try:
-            truth = read_truth(run.data, image_id, truth_name)
+            truth = read_truth(run.data, image_id, run.compared_with)
             check_truth(truth, sample, row.get("psnr"))
             error = error_picture(truth, sample, GAIN)
             pictures = [_picture("truth", truth), *pictures, _picture(f"error × {GAIN}", error)]
@@ -110,8 +111,10 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
     return Strip(place, image_id, number, value, pictures, "; ".join(notes))
 
 
-def _read(path: Path) -> Tensor:
+def _read(path: Path, folder: Path) -> Tensor:
     """A picture of the run folder, (3,H,W) uint8."""
+    if not path.resolve().is_relative_to(folder.resolve()):  # a page may be sent to others
+        raise UserError(f"{path} is a link that leads out of the run folder, and is not followed")
     try:
         with Image.open(path) as file:
             return torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)

@@ -14,7 +14,7 @@ from dsg.errors import UserError
 from dsg.metrics.per_image import PerImage, per_image
 from dsg.metrics.results import Results
 from dsg.report.evaluated_run import LAST, EvaluatedRun
-from dsg.report.truth import open_data
+from dsg.report.truth import compared_with, open_data
 from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.provenance import differences, in_words
 from dsg.run_folder.settings import SETTINGS, head, measures_with_noise
@@ -23,8 +23,12 @@ UNFINISHED = "the run has not ended: the numbers are of the samples that are fin
 COSTS = ("seconds", "nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward")
 
 
-def read_runs(paths: Sequence[Path]) -> list[EvaluatedRun]:
+def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> list[EvaluatedRun]:
     """Read every run, in the order given.
+
+    Args:
+        paths: of run folders.
+        trusted: modules besides the library whose classes may be imported where a run folder names them.
 
     Raises:
         UserError: for a path that is no run folder or is damaged, and for one that is given twice.
@@ -35,10 +39,10 @@ def read_runs(paths: Sequence[Path]) -> list[EvaluatedRun]:
             raise UserError(f"report: {paths[i]} is given twice; name every run folder once")
     common = os.path.commonpath([path.parent for path in resolved])
     names = [path.relative_to(common).as_posix() for path in resolved]
-    return [_read(path, name) for path, name in zip(paths, names, strict=True)]
+    return [_read(path, name, trusted) for path, name in zip(paths, names, strict=True)]
 
 
-def _read(path: Path, name: str) -> EvaluatedRun:
+def _read(path: Path, name: str, trusted: Sequence[str]) -> EvaluatedRun:
     folder = RunFolder(path)
     settings, comments = _settings(path)
     rows, found = _rows(folder)
@@ -52,14 +56,15 @@ def _read(path: Path, name: str) -> EvaluatedRun:
     notes += [f"{count} values of {key} are not finite and not averaged in" for key, count in found.not_finite.items()]
     data, no_data = None, ""
     try:
-        data = open_data(settings)
+        data = open_data(settings, trusted)
         if missing := len(set(data.keys()) - {(row["id"], row["sample"]) for row in rows}):
             notes.append(f"{missing} of its {len(data.keys())} samples have not been tried yet")
     except UserError as reason:
         no_data = str(reason)
     timing = summary.get("timing", {})
     notes += _not_alike(results)
-    return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data)
+    return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data,
+                        *compared_with(settings, trusted))  # fmt: skip
 
 
 def _not_alike(results: Results) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from dsg.command.exit_codes import flat
@@ -16,33 +15,41 @@ from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
 from dsg.report.labels import at
+from dsg.report.trusted import plain, trusted_class
+from tasks.base import Task
 
 TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more
 
 
-def open_data(settings: dict[str, Any]) -> EvaluationData:
-    """The data of a run's settings, built as `predict` builds it, with its ids found.
+def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> EvaluationData:
+    """The data of a run's settings, of the arguments in config.yaml as they are, with its ids found.
+
+    Args:
+        settings: config.yaml.
+        trusted: modules besides the library whose classes may be imported.
 
     Raises:
-        UserError: if that is not possible any more, for whatever reason.
+        UserError: if that is not possible any more, for whatever reason, and for a class that is not to be imported.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(EvaluationData, "data")
     try:
-        data = parser.instantiate(parser.parse_object({"data": at(settings, "data")}))["data"]
+        kind = trusted_class(at(settings, "data.class_path"), EvaluationData, trusted)
+        data = kind(**plain(at(settings, "data.init_args") or {}))  # type: ignore[reportAbstractUsage]: a subclass
         data.keys()
         return data
     except Exception as error:  # any class may stand in a configuration, and it may be gone
         raise UserError(_reason(error)) from error
 
 
-def compared_with(settings: dict[str, Any]) -> str | None:
-    """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing."""
-    module, _, name = str(at(settings, "model.task.class_path")).rpartition(".")
+def compared_with(settings: dict[str, Any], trusted: Sequence[str] = ()) -> tuple[str | None, str]:
+    """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing.
+
+    Where the task is not to be imported it is taken to be the image, and the second value says why: check_truth finds
+    out if it was another.
+    """
     try:
-        return getattr(import_module(module), name).compared_with
-    except Exception:  # as above; check_truth finds out if it was another
-        return IMAGE
+        return trusted_class(at(settings, "model.task.class_path"), Task, trusted).compared_with, ""
+    except UserError as reason:
+        return IMAGE, str(reason)
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:
@@ -57,12 +64,12 @@ def check_truth(truth: Tensor, sample: Tensor, recorded: float | None) -> None:
     """Raise UserError if `truth` cannot be what the sample, both (3,H,W) uint8, was measured against.
 
     Args:
-        recorded: the row's PSNR in dB, where it has one.
+        recorded: the row's PSNR in dB, where it has one. Without, any image that a folder names could be shown.
     """
     if truth.shape != sample.shape:
         raise UserError(f"the image is {_size(truth)} now and the sample {_size(sample)}")
     if recorded is None:
-        return
+        raise UserError("no PSNR was recorded by which the image could be known again")
     now = psnr(sample[None].float() / 255, truth[None].float() / 255).item()
     if now != recorded and not abs(now - recorded) < TOLERANCE:
         raise UserError(f"the image has changed: PSNR to it is {now:.2f} dB, and {recorded:.2f} dB was measured")

@@ -29,6 +29,7 @@ from dsg.metrics.direction import LESS, MORE, UNKNOWN
 from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
 from dsg.module import GuidedDiffusion
+from dsg.run_folder.folder import RunFolder
 from tests.toy import Toy
 from train_free_eval import main
 
@@ -299,7 +300,7 @@ def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare,
     [
         ({"metrics": ["psnr", "vibes"]}, "comparison.larger_is_better: is more of vibes better?"),
         ({"metrics": []}, "comparison.metrics: names no metric"),
-        ({"metrics": ["lpips_vgg"]}, "has no lpips_vgg (lpips_vgg: wants vgg16-397923af.pth in "),
+        ({"metrics": ["lpips_vgg"]}, "comparison.metrics: lpips_vgg: wants vgg16-397923af.pth in "),
         ({"baseline": "dsp"}, "comparison.baseline: 'dsp' is none of the methods dps, unguided"),
         ({"interval": "normal"}, "comparison.interval: no such key; there are tasks, methods"),
         ({"method": {}}, "comparison.method: no such key; did you mean methods?"),
@@ -325,6 +326,33 @@ def test_an_optional_metric_that_is_missing_is_said_and_left_out(compare, plan, 
     assert code == 0
     assert "unavailable: lpips_vgg: wants" in out
     assert {row["metric"] for row in rows(tmp_path)} == {"psnr"}
+
+
+@pytest.mark.parametrize("asked", ["metrics", "tuning"])
+def test_a_metric_that_is_known_to_be_missing_is_refused_before_the_first_sample(compare, plan, tmp_path, asked):
+    tune(plan, [0.5, 1.0])
+    comparison = plan["comparison"]
+    if asked == "metrics":
+        comparison["metrics"].append("lpips_vgg")
+    else:
+        comparison["tuning"]["metric"] = "lpips_vgg"
+    code, _, err = compare()
+    assert code == 2
+    assert re.search(r"error: \S+: comparison\.metrics: lpips_vgg: wants vgg16-397923af\.pth .* optional_metrics", err)
+    assert not list(tmp_path.rglob("rank0.jsonl"))
+
+
+def test_a_metric_that_finished_runs_have_may_want_weights_that_are_gone(compare, plan, tmp_path):
+    del plan["comparison"]["tasks"]["Denoising"], plan["comparison"]["methods"]["dps"]
+    assert compare()[0] == 0
+    plan["comparison"]["metrics"].append("lpips_vgg")
+    for table in tmp_path.rglob("per_image.csv"):
+        journal = table.parent / "rows" / "rank0.jsonl"
+        journal.write_text(journal.read_text().replace('"psnr"', '"lpips_vgg": 0.5, "psnr"'))
+        folder = RunFolder(table.parent)
+        folder.finish(json.loads((table.parent / "metrics.json").read_text()))
+    assert compare()[0] == 0
+    assert "lpips_vgg" in {row["metric"] for row in rows(tmp_path)}
 
 
 def test_images_that_fail_are_counted_and_left_out_of_the_pairs(compare, plan, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import socket
@@ -21,7 +22,7 @@ from dsg.errors import UserError
 from dsg.metrics.distribution import distances
 from dsg.metrics.diversity import mean_pairwise, pixel_deviation
 from dsg.metrics.feature_set import FeatureSet, collect, read_statistics
-from dsg.metrics.features import FeatureNetwork, extract
+from dsg.metrics.features import FeatureNetwork, extract, read_rgb
 from dsg.metrics.frechet import Moments, Statistics, frechet_distance
 from dsg.metrics.inception import FILE, Inception
 from dsg.metrics.kernel import kernel_distance
@@ -33,6 +34,7 @@ from dsg.metrics.summary import summarise
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
 CPU = torch.device("cpu")
+SMALL = ("--model.score_model.init_args.size", 5, "--data.init_args.image_size", 5)
 TOY = ("--distribution.features", "[tests.metrics.test_distribution.ToyFeatures]")
 
 
@@ -49,6 +51,21 @@ class ToyFeatures(FeatureNetwork):
         return prepared.mean((1, 2))
 
 
+class NeedsEight(ToyFeatures):
+    """Says so."""
+
+    name, least_side = "eight", 8
+
+
+class CannotTakeFive(ToyFeatures):
+    """Says nothing of it."""
+
+    name = "five"
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(prepared.permute(0, 3, 1, 2), 8).mean((2, 3))
+
+
 def draws(n: int, d: int, seed: int = 0) -> Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
@@ -57,6 +74,16 @@ def statistics(features: Tensor) -> Statistics:
     moments = Moments(features.shape[1])
     moments.add(features)
     return moments.statistics()
+
+
+def frechet_of_few(x: Tensor, y: Tensor) -> float:
+    """The Fréchet distance of n and m features by their (n, m) inner products: tr (Σ₁Σ₂)^½ is the sum of the singular
+    values of X Yᵀ/√((n−1)(m−1)), with X and Y without their means.
+    """
+    x, y = x.double(), y.double()
+    a, b = ((z - z.mean(0)) / math.sqrt(len(z) - 1) for z in (x, y))
+    cross = torch.linalg.svdvals(a @ b.T).sum()
+    return ((x.mean(0) - y.mean(0)).square().sum() + a.square().sum() + b.square().sum() - 2 * cross).item()
 
 
 def metrics(run: Path) -> dict:
@@ -86,6 +113,10 @@ def fake_inception(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("inception") / FILE
     torch.jit.script(Fake()).save(str(file))
     return file
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -156,6 +187,21 @@ def test_the_kernel_distance_is_the_unbiased_double_loop(monkeypatch):
 
     across = sum(k(a, b) for a in x for b in y) / 20
     assert kernel_distance(x, y) == pytest.approx(mean_over_pairs(x) + mean_over_pairs(y) - 2 * across, abs=1e-12)
+
+
+def test_precision_and_recall_are_those_of_a_double_loop_over_balls(monkeypatch):
+    monkeypatch.setattr("dsg.metrics.neighbours.BLOCK", 4)
+    samples, reference = draws(13, 3), draws(10, 3, 1) + 0.8
+
+    def share_inside(points: Tensor, members: Tensor, k: int) -> float:
+        radii = [sorted(math.dist(a, b) for j, b in enumerate(members) if j != i)[k - 1] for i, a in enumerate(members)]
+        inside = [any(math.dist(p, a) <= r for a, r in zip(members, radii, strict=True)) for p in points]
+        return sum(inside) / len(points)
+
+    for k in (1, 3):
+        found = precision_and_recall(samples, reference, k)
+        assert found == (share_inside(samples, reference, k), share_inside(reference, samples, k))
+        assert 0 < min(found) < 1
 
 
 def test_precision_and_recall_of_equal_sets_are_one_and_of_distant_sets_zero(monkeypatch):
@@ -258,27 +304,57 @@ def test_a_missing_inception_network_is_named_and_not_downloaded(evaluate, tmp_p
     assert f"wants {FILE} in {tmp_path / 'nowhere'}" in reason
     assert capsys.readouterr().err.count("fid_clean, kid_clean, precision_clean, recall_clean: ") == 1
     (tmp_path / FILE).write_bytes(b"no TorchScript")
-    with pytest.raises(UserError, match="is not that network, or damaged"):
+    with pytest.raises(UserError, match="its SHA-256 is"):
         Inception(tmp_path)
+    with pytest.raises(UserError, match="is no TorchScript"):
+        Inception(tmp_path, sha256(tmp_path / FILE))
 
 
 def test_the_whole_path_runs_with_an_inception_network_that_is_there(
     evaluate, tmp_path, image_folder, fake_inception, offline
 ):
     options = ("--distribution.features", "[inception]", "--distribution.inception", fake_inception)
+    options = (*options, "--distribution.inception_sha256", sha256(fake_inception))
     assert evaluate(*options, "--distribution.reference", image_folder) == 0
     found = metrics(tmp_path / "run")
-    network = Inception(fake_inception.parent)
+    network = Inception(fake_inception.parent, sha256(fake_inception))
     samples, references = (
         torch.cat(list(extract(network, sorted(folder.rglob("*.png")), CPU)))
         for folder in (tmp_path / "run" / "samples", image_folder)
     )
     assert samples.shape == (6, 2048)
-    expected = frechet_distance(statistics(samples), statistics(references))
-    assert found["metrics"]["fid_clean"]["mean"] == pytest.approx(expected, rel=1e-6)
+    assert found["metrics"]["fid_clean"]["mean"] == pytest.approx(frechet_of_few(samples, references), rel=1e-6)
     assert found["metrics"]["kid_clean"]["mean"] == pytest.approx(kernel_distance(samples, references), rel=1e-6)
     assert found["metrics"]["precision_clean"]["n"] == found["metrics"]["fid_clean"]["reference_n"] == 6
-    assert len(found["warnings"]) == 2
+    assert len(found["warnings"]) == 3
+    assert "another file than the published one" in found["warnings"][-1]
+
+
+def test_features_are_those_of_clean_fid(fake_inception):
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    pictures = torch.rand(2, 3, 299, 299, generator=torch.Generator().manual_seed(0)) * 255
+    own = Inception(fake_inception, sha256(fake_inception))
+    theirs = InceptionV3W(str(fake_inception.parent), download=False)
+    assert own.note is not None
+    torch.testing.assert_close(own(pictures), theirs(pictures), rtol=0, atol=0)
+
+
+def test_an_inception_file_in_a_shared_folder_is_not_run_unless_it_is_the_published_one(fake_inception, monkeypatch):
+    def run(*args, **options):
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(torch.jit, "load", run)
+    with pytest.raises(UserError, match=r"f58cb9b6\w{56} is expected; .* \(distribution.inception_sha256\)"):
+        Inception(fake_inception.parent)
+
+
+def test_a_grey_picture_is_three_equal_channels_to_every_network(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (16, 20), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    prepared = Inception.prepare(read_rgb(tmp_path / "grey.png"))
+    assert torch.equal(prepared[0], prepared[1])
+    assert torch.equal(prepared[0], prepared[2])
 
 
 def test_pictures_are_resized_as_clean_fid_does():
@@ -288,6 +364,25 @@ def test_pictures_are_resized_as_clean_fid_does():
     expected = make_resizer("PIL", False, "bicubic", (299, 299))(picture)
     assert np.array_equal(Inception.prepare(picture).permute(1, 2, 0).numpy(), expected)
     assert expected.dtype == np.float32
+
+
+def test_a_network_whose_pictures_are_too_small_is_unavailable_before_the_first_sample(
+    evaluate, tmp_path, image_folder, capsys
+):
+    options = ("--distribution.reference", image_folder, "--distribution.features")
+    both = "[tests.metrics.test_distribution.NeedsEight,tests.metrics.test_distribution.ToyFeatures]"
+    assert evaluate(*SMALL, *options, both) == 0
+    reason = "wants pictures of at least 8x8 pixels, and the model's are 5x5"
+    said = capsys.readouterr().err
+    assert said.count(f"unavailable: fd_eight, kd_eight, precision_eight, recall_eight: {reason}") == 1
+    for start in range(2):  # the second one has nothing left to sample
+        found = metrics(tmp_path / "run")
+        assert reason in found["unavailable"]["kd_eight"]
+        assert "fd_toy" in found["metrics"]
+        assert "fd_eight" not in found["metrics"]
+        if not start:
+            (tmp_path / "run" / "metrics.json").unlink()
+            assert evaluate(*SMALL, *options, both) == 0
 
 
 def test_a_reference_that_clean_fid_does_not_hold_here_is_unavailable_with_its_file(evaluate, tmp_path, offline):
@@ -305,6 +400,11 @@ def test_a_reference_that_clean_fid_does_not_hold_here_is_unavailable_with_its_f
         ((*TOY, "--distribution.reference", "nowhere.npz"), "nowhere.npz cannot be read as a .npz"),
         ((*TOY, "--distribution.reference", "clean-fid:ffhq"), "got clean-fid:ffhq"),
         (("--distribution.features", "[portraits]"), "portraits needs pictures of 64x64, got 16x16"),
+        (("--distribution.inception_sha256", "f58c"), "distribution.inception_sha256: must be 64 hexadecimal digits"),
+        (
+            (*SMALL, "--distribution.features", "[tests.metrics.test_distribution.CannotTakeFive]"),
+            "distribution.features: five cannot take pictures of 5x5 (",
+        ),
         (("--distribution.subset", "1"), "distribution.subset: must be at least 2, got 1"),
     ],
 )

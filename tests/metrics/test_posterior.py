@@ -79,6 +79,18 @@ def test_the_errors_of_moments_fall_as_one_over_the_root_of_the_number_of_exact_
     assert covariance_error(posterior.transform(draws[0]), posterior) < 0.1
 
 
+def test_the_errors_of_moments_are_those_worked_out_by_hand():
+    """½N((−1,0), ¼I) + ½N((1,0), ¼I) has mean 0 and covariance diag(1.25, 0.25), of trace 1.5."""
+    mixture = GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], [0.25, 0.25])
+    mean, covariance = moments(mixture)
+    assert mean.tolist() == [0.0, 0.0]
+    assert covariance.tolist() == [[1.25, 0.0], [0.0, 0.25]]
+    samples = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])  # mean (2, 0), covariance diag(1, 0)
+    assert mean_error(samples, mixture) == pytest.approx(2 / 1.5**0.5)
+    norms = (0.25**2 + 0.25**2) ** 0.5, (1.25**2 + 0.25**2) ** 0.5
+    assert covariance_error(samples, mixture) == pytest.approx(norms[0] / norms[1])
+
+
 def test_the_moments_of_a_mixture_are_those_of_its_samples():
     mean, covariance = moments(PRIOR)
     samples = PRIOR.sample(200_000, torch.Generator().manual_seed(0))

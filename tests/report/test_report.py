@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,9 +61,9 @@ def report(*arguments: Path | str) -> int:
         return int(end.code or 0)
 
 
-def pages(*runs: Path) -> tuple[str, str]:
+def pages(*runs: Path, trust: str | None = None) -> tuple[str, str]:
     """The page and the Markdown."""
-    assert report(*runs) == 0
+    assert report(*runs, *(() if trust is None else ("--trust", trust))) == 0
     return (runs[0] / "report.html").read_text(), (runs[0] / "report.md").read_text()
 
 
@@ -190,7 +191,7 @@ def test_the_truth_is_the_column_that_the_task_compares_with(make_run, image_fol
         Image.new("RGB", (16, 16)).save(image_folder / f"{image_id}.png")
         lines.append(f'{{"file_name": "{image_id}.png", "target_file_name": "targets/{i}.png"}}\n')
     (image_folder / "metadata.jsonl").write_text("".join(lines))
-    html, _ = pages(run)
+    html, _ = pages(run, trust="tests.tasks.test_two_images")
     assert html.count("<figcaption>truth") == 3
     assert "no truth" not in html
 
@@ -339,6 +340,82 @@ def test_an_id_that_leads_out_of_the_run_folder_is_not_followed(make_run, tmp_pa
     html, _ = pages(make_run("run", ids=["a"], a={"id": "../../secret"}))
     assert "leads out of the run folder" in html
     assert "data:image/png" not in html
+
+
+def test_a_picture_that_is_a_link_out_of_the_run_folder_is_not_followed(make_run, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (16, 16), "red").save(secret)
+    run = make_run("run", ids=["a"])
+    for kind in ("samples", "measurements"):
+        (run / kind / "a.png").unlink()
+        (run / kind / "a.png").symlink_to(secret)
+    html, _ = pages(run)
+    assert "is a link that leads out of the run folder" in html
+    assert "data:image/png" not in html
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that is on the path and tells if it is imported."""
+    code = "open({!r}, 'w').close()\n".format(str(tmp_path / "imported"))
+    code += "from dsg.data.folder import ImageFolder\nclass Data(ImageFolder): pass\n"
+    code += "from tasks import Denoising\nclass Task(Denoising): pass\n"
+    (tmp_path / "foreign_module.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "foreign_module", raising=False)
+    return "foreign_module"
+
+
+@pytest.mark.parametrize(
+    ("old", "name"),
+    [("dsg.data.folder.ImageFolder", "Data"), ("tasks.RandomInpainting", "Task"), ("dsg.guidance.DSG", "Guidance")],
+)
+def test_no_class_is_imported_that_a_run_folder_names(make_run, tmp_path, foreign, old, name):
+    run = make_run("run")
+    change_settings(run, old, f"{foreign}.{name}")
+    html, _ = pages(run)
+    assert not (tmp_path / "imported").exists()
+    assert foreign not in sys.modules
+    if name == "Data":
+        assert re.search(r"not shown; it cannot be read again: .*foreign_module\.Data is not imported", html)
+        assert "<figcaption>truth" not in html
+    if name == "Task":
+        assert "taken to be the image: foreign_module.Task is not imported" in html
+        assert html.count("<figcaption>truth") == 3
+    html, _ = pages(run, trust=foreign)
+    assert (tmp_path / "imported").exists() == (name != "Guidance")
+    assert html.count("<figcaption>truth") == 3
+
+
+@pytest.mark.parametrize(
+    "class_path", ["os.system", "tasks.os.system", "dsg.data.folder.Path", "dsgevil.Data", "dsg.nothing.Data", "x", ""]
+)
+def test_what_is_no_data_of_the_library_is_not_made(make_run, class_path):
+    run = make_run("run")
+    file = run / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["data"] = {"class_path": class_path, "init_args": {"command": f"touch {run}/made"}}
+    file.write_text(yaml.safe_dump(content))
+    html, _ = pages(run)
+    assert "The truth is not shown; it cannot be read again" in html
+    assert not (run / "made").exists()
+
+
+def test_an_argument_of_data_that_names_a_class_is_not_made(make_run, tmp_path, foreign):
+    run = make_run("run")
+    file = run / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["data"]["init_args"]["labels"] = [{"deep": {"class_path": f"{foreign}.Data"}}]
+    file.write_text(yaml.safe_dump(content))
+    html, _ = pages(run)
+    assert "an argument of data names a class, which is not made again" in html
+    assert not (tmp_path / "imported").exists()
+
+
+def test_an_image_is_no_truth_where_no_psnr_tells_that_it_was_measured(make_run):
+    html, _ = pages(make_run("run", ids=["a"], a={"psnr": None, "quality": 1.0}))
+    assert "no truth: no PSNR was recorded by which the image could be known again" in html
+    assert "<figcaption>truth" not in html
 
 
 def test_the_page_asks_for_nothing_outside_itself(make_run):

@@ -6,8 +6,12 @@ import csv
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file
+from scipy.special import softmax
 from torch import nn
 
 from dsg.data.examples import Examples
@@ -16,6 +20,7 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DPS, Unguided
 from dsg.module import GuidedDiffusion
+from dsg.run_folder.folder import RunFolder
 from dsg.sampling import Sampler
 from tasks import ClassLabel
 from tests.toy import Toy, ToyClassifier
@@ -122,10 +127,18 @@ def test_a_judge_adds_its_columns_and_their_means(evaluate, tmp_path):
     with (tmp_path / "run" / "per_image.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
+    folder = RunFolder(tmp_path / "run")
     for row in rows:
         # judge and guide agree here, and the 8-bit picture is almost the sample
         assert float(row["judge_probability"]) == pytest.approx(math.exp(-float(row["loss"])), abs=0.05)
-        assert int(row["judge_correct"]) in (0, 1)
+        with Image.open(folder.picture_path("samples", row["id"], int(row["sample"]))) as picture:
+            pixels = torch.from_numpy(np.asarray(picture)).permute(2, 0, 1)[None] / 127.5 - 1
+        probabilities = softmax(ToyClassifier(answer=1.0)(pixels).detach().double().numpy()[0])
+        asked = load_file(folder.picture_path("measurements", row["id"], 0, ".safetensors"))["y"].item()
+        assert float(row["judge_probability"]) == pytest.approx(probabilities[asked], rel=1e-4)
+        assert float(row["judge_log_probability"]) == pytest.approx(math.log(probabilities[asked]), rel=1e-4)
+        assert float(row["judge_reciprocal"]) == pytest.approx(1 / probabilities[asked], rel=1e-4)
+        assert int(row["judge_correct"]) == (probabilities.argmax() == asked)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
     assert metrics["judge_correct"]["mean"] == pytest.approx(sum(int(row["judge_correct"]) for row in rows) / 12)
 

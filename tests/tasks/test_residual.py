@@ -21,6 +21,8 @@ from tasks import (
     RandomInpainting,
     SuperResolution,
 )
+from tasks.base import Measurement
+from tasks.operators.mask import Mask
 
 NOISE = GaussianNoise(0.1)
 TASKS = [
@@ -42,6 +44,14 @@ def test_the_image_itself_has_the_residual_1(task):
     m = task.noisy_numbers(measurement)
     assert residual.shape == m.shape == (4,)
     assert ((residual - 1).abs() < 4 / (2 * m).sqrt()).all()
+
+
+def test_it_is_the_norm_of_what_is_left_by_the_noises_own():
+    """Two of four numbers are measured, each 0.3 off: √(2 · 0.09)/(0.1 √2) = 3."""
+    mask = torch.tensor([1.0, 0.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
+    estimate = torch.zeros(1, 1, 2, 2)
+    measurement = Measurement(mask * 0.3, Mask(mask))
+    assert RandomInpainting(noise=NOISE).residual(estimate, measurement).tolist() == pytest.approx([3.0])
 
 
 @pytest.mark.parametrize("noise_on_dropped", [False, True])
