@@ -27,10 +27,8 @@ class Budget:
     @classmethod
     def read(cls, stated: Any) -> Budget:
         """From `candidates: N` or `evaluations: N`. Raises UserError for anything else."""
-        pairs = stated.items() if isinstance(stated, dict) else [(None, None)]
-        [(unit, amount), *others] = pairs or [(None, None)]
-        is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if others or unit not in UNITS or not is_number or amount <= 0:
+        unit, amount = next(iter(stated.items())) if isinstance(stated, dict) and len(stated) == 1 else (None, None)
+        if unit not in UNITS or not isinstance(amount, int | float) or isinstance(amount, bool) or amount <= 0:
             raise UserError(
                 "comparison.tuning.budget: must be `candidates: N` or `evaluations: N` (network passes an image), "
                 f"got {stated!r}"
