@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from dsg.errors import UserError
+from dsg.data.image_file import open_picture
+from dsg.errors import UnreadableImage, UserError
 from dsg.metrics.frechet import Statistics
 
 
@@ -64,16 +64,15 @@ def extract(
 
 
 def read_rgb(file: Path) -> np.ndarray:
-    """(H,W,3) uint8, as clean-fid reads it: no orientation applied, nothing cropped.
+    """(H,W,3) uint8, read as the data's images are: upright, 8 bits, over white. Nothing is cropped.
 
     Raises:
         UserError: if it is no picture.
     """
     try:
-        with Image.open(file) as picture:
-            return np.array(picture.convert("RGB"))
-    except Exception as error:  # decoders raise many kinds; whichever it is, this picture cannot be read
-        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from error
+        return np.array(open_picture(file))
+    except UnreadableImage as error:
+        raise UserError(str(error)) from error
 
 
 class _Pictures(Dataset):
