@@ -88,6 +88,8 @@ class Distribution(EvaluationCallback):
         for network in self._load():
             self._check(network, (*shape[1:], 3))
         if trainer.is_global_zero:
+            if other := self._other_size(*shape[1:]):
+                print(f"warning: {other}", file=sys.stderr)
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
 
@@ -108,6 +110,19 @@ class Distribution(EvaluationCallback):
                 "clean-fid:NAME:SPLIT:RESOLUTION"
             )
 
+    def _other_size(self, height: int, width: int) -> str | None:
+        """What to know of a reference whose first picture is not of the samples' size, (H, W)."""
+        if self.reference is None or not Path(self.reference).is_dir():
+            return None
+        found = read_rgb(pictures_below(self.reference)[0]).shape[:2]
+        if found == (height, width):
+            return None
+        return (
+            f"distribution.reference: its first picture is {found[1]}x{found[0]} and the samples are {width}x{height}: "
+            "it is taken whole, where data is cropped; python -m dsg.metrics.save_reference --image_size "
+            f"{height} {width} crops alike"
+        )
+
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
         if not self.features:
             return
@@ -116,6 +131,8 @@ class Distribution(EvaluationCallback):
             folder.picture_path("samples", row["id"], row["sample"]) for row in folder.rows() if row["status"] == "ok"
         ]
         found = Findings()
+        if files and (other := self._other_size(*read_rgb(files[0]).shape[:2])):
+            found.warnings.append(other)
         for network in self._load():
             self._measure(network, files, trainer, found)
         for warning in found.warnings:

@@ -61,7 +61,11 @@ def folders_in(folder: Path) -> list[str]:
 
 
 def _is_left_out(folder: Path) -> bool:
-    return folder.is_dir() and holds_results(folder, {path.name for path in folder.iterdir()})
+    """Whether a folder is a run's or a comparison's, or a link to one that it lies in."""
+    if not folder.is_dir():
+        return False
+    leads_up = folder.parent.resolve().is_relative_to(folder.resolve())
+    return leads_up or holds_results(folder, {path.name for path in folder.iterdir()})
 
 
 def _images(folder: Path, above: tuple[Place, ...], option: str) -> Iterator[Path]:

@@ -10,10 +10,10 @@ from dsg.errors import UserError
 def select(ids: Sequence[str], first: int = 0, limit: int | None = None, spread: bool = False) -> list[str]:
     """At most `limit` of `ids`, in their order.
 
-    In a row they are ids[first : first + limit]. Spread, the N ids are cut into L = min(limit, N) pieces of nearly equal
-    size, piece i from ⌊i N/L⌋ on, and of each the one at place `first` is taken: of class folders with 50 images each,
-    and one piece a class, the first image of every class. Two selections share no image if the one limit divides the
-    other and their `first` are two numbers below ⌊N/L⌋ of the larger limit.
+    In a row they are ids[first : first + limit]. Spread, the N ids are cut into L = min(limit, N) pieces of nearly the
+    same size, piece i from ⌊i N/L⌋ on, and of each the one at place `first` is taken: of class folders with 50 images
+    each, and one piece a class, the first image of every class. Two selections share no image if the one limit divides
+    the other and their `first` are two numbers below ⌊N/L⌋ of the larger limit.
 
     Args:
         ids: all of them.

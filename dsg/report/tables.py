@@ -12,7 +12,7 @@ from dsg.report.labels import at, method, task
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
-UNIMPORTANT = ("batch_size", "num_workers", "limit")
+UNIMPORTANT = ("batch_size", "num_workers", "limit", "spread")
 
 
 def direction(metric: str, runs: Sequence[EvaluatedRun]) -> Direction:
