@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -131,8 +132,8 @@ class Distribution(EvaluationCallback):
             folder.picture_path("samples", row["id"], row["sample"]) for row in folder.rows() if row["status"] == "ok"
         ]
         found = Findings()
-        if files and (other := self._other_size(*read_rgb(files[0]).shape[:2])):
-            found.warnings.append(other)
+        with suppress(UserError):  # a damaged picture costs the metrics, which say so
+            found.warnings += [other for file in files[:1] if (other := self._other_size(*read_rgb(file).shape[:2]))]
         for network in self._load():
             self._measure(network, files, trainer, found)
         for warning in found.warnings:

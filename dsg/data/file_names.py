@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
+from unicodedata import category
 
 from dsg.errors import UserError
 
@@ -22,10 +23,8 @@ def check_file_names(keys: Sequence[tuple[str, int]], files: Callable[[str, int]
     """
     owner: dict[str, str] = {}
     for image_id, sample in keys:
-        if odd := next((letter for letter in image_id if not letter.isprintable()), None):
-            raise UserError(
-                f"data: the name of the image {image_id!r} has the letter {odd!r}, which breaks lines; rename it"
-            )
+        if odd := next((letter for letter in image_id if category(letter) in BREAKS), None):
+            raise UserError(f"data: the image {image_id!r} has {odd!r} in its name, which breaks lines; rename it")
         names = [*files(image_id, sample), f"measurements/{image_id}{NUMBERS}"]
         longest = max((part for name in names for part in PurePosixPath(name).parts), key=_bytes)
         if _bytes(longest) > LONGEST:

@@ -71,6 +71,7 @@ class ImageFolder(EvaluationData):
         if first < 0:
             raise UserError(f"data.first: must be at least 0, got {first}")
         self.image_shape = (channels, height, width)
+        self.size, self.channels = (height, width), channels
         self.first = first
         self.spread = spread
         self.root = Path(root).expanduser()
@@ -146,8 +147,7 @@ class ImageFolder(EvaluationData):
         return Example(self._read(self._paths[image_id]), columns)
 
     def _read(self, path: Path) -> Tensor:
-        channels, *size = self.image_shape
-        return read_image(path, (size[0], size[1]), channels)
+        return read_image(path, self.size, self.channels)
 
 
 def _listed(files: dict[str, Path], metadata: Metadata) -> dict[str, Path]:
