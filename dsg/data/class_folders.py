@@ -11,6 +11,7 @@ from dsg.errors import UserError
 
 OR_A_FILE = "or give data.labels a CSV file with lines id,label"
 WHOLE = re.compile(r"[0-9]+")
+LONGEST = 255  # digits in a folder's name
 
 
 def labels_of_folders(paths: Mapping[str, Path], root: Path, files: Iterable[str]) -> dict[str, int]:
@@ -72,7 +73,6 @@ def numbered(names: Sequence[str]) -> dict[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _naturally(name: str) -> list[tuple[int, int, str]]:
-    """Sorts the numbers in a name by their value, and what is between them as a text."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), part) if WHOLE.fullmatch(part) else (1, 0, part) for part in parts if part]
+def _naturally(name: str) -> str:
+    """What sorts names as texts but for the numbers in them, which it sorts by their value."""
+    return WHOLE.sub(lambda number: number[0].zfill(LONGEST), name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dsg.data.image_file import SUFFIXES
 from dsg.errors import UserError
-from dsg.run_folder.marks import holds_results, is_run_folder
+from dsg.run_folder.marks import holds_results
 
 JUNK = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 """Folders that systems leave beside people's own: archives of macOS, thumbnails of a NAS, bins."""
@@ -33,10 +33,10 @@ def images_below(root: Path, option: str = "data.root") -> dict[str, Path]:
     """
     if not root.is_dir():
         raise UserError(f"{option}: no folder at {root}; give the folder that holds the images")
-    if is_run_folder(root, [entry.name for entry in _seen(root, option)]):
+    if holds_results(root, [entry.name for entry in _seen(root, option)]):
         raise UserError(
-            f"{option}: {root} is a run folder; give the folder that holds the images, or {root / 'samples'} for what "
-            "the run made"
+            f"{option}: {root} is the folder of a run or a comparison; give the folder that holds the images, or the "
+            "folder `samples` of a run for what it made"
         )
     files = {path.relative_to(root).as_posix(): path for path in _images(root, (), option)}
     if not files:

@@ -18,21 +18,20 @@ def holds_results(folder: Path, names: Collection[str]) -> bool:
         folder: the folder.
         names: of what lies in it, files and folders.
     """
-    return is_run_folder(folder, names) or _is_comparison(folder, names)
+    return _is_run_folder(folder, names) or _is_comparison(folder, names)
 
 
-def is_run_folder(folder: Path, names: Collection[str]) -> bool:
+def _is_run_folder(folder: Path, names: Collection[str]) -> bool:
     """Whether `folder` is a run's, whatever ended that: its pictures are samples and measurements.
 
-    Settings beside a journal or a table mark it, or settings of a run beside samples: a killed run may have no row yet,
-    and a folder of other things may have a config.yaml and a folder of samples too. A journal whose settings are lost
-    marks it as well.
+    A journal marks it, also where the settings are lost; so does a table beside settings, or samples beside settings of
+    a run: a killed run may have no row yet, and a folder of other things a config.yaml and a folder of samples too.
     """
-    if SETTINGS not in names:
-        return "rows" in names and next((folder / "rows").glob("rank*.jsonl"), None) is not None
-    if TABLE in names or "rows" in names:
+    if "rows" in names and next((folder / "rows").glob("rank*.jsonl"), None) is not None:
         return True
-    return not {"samples", "measurements"}.isdisjoint(names) and _are_of_a_run(folder / SETTINGS)
+    if SETTINGS not in names:
+        return False
+    return TABLE in names or (not {"samples", "measurements"}.isdisjoint(names) and _are_of_a_run(folder / SETTINGS))
 
 
 def _are_of_a_run(settings: Path) -> bool:

@@ -142,7 +142,7 @@ DATA = {
     "image size of three numbers": _("--data.image_size", "[3, 16, 16]", says=("data", "image_size", "int")),
     "two channels": _("--data.channels", "2", says=("data.channels", "3, or 1", "2")),
     "more images before the first than there are": _("--data.first", "6", says=("data.first", "6 images", "less")),
-    "run folder as data": _("--data.root", "{}/finished", says=("data.root", "is a run folder", "finished/samples")),
+    "run folder as data": _("--data.root", "{}/finished", says=("data.root", "the folder of a run", "samples")),
     "image that lies in another's file": _("--data.root", "{}/nested", says=("x.png/y", "samples/x.png", "rename")),
     "class folders from 1 on": _(
         *CONDITIONAL, "--data.labels", "folders", "--data.root", "{}/from_one",

@@ -92,7 +92,16 @@ def test_names_that_their_numbers_would_sort_otherwise_are_refused():
 
 
 @pytest.mark.parametrize(
-    "names", [["cat", "dog"], ["n01440764", "n01443537"], ["1", "cat"], ["²", "³"], ["Ant", "bee"]]
+    "names",
+    [
+        ["cat", "dog"],
+        ["n01440764", "n01443537"],
+        ["1", "cat"],
+        ["a-b", "a1"],
+        ["a1", "a1-x", "a2"],
+        ["²", "³"],
+        ["Ant", "bee"],
+    ],
 )
 def test_other_names_are_numbered_in_sorted_order(names):
     assert numbered(names) == {name: place for place, name in enumerate(names)}

@@ -117,15 +117,18 @@ def test_a_link_to_a_run_folder_is_no_data_either(root, tmp_path):
 def test_folders_that_look_a_little_like_a_run_are_data(root):
     picture(root / "n" / "samples" / "c.png")
     (root / "n" / "config.yaml").write_text("author: somebody\n")
-    picture(root / "rows" / "d.png")
-    assert names(root) == ["a.png", "n/b.png", "n/samples/c.png", "rows/d.png"]
+    picture(root / "m" / "rows" / "d.png")
+    (root / "m" / "config.yaml").touch()
+    picture(root / "m" / "logs" / "e.png")
+    (root / "m" / "configs").mkdir()
+    assert names(root) == ["a.png", "m/logs/e.png", "m/rows/d.png", "n/b.png", "n/samples/c.png"]
 
 
 def test_samples_are_read_where_somebody_asks_for_them_and_not_with_the_rest_of_a_run(tmp_path):
     run_folder(tmp_path / "run", "config.yaml", "per_image.csv")
     assert names(tmp_path / "run" / "samples") == ["a.png"]
-    for read, option in ((images_below, r"data\.root"), (pictures_below, r"distribution\.reference")):
-        with pytest.raises(UserError, match=rf"^{option}: .*run is a run folder; .*run/samples for what"):
+    for read, option in ((images_below, "data.root"), (pictures_below, "distribution.reference")):
+        with pytest.raises(UserError, match=rf"^{option}: .*run is the folder of a run or .*; .*`samples` of a run"):
             read(tmp_path / "run")
     with pytest.raises(UserError, match="those of runs are left out"):
         names(tmp_path)
