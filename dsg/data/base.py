@@ -26,6 +26,7 @@ class EvaluationData(ABC):
     """
 
     image_shape: tuple[int, ...] | None = None  # (C,H,W) of every image; None if that is not known before they are read
+    resizes: bool = False  # whether the options image_size and channels choose that shape
     whole_problems: bool = False  # whether all samples of an image are one batch, since they are judged together
 
     def __init__(

@@ -49,6 +49,8 @@ class ImageFolder(EvaluationData):
             files, or labels that do not fit.
     """
 
+    resizes = True
+
     def __init__(
         self,
         root: str,

@@ -21,8 +21,7 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     shape = sampler.score_model.image_shape
     if data.image_shape is not None and data.image_shape != shape:
         raise UserError(
-            f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; "
-            f"{_shape_mend(data.image_shape, shape)}"
+            f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; {_shape_mend(data, shape)}"
         )
     _check_condition(sampler, columns)
     _check_labels(sampler, data)
@@ -72,11 +71,12 @@ def _check_labels(sampler: Sampler, data: EvaluationData) -> None:
         raise UserError(f"data.labels: must be 0 to {classes - 1}, the model's classes, got {largest}")
 
 
-def _shape_mend(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """How data comes to have the model's shape, where that is one of pictures."""
+def _shape_mend(data: EvaluationData, wanted: tuple[int, ...]) -> str:
+    """How data comes to have the model's shape, where it can."""
     another = "take the model that belongs to the data"
-    if len(wanted) != 3 or wanted[0] not in (1, 3):
-        return another
+    if not data.resizes or len(wanted) != 3 or wanted[0] not in (1, 3):
+        return f"{another}, or data that belong to the model"
+    found = data.image_shape or ()
     height, width = wanted[1:]
     size = f"data.image_size to {height if height == width else [height, width]}"
     options = [size] * (found[1:] != wanted[1:]) + [f"data.channels to {wanted[0]}"] * (found[:1] != wanted[:1])

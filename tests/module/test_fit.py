@@ -61,11 +61,17 @@ def test_class_folders_that_say_which_class_they_are_fit(tmp_path, names):
         ((3, 16, 24), "set data.image_size to [16, 24], or take the model"),
         ((3, 24, 24), "set data.image_size to 24, or take the model"),
         ((1, 64, 64), "set data.channels to 1, or take the model"),
-        ((2,), "and the model's 2; take the model"),
-        ((4, 64, 64), "and the model's 4x64x64; take the model"),
+        ((2,), "and the model's 2; take the model that belongs to the data, or data that"),
+        ((4, 64, 64), "and the model's 4x64x64; take the model that belongs to the data, or data that"),
     ],
 )
 def test_images_of_another_shape_are_refused_with_the_options_that_mend_it(image_folder, shape, mend):
     model = NetworkModel(Fading(), shape=shape)
     with pytest.raises(UserError, match=re.escape(mend)):
         check(model, ImageFolder(str(image_folder), image_size=64))
+
+
+def test_images_that_have_one_shape_alone_are_refused_without_options_that_they_do_not_have():
+    words = "3x64x64 and the model's 3x16x16; take the model that belongs to the data, or data that belong to the model"
+    with pytest.raises(UserError, match=words):
+        check(Toy(16), HeldOutPortraits(limit=1))
