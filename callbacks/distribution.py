@@ -40,10 +40,10 @@ class Distribution(EvaluationCallback):
     Args:
         features: the networks: `inception`, `portraits`, or a class_path of a dsg.metrics.features.FeatureNetwork. None
             measures nothing.
-        reference: a folder of pictures; a .npz with `mu` and `sigma` (then no kernel distance, precision and recall),
-            or with `feats`; or clean-fid:NAME:SPLIT:RESOLUTION of what clean-fid keeps on this machine. Never
-            downloaded. A folder is for every network, the others for those that bring no reference along, as
-            `portraits` does.
+        reference: a folder of pictures, found and opened as the data's are, and not cropped; a .npz with `mu` and
+            `sigma` (then no kernel distance, precision and recall), or with `feats`; or
+            clean-fid:NAME:SPLIT:RESOLUTION of what clean-fid keeps on this machine. Never downloaded. A folder is for
+            every network, the others for those that bring no reference along, as `portraits` does.
         inception: the file inception-2015-12-05.pt or its folder, by default where clean-fid keeps it; never
             downloaded. It is a program that torch runs: take it from a source that you trust.
         subset: kernel distance, precision and recall take at most so many pictures a side, at least 2.
