@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,10 +99,9 @@ class Distribution(EvaluationCallback):
             network.prepare(np.zeros(shape, dtype=np.uint8))
         except UserError as error:
             raise UserError(f"distribution.features: {error}") from error
-        if self.reference is not None and Path(self.reference).is_dir():
-            first, *_ = pictures_below(self.reference)
+        if self._first is not None:
             try:
-                network.prepare(read_rgb(first))
+                network.prepare(read_rgb(self._first))
             except UserError as error:
                 raise UserError(f"distribution.reference: {error}, first of {self.reference}") from error
         elif self.reference is None and network.statistics() is None:
@@ -111,12 +110,15 @@ class Distribution(EvaluationCallback):
                 "clean-fid:NAME:SPLIT:RESOLUTION"
             )
 
+    @cached_property
+    def _first(self) -> Path | None:
+        """The first picture of a reference that is a folder."""
+        folder = self.reference
+        return None if folder is None or not Path(folder).is_dir() else pictures_below(folder)[0]
+
     def _other_size(self, height: int, width: int) -> str | None:
         """What to know of a reference whose first picture is not of the samples' size, (H, W)."""
-        if self.reference is None or not Path(self.reference).is_dir():
-            return None
-        found = read_rgb(pictures_below(self.reference)[0]).shape[:2]
-        if found == (height, width):
+        if self._first is None or (found := read_rgb(self._first).shape[:2]) == (height, width):
             return None
         return (
             f"distribution.reference: its first picture is {found[1]}x{found[0]} and the samples are {width}x{height}: "
