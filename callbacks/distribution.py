@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,11 @@ from dsg.errors import UserError
 from dsg.metrics.check_features import check_features
 from dsg.metrics.distribution import Findings, distances, names
 from dsg.metrics.feature_set import collect
-from dsg.metrics.features import FeatureNetwork, extract
+from dsg.metrics.features import FeatureNetwork, extract, read_rgb
 from dsg.metrics.inception import Inception
 from dsg.metrics.least_size import why_too_small
 from dsg.metrics.portraits import PortraitFeatures
-from dsg.metrics.reference import check_reference, read_reference
+from dsg.metrics.reference import check_reference, pictures_below, read_reference
 from dsg.models.torchscript import check_sha256
 from dsg.module import GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
@@ -41,10 +42,10 @@ class Distribution(EvaluationCallback):
     Args:
         features: the networks: `inception`, `portraits`, or a class_path of a dsg.metrics.features.FeatureNetwork. None
             measures nothing.
-        reference: a folder of pictures; a .npz with `mu` and `sigma` (then no kernel distance, precision and recall),
-            or with `feats`; or clean-fid:NAME:SPLIT:RESOLUTION of what clean-fid keeps on this machine. Never
-            downloaded. A folder is for every network, the others for those that bring no reference along, as
-            `portraits` does.
+        reference: a folder of pictures, found and opened as the data's are, and not cropped; a .npz with `mu` and
+            `sigma` (then no kernel distance, precision and recall), or with `feats`; or
+            clean-fid:NAME:SPLIT:RESOLUTION of what clean-fid keeps on this machine. Never downloaded. A folder is for
+            every network, the others for those that bring no reference along, as `portraits` does.
         inception: the file inception-2015-12-05.pt or its folder, by default where clean-fid keeps it; never
             downloaded. It is a program that torch runs, so only with the SHA-256 of the published file, or with
         inception_sha256: that of a file of your own that you trust.
@@ -97,10 +98,28 @@ class Distribution(EvaluationCallback):
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
-            check_features(network, shape, self.reference)
+            check_features(network, shape, self.reference, self._first)
         if trainer.is_global_zero:
+            if other := self._other_size(*shape[1:]):
+                print(f"warning: {other}", file=sys.stderr)
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
+
+    @cached_property
+    def _first(self) -> Path | None:
+        """The first picture of a reference that is a folder."""
+        folder = self.reference
+        return None if folder is None or not Path(folder).is_dir() else pictures_below(folder)[0]
+
+    def _other_size(self, height: int, width: int) -> str | None:
+        """What to know of a reference whose first picture is not of the samples' size, (H, W)."""
+        if self._first is None or (found := read_rgb(self._first).shape[:2]) == (height, width):
+            return None
+        return (
+            f"distribution.reference: its first picture is {found[1]}x{found[0]} and the samples are {width}x{height}: "
+            "it is taken whole, where data is cropped; python -m dsg.metrics.save_reference --image_size "
+            f"{height} {width} crops alike"
+        )
 
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
         if not self.features:
@@ -110,6 +129,8 @@ class Distribution(EvaluationCallback):
             folder.picture_path("samples", row["id"], row["sample"]) for row in folder.rows() if row["status"] == "ok"
         ]
         found = Findings()
+        with suppress(UserError):  # a damaged picture costs the metrics, which say so
+            found.warnings += [other for file in files[:1] if (other := self._other_size(*read_rgb(file).shape[:2]))]
         for network in self._load():
             self._measure(network, files, trainer, found)
         for warning in found.warnings:

@@ -162,5 +162,8 @@ class InverseProblem(Task):
         return torch.full((len(measurement.y),), float(measurement.y[0].numel()))
 
     def picture(self, measurement: Measurement) -> Image:
-        """y clamped to [−1, 1], as a picture file holds it; one channel is grey."""
-        return measurement.y.clamp(-1, 1).expand(-1, 3, -1, -1)
+        """y clamped to [−1, 1], as a picture file holds it; one channel is grey, and what is no image one row."""
+        y = measurement.y.clamp(-1, 1)
+        if y.ndim != 4 or y.shape[1] not in (1, 3):
+            y = y.reshape(len(y), 1, 1, -1)
+        return y.expand(-1, 3, -1, -1)

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
-from dsg.types import Image
-from tasks.base import InverseProblem, Measurement
+from tasks.base import InverseProblem
 from tasks.noise import MeasurementNoise
 from tasks.operators import Operator
 from tasks.operators.deepinv_operators import operator_of, probe
@@ -96,13 +95,6 @@ class DeepinvPhysics(InverseProblem):
             ) from error
         self._operators[shape, device] = operator
         return operator
-
-    def picture(self, measurement: Measurement) -> Image:
-        """y clamped to [−1, 1] where it is an image of one or three channels; otherwise its numbers in one row."""
-        y = measurement.y.clamp(-1, 1)
-        if y.ndim != 4 or y.shape[1] not in (1, 3):
-            y = y.reshape(len(y), 1, 1, -1)
-        return y.expand(-1, 3, -1, -1)
 
 
 def build(value: Any) -> Any:

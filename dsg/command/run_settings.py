@@ -11,7 +11,8 @@ from jsonargparse import ArgumentParser, Namespace
 IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch", "provenance")
 IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
 # what no sample depends on, but the summary
-NOTED = ("data.init_args.limit", "callbacks.classification.init_args.twin")
+NOTED = ("data.init_args.limit", "data.init_args.first", "data.init_args.spread")
+NOTED += ("callbacks.classification.init_args.twin",)
 
 
 def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str], tuple[str, ...], bool]:

@@ -25,7 +25,8 @@ class EvaluationData(ABC):
         num_workers: processes that read ahead; without influence on results.
     """
 
-    image_shape: tuple[int, ...] | None = None  # (3,H,W) of every image; None if that is not known before they are read
+    image_shape: tuple[int, ...] | None = None  # (C,H,W) of every image; None if that is not known before they are read
+    resizes: bool = False  # whether the options image_size and channels choose that shape
     whole_problems: bool = False  # whether all samples of an image are one batch, since they are judged together
 
     def __init__(
@@ -45,6 +46,10 @@ class EvaluationData(ABC):
     def image_ids(self) -> Sequence[str]:
         """Every id, sorted. An id is a relative path without its ending; it names the files of the run folder."""
 
+    def evaluated_ids(self) -> Sequence[str]:
+        """Those of `image_ids` that are evaluated."""
+        return self.image_ids()[: self.limit]
+
     @abstractmethod
     def load(self, image_id: str) -> Example:
         """The example of that id, with the columns that `columns` names. Raises UnreadableImage."""
@@ -57,12 +62,16 @@ class EvaluationData(ABC):
         """The largest class label of the images that are evaluated; None without labels."""
         return None
 
+    def classes_by_order(self) -> int | None:
+        """Among how many classes the labels were numbered by order; None where every label was given outright."""
+        return None
+
     def bind(self, score_model: object) -> None:
         """Learn which model is evaluated; called before anything is read, for data that is drawn from the model."""
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
-        ids = self.image_ids()[: self.limit]
+        ids = self.evaluated_ids()
         numbered = {f"{image_id}.{k}" for image_id in ids for k in range(1, self.samples_per_image)}
         if clash := sorted(numbered.intersection(ids)):
             raise UserError(f"data: the image {clash[0]} has the name of another image's further sample; rename it")

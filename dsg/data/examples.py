@@ -21,7 +21,7 @@ class Example:
     """One example.
 
     Args:
-        image: (3,H,W) float32 in [−1, 1], or another clean state; None where the data has columns alone.
+        image: (C,H,W) float32 in [−1, 1], or another clean state; None where the data has columns alone.
         columns: what else is known, by name: `label` (int), a prompt (str), a second image or a mask (Tensor), ...
     """
 
@@ -34,7 +34,7 @@ class Examples:
     """A batch of examples: what a task measures, and what a score model makes its condition from.
 
     Args:
-        images: (B,3,H,W) float32 in [−1, 1], or other clean states, (B, *shape); None where there are none.
+        images: (B,C,H,W) float32 in [−1, 1], or other clean states, (B, *shape); None where there are none.
         columns: by name a tensor of B rows, or a list of B texts. `image` is no column's name.
     """
 

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor
+
 from dsg.data.base import EvaluationData
+from dsg.data.class_folders import are_numbers, labels_of_folders
 from dsg.data.examples import LABEL, Example, Value
-from dsg.data.image_file import read_image
+from dsg.data.image_file import Size, read_image
 from dsg.data.images_below import images_below
-from dsg.data.labels import labels_of_file, labels_of_folders, labels_of_metadata
+from dsg.data.labels import labels_of_file, labels_of_metadata
 from dsg.data.metadata import Cell, Metadata, read_metadata
+from dsg.data.selection import select
 from dsg.errors import UserError
 
 
@@ -24,43 +28,66 @@ class ImageFolder(EvaluationData):
 
     Args:
         root: the folder; its images are found at any depth, and an image's id is its path below `root` without ending.
-            Hidden files (.name) are left out.
-        image_size: side in pixels of the square images, the model's. Smaller images fail, they are not enlarged.
+            Links are followed; hidden files and folders, and the folders of runs and comparisons, are left out.
+        image_size: of the model's images in pixels: the side of squares, or [H, W]. Smaller images fail, they are not
+            enlarged.
         labels: class labels for conditional models: `folders` numbers the first-level folders in sorted order, which is
-            ImageNet's if all of the model's classes are there; `metadata` takes the metadata's column `label`; the path
-            of a CSV file gives lines `id,label`; None reads none, and leaves out a `label` of the metadata.
-        limit: evaluate only the first so many images; None takes all.
+            ImageNet's (all of the model's classes have to be there), and folders named 0, 1, 2, ... are those classes;
+            `metadata` takes the metadata's column `label`; the path of a CSV file gives lines `id,label`; None reads
+            none, and leaves out a `label` of the metadata.
+        limit: evaluate only so many images; None takes all.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
         batch_size: images a network evaluation; without influence on results.
         num_workers: processes that read ahead; without influence on results.
+        first: how many images to pass over, at least 0; where they are `spread`, of every piece.
+        spread: take the `limit` images evenly over all, one of each of as many equal pieces, and not in a row: of 1000
+            class folders and a limit of 1000 an image a class.
+        channels: 3, or 1 for models of greyscale images.
 
     Raises:
         UserError: for a folder that is missing or has no images, two files with one id, metadata that does not fit the
             files, or labels that do not fit.
     """
 
+    resizes = True
+
     def __init__(
         self,
         root: str,
-        image_size: int = 256,
+        image_size: Size = 256,
         labels: str | None = None,
         limit: int | None = None,
         samples_per_image: int = 1,
         batch_size: int = 1,
         num_workers: int = 2,
+        first: int = 0,
+        spread: bool = False,
+        channels: int = 3,
     ) -> None:
         super().__init__(limit, samples_per_image, batch_size, num_workers)
-        if image_size < 1:
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        if min(height, width) < 1:
             raise UserError(f"data.image_size: must be at least 1, got {image_size}")
-        self.image_shape = (3, image_size, image_size)
+        if channels not in (1, 3):
+            raise UserError(f"data.channels: must be 3, or 1 for greyscale, got {channels}")
+        if first < 0:
+            raise UserError(f"data.first: must be at least 0, got {first}")
+        self.image_shape = (channels, height, width)
+        self.size, self.channels = (height, width), channels
+        self.first = first
+        self.spread = spread
         self.root = Path(root).expanduser()
-        self.image_size = image_size
         self.labels = labels
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """Path below `root` → file."""
+        return images_below(self.root)
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
         """Id → file, sorted."""
-        files = images_below(self.root)
+        files = self._files
         if self._metadata is not None:
             files = _listed(files, self._metadata)
         paths: dict[str, Path] = {}
@@ -91,7 +118,7 @@ class ImageFolder(EvaluationData):
         if self.labels is None:
             return None
         if self.labels == "folders":
-            return labels_of_folders(self._paths)
+            return labels_of_folders(self._paths, self.root, self._files)
         if self.labels == "metadata":
             return labels_of_metadata(self._columns.get(LABEL), self.root)
         return labels_of_file(Path(self.labels), self._paths)
@@ -100,21 +127,29 @@ class ImageFolder(EvaluationData):
         _ = self._labels, self._columns  # what does not fit is found before the first sample
         return list(self._paths)
 
+    def evaluated_ids(self) -> Sequence[str]:
+        return select(self.image_ids(), self.first, self.limit, self.spread)
+
     def columns(self) -> frozenset[str]:
         return super().columns() | (self._columns.keys() - {LABEL})
 
     def largest_label(self) -> int | None:
-        return (
-            None if self._labels is None else max(self._labels[image_id] for image_id in self.image_ids()[: self.limit])
-        )
+        return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())
+
+    def classes_by_order(self) -> int | None:
+        names = {image_id.split("/")[0] for image_id in self._paths}
+        return len(names) if self.labels == "folders" and not are_numbers(names) else None
 
     def load(self, image_id: str) -> Example:
         columns: dict[str, Value] = {n: v[image_id] for n, v in self._columns.items() if n != LABEL}
         if self._labels is not None:
             columns[LABEL] = self._labels[image_id]
         for name in () if self._metadata is None else self._metadata.images:
-            columns[name] = read_image(self.root / str(columns[name]), self.image_size)
-        return Example(read_image(self._paths[image_id], self.image_size), columns)
+            columns[name] = self._read(self.root / str(columns[name]))
+        return Example(self._read(self._paths[image_id]), columns)
+
+    def _read(self, path: Path) -> Tensor:
+        return read_image(path, self.size, self.channels)
 
 
 def _listed(files: dict[str, Path], metadata: Metadata) -> dict[str, Path]:

@@ -15,50 +15,67 @@ from dsg.errors import UnreadableImage
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
-def read_image(path: Path, size: int) -> Tensor:
-    """Read an image as (3, size, size) float32 in [−1, 1].
+Size = int | tuple[int, int]  # of a square, or (H, W)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """A picture file as 8-bit RGB and upright, in its own size: what data and reference are both read by.
 
     The EXIF orientation is applied, greyscale repeated over the channels, 16 bits brought to 8, transparency laid over
-    white; then the centre crop and resize of guided-diffusion: halve by box filter while at least twice too large,
-    bicubic to the size, crop the centre.
+    white.
+
+    Raises:
+        UnreadableImage: if the file is no image or is cut off.
+    """
+    try:
+        with Image.open(path) as file:
+            return _to_rgb(ImageOps.exif_transpose(file))
+    except Exception as error:  # decoders raise many kinds; whichever it is, this image cannot be read
+        raise UnreadableImage(f"cannot read {path}: {' '.join(str(error).split())}") from error
+
+
+def read_image(path: Path, size: Size, channels: int = 3) -> Tensor:
+    """Read an image as (channels, H, W) float32 in [−1, 1]; `size` is (H, W), or one number for both.
+
+    `open_picture`, then the centre crop and resize of guided-diffusion: halve by box filter while both sides are at
+    least twice too large, bicubic until one side fits, crop the centre. One channel is the luma of ITU-R 601.
 
     Raises:
         UnreadableImage: if the file is no image, is cut off, or is smaller than `size`.
     """
-    try:
-        with Image.open(path) as file:
-            image = _to_rgb(ImageOps.exif_transpose(file))
-    except Exception as error:  # decoders raise many kinds; whichever it is, this image cannot be read
-        raise UnreadableImage(f"cannot read {path}: {error}") from error
-    if min(image.size) < size:
-        width, height = image.size
-        raise UnreadableImage(f"{path} is {width}x{height}, smaller than the model's {size}x{size}")
-    return from_uint8(np.asarray(_centre_crop(image, size)))
+    image = open_picture(path)
+    height, width = (size, size) if isinstance(size, int) else size
+    if image.height < height or image.width < width:
+        raise UnreadableImage(f"{path} is {image.width}x{image.height}, smaller than the model's {width}x{height}")
+    image = _centre_crop(image, height, width)
+    return from_uint8(np.asarray(image if channels == 3 else image.convert("L")))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit greyscale
-        levels = np.asarray(image, dtype=np.float64) / 257.0
-        return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+        levels = np.asarray(image, dtype=np.float64)
+        grey = (levels / 257.0).round().clip(0, 255)
+        grey[levels == image.info.get("transparency", -1)] = 255
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 
-def _centre_crop(image: Image.Image, size: int) -> Image.Image:
-    while min(image.size) >= 2 * size:
+def _centre_crop(image: Image.Image, height: int, width: int) -> Image.Image:
+    while image.height >= 2 * height and image.width >= 2 * width:
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
-    scale = size / min(image.size)
-    shape = (max(round(image.width * scale), size), max(round(image.height * scale), size))
+    scale = max(height / image.height, width / image.width)
+    shape = (max(round(image.width * scale), width), max(round(image.height * scale), height))
     image = image.resize(shape, Image.Resampling.BICUBIC)
-    left, top = (image.width - size) // 2, (image.height - size) // 2
-    return image.crop((left, top, left + size, top + size))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def from_uint8(pixels: np.ndarray) -> Tensor:
-    """(H,W,3) uint8 → (3,H,W) float32 in [−1, 1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1.0
+    """(H,W,3) uint8 → (3,H,W) float32 in [−1, 1]; (H,W) → (1,H,W)."""
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1).copy()).permute(2, 0, 1).float() / 127.5 - 1.0
 
 
 def to_uint8(image: Tensor) -> Tensor:

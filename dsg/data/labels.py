@@ -1,41 +1,65 @@
-"""Class labels of a folder of images: from its first-level folders, or from a file."""
+"""Class labels from a file: one of its own, or the folder's metadata."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dsg.errors import UserError
 
-
-def labels_of_folders(paths: Mapping[str, Path]) -> dict[str, int]:
-    """Id → number of its first-level folder in sorted order. Raises UserError for an image that is in none."""
-    flat = next((image_id for image_id in paths if "/" not in image_id), None)
-    if flat is not None:
-        raise UserError(f"data.labels: folders needs one folder a class, but {paths[flat]} is in none")
-    classes = sorted({image_id.split("/")[0] for image_id in paths})
-    return {image_id: classes.index(image_id.split("/")[0]) for image_id in paths}
+LABEL = re.compile(r"\s*([0-9]{1,18})\s*")  # as many digits as an int64 has
+HEADER = ["id", "label"]
 
 
 def labels_of_file(file: Path, paths: Mapping[str, Path]) -> dict[str, int]:
-    """Id → label, from a CSV file of lines `id,label`. Raises UserError for other lines, and for ids without one."""
+    """Id → label, from a CSV file of lines `id,label`, the first of which may say just that. Blank lines are none.
+
+    Raises:
+        UserError: for a file that is no UTF-8 text (with or without a byte-order mark), for other lines, for an id that
+            is there twice, and for images without a line.
+    """
     if not file.is_file():
         raise UserError(
             f"data.labels: no file at {file}; give `folders`, `metadata`, or a CSV file with lines id,label"
         )
     labels: dict[str, int] = {}
-    with file.open(newline="", encoding="utf-8", errors="replace") as handle:
-        for number, row in enumerate(csv.reader(handle), start=1):
-            if not row:
-                continue
-            if len(row) != 2 or not row[1].strip().isdigit():
-                raise UserError(f"data.labels: {file} line {number} is not `id,label` with a whole number: {row}")
-            labels[row[0].strip()] = int(row[1])
+    lines: dict[str, int] = {}
+    for number, row in _rows(file):
+        label = LABEL.fullmatch(row[-1])
+        if len(row) != 2 or label is None:
+            raise UserError(
+                f"data.labels: {file} line {number} is not `id,label` with a whole number: {','.join(row)[:80]!r}"
+            )
+        image_id = row[0].strip()
+        if image_id in labels:
+            raise UserError(
+                f"data.labels: {file} line {number} names {image_id}, as line {lines[image_id]} does; give one line"
+            )
+        labels[image_id], lines[image_id] = int(label[1]), number
     missing = [image_id for image_id in paths if image_id not in labels]
     if missing:
-        raise UserError(f"data.labels: {file} has no line for {len(missing)} images, the first is {missing[0]}")
+        raise UserError(
+            f"data.labels: {file} has no line for {len(missing)} images, the first is {missing[0]}; an id is the path "
+            "below data.root without its ending"
+        )
     return labels
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every line that holds something, without the header."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle, strict=True)
+            for row in reader:
+                header = reader.line_num == 1 and [cell.strip().lower() for cell in row] == HEADER
+                if not header and any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"data.labels: {file} cannot be read as a CSV file of UTF-8 text: {error}; save it as one"
+        ) from error
 
 
 def labels_of_metadata(column: Mapping[str, object] | None, root: Path) -> dict[str, int]:

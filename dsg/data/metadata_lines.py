@@ -13,8 +13,8 @@ from dsg.errors import UserError
 Cell = int | float | str
 Line = tuple[int, dict[str, Cell]]  # its number, and what it says
 
-WHOLE = re.compile(r"[+-]?\d+")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+WHOLE = re.compile(r"[+-]?[0-9]{1,99}")  # digits of other scripts are texts
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -35,7 +35,7 @@ def _json_lines(path: Path) -> Iterator[Line]:
         if not text.strip():
             continue
         try:
-            cells = json.loads(text, parse_constant=_refuse)
+            cells = json.loads(text, parse_constant=_refuse, object_pairs_hook=_names_once)
         except ValueError as error:
             raise UserError(f"{path}: line {number} is no JSON: {error}") from error
         if not isinstance(cells, dict):
@@ -50,14 +50,21 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 
 
+def _names_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        raise ValueError(f"it says {twice} twice")
+    return dict(pairs)
+
+
 def _csv_lines(path: Path) -> Iterator[Line]:
     with path.open(newline="", encoding="utf-8-sig") as handle:
         reader = csv.reader(handle, strict=True)
-        names = next(reader, [])
+        names = [name.strip() for name in next(reader, [])]
         if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
             raise UserError(f"{path}: its first line names the column {twice} twice; rename one")
         for row in reader:
-            if not row:
+            if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(names):
                 raise UserError(f"{path}: line {reader.line_num} has {len(row)} cells and the first {len(names)}")
@@ -65,6 +72,7 @@ def _csv_lines(path: Path) -> Iterator[Line]:
 
 
 def _typed(cell: str) -> Cell:
-    if WHOLE.fullmatch(cell):
-        return int(cell)
-    return float(cell) if NUMBER.fullmatch(cell) else cell
+    number = cell.strip()  # blanks around a number are none of it, and those of a text may be meant
+    if WHOLE.fullmatch(number):
+        return int(number)
+    return float(number) if NUMBER.fullmatch(number) else cell

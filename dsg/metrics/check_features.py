@@ -10,20 +10,19 @@ import torch
 from dsg.command.exit_codes import flat
 from dsg.errors import UserError
 from dsg.metrics.features import FeatureNetwork, read_rgb
-from dsg.metrics.reference import pictures_below
 
 
-def check_features(network: FeatureNetwork, shape: tuple[int, ...], reference: str | None) -> None:
+def check_features(network: FeatureNetwork, shape: tuple[int, ...], reference: str | None, first: Path | None) -> None:
     """Raise UserError unless `network` takes pictures of the model and of the reference, and has something to compare.
 
     Args:
         network: asked once, on the CPU.
         shape: of the model's pictures, (C,H,W); they are read as RGB.
         reference: of the option `distribution.reference`.
+        first: its first picture; None of a reference that is no folder.
     """
     _try(network, np.zeros((*shape[1:], 3), dtype=np.uint8))
-    if reference is not None and Path(reference).is_dir():
-        first, *_ = pictures_below(reference)
+    if first is not None:
         try:
             network.prepare(read_rgb(first))
         except UserError as error:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from dsg.errors import UserError
+from dsg.data.image_file import Size, open_picture, read_image, to_uint8
+from dsg.errors import UnreadableImage, UserError
 from dsg.metrics.frechet import Statistics
 
 
@@ -48,16 +48,29 @@ class FeatureNetwork(nn.Module, ABC):
 
 
 def extract(
-    network: FeatureNetwork, files: Sequence[Path], device: torch.device, batch_size: int = 32, num_workers: int = 0
+    network: FeatureNetwork,
+    files: Sequence[Path],
+    device: torch.device,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    size: Size | None = None,
 ) -> Iterator[Tensor]:
     """Features of picture files, in their order: (B, d) float32 on the CPU, a batch at a time.
+
+    Args:
+        network: what makes them.
+        files: the pictures.
+        device: where the network works.
+        batch_size: pictures at once.
+        num_workers: processes that read them.
+        size: of a centre crop, made as the data's is; None takes the pictures whole.
 
     Raises:
         UserError: for a file that cannot be read or does not fit.
     """
     network = network.to(device).eval()
     loader = DataLoader(
-        _Pictures(files, type(network).prepare), batch_size, num_workers=num_workers, collate_fn=list
+        _Pictures(files, type(network).prepare, size), batch_size, num_workers=num_workers, collate_fn=list
     )  # fmt: skip
     for batch in loader:
         if mistake := next((item for item in batch if isinstance(item, UserError)), None):
@@ -66,30 +79,31 @@ def extract(
             yield network(torch.stack(batch).to(device)).float().cpu()
 
 
-def read_rgb(file: Path) -> np.ndarray:
-    """(H,W,3) uint8, as clean-fid reads it: no orientation applied, nothing cropped.
+def read_rgb(file: Path, size: Size | None = None) -> np.ndarray:
+    """(H,W,3) uint8, read as the data's images are: upright, 8 bits, over white; cropped only to a `size`.
 
     Raises:
-        UserError: if it is no picture.
+        UserError: if it is no picture, or smaller than `size`.
     """
     try:
-        with Image.open(file) as picture:
-            return np.array(picture.convert("RGB"))
-    except Exception as error:  # decoders raise many kinds; whichever it is, this picture cannot be read
-        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from error
+        if size is not None:
+            return to_uint8(read_image(file, size)).permute(1, 2, 0).numpy()
+        return np.array(open_picture(file))
+    except UnreadableImage as error:
+        raise UserError(str(error)) from error
 
 
 class _Pictures(Dataset):
     """Prepared pictures; in the place of one that cannot be used, the error, which a worker could not raise whole."""
 
-    def __init__(self, files: Sequence[Path], prepare: Callable[[np.ndarray], Tensor]) -> None:
-        self.files, self.prepare = files, prepare
+    def __init__(self, files: Sequence[Path], prepare: Callable[[np.ndarray], Tensor], size: Size | None) -> None:
+        self.files, self.prepare, self.size = files, prepare, size
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor | UserError:
         try:
-            return self.prepare(read_rgb(self.files[index]))
+            return self.prepare(read_rgb(self.files[index], self.size))
         except UserError as error:
             return UserError(f"{error} ({self.files[index]})" if str(self.files[index]) not in str(error) else error)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dsg.data.image_file import SUFFIXES
+from dsg.data.images_below import images_below
 from dsg.errors import UserError
 from dsg.metrics.feature_set import FeatureSet, collect, evenly, read_statistics
 from dsg.metrics.features import FeatureNetwork
@@ -73,11 +73,8 @@ def _at_most(subset: int, known: FeatureSet) -> FeatureSet:
 
 
 def pictures_below(folder: str | Path) -> list[Path]:
-    """Every PNG, JPEG and WebP below a folder, sorted; a UserError if there is none."""
-    files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    if not files:
-        raise UserError(f"distribution.reference: no picture ({', '.join(sorted(SUFFIXES))}) below {folder}")
-    return files
+    """Every image below a folder, found as the data's are; a UserError if there is none."""
+    return list(images_below(Path(folder), "distribution.reference").values())
 
 
 def _clean_fid_files(source: str) -> tuple[Path, Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dsg.data.image_file import Size
 from dsg.errors import UserError
 from dsg.metrics.feature_set import collect
 from dsg.metrics.features import FeatureNetwork, extract
@@ -25,16 +26,24 @@ from dsg.run_folder.atomic import write_atomically
 
 
 def save_reference(
-    folder: Path, out: Path, network: FeatureNetwork, device: torch.device, subset: int, num_workers: int
+    folder: Path,
+    out: Path,
+    network: FeatureNetwork,
+    device: torch.device,
+    subset: int,
+    num_workers: int,
+    size: Size | None = None,
 ) -> int:
     """Write `mu`, `sigma` and `n` of all pictures and `feats` of at most `subset`; returns how many pictures there are.
+
+    With a `size` they are cropped to it as data is, without one they are taken whole.
 
     Raises:
         UserError: for a folder without pictures, or with one that cannot be read or does not fit.
     """
     files = pictures_below(folder)
     try:
-        found = collect(extract(network, files, device, 32, num_workers), len(files), network.dimension, subset)
+        found = collect(extract(network, files, device, 32, num_workers, size), len(files), network.dimension, subset)
     except ValueError as error:
         raise UserError(f"{folder}: {error}") from error
     mu, sigma = found.statistics.mean.numpy(), found.statistics.covariance.numpy()
@@ -51,17 +60,19 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--features", choices=["inception", "portraits"], default="inception")
     parser.add_argument("--inception", help="inception-2015-12-05.pt, or its folder")
     parser.add_argument("--inception_sha256", help="of --inception, if it is not the published file and you trust it")
+    parser.add_argument("--image_size", type=int, nargs="+", help="N, or H W: crop as data is; without, taken whole")
     parser.add_argument("--subset", type=int, default=10_000, help="features to keep")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_workers", type=int, default=0)
     options = parser.parse_args(args)
+    size = options.image_size and (options.image_size[0], options.image_size[-1])
     try:
         if options.features == "inception":
             network: FeatureNetwork = Inception(options.inception, options.inception_sha256)
         else:
             network = PortraitFeatures()
         device = torch.device(options.device)
-        count = save_reference(options.folder, options.out, network, device, options.subset, options.num_workers)
+        count = save_reference(options.folder, options.out, network, device, options.subset, options.num_workers, size)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

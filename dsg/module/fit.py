@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
+from dsg.data.file_names import check_file_names
 from dsg.errors import UserError
 from dsg.sampling import Sampler
 
@@ -11,17 +14,17 @@ from dsg.sampling import Sampler
 def check_data(sampler: Sampler, data: EvaluationData) -> None:
     """Raise UserError if the task, the model and the data do not fit."""
     data.bind(sampler.score_model)
-    data.keys()  # finds what is wrong with the data itself
+    keys = data.keys()  # finds what is wrong with the data itself
+    check_file_names(keys, partial(sampler.score_model.medium.files, whole_problem=data.whole_problems))
     columns = data.columns()
     sampler.task.check_columns(columns)
     shape = sampler.score_model.image_shape
     if data.image_shape is not None and data.image_shape != shape:
         raise UserError(
-            f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; set data.image_size, "
-            "or take the model that belongs to the data"
+            f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; {_shape_mend(data, shape)}"
         )
     _check_condition(sampler, columns)
-    _check_labels(sampler, data.largest_label())
+    _check_labels(sampler, data)
     sampler.task.check(shape)
 
 
@@ -51,15 +54,33 @@ def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
             )
 
 
-def _check_labels(sampler: Sampler, largest: int | None) -> None:
+def _check_labels(sampler: Sampler, data: EvaluationData) -> None:
     """Whether labels that the data has are classes of the model."""
-    classes = sampler.combiner.num_classes(sampler.score_model)
+    classes, largest = sampler.combiner.num_classes(sampler.score_model), data.largest_label()
     if largest is None or (classes is None and sampler.score_model.hears):
         return
     if classes is None:
         raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")
+    by_order = data.classes_by_order()
+    if by_order is not None and by_order != classes:
+        raise UserError(
+            f"data.labels: there are {by_order} class folders and the model has {classes} classes, so their order does "
+            "not say which is which; bring all of them, or give data.labels a CSV file with lines id,label"
+        )
     if largest >= classes:
         raise UserError(f"data.labels: must be 0 to {classes - 1}, the model's classes, got {largest}")
+
+
+def _shape_mend(data: EvaluationData, wanted: tuple[int, ...]) -> str:
+    """How data comes to have the model's shape, where it can."""
+    another = "take the model that belongs to the data"
+    if not data.resizes or len(wanted) != 3 or wanted[0] not in (1, 3):
+        return f"{another}, or data that belong to the model"
+    found = data.image_shape or ()
+    height, width = wanted[1:]
+    size = f"data.image_size to {height if height == width else [height, width]}"
+    options = [size] * (found[1:] != wanted[1:]) + [f"data.channels to {wanted[0]}"] * (found[:1] != wanted[:1])
+    return f"set {' and '.join(options)}, or {another}"
 
 
 def _size(shape: tuple[int, ...]) -> str:

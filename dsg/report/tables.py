@@ -12,7 +12,7 @@ from dsg.report.labels import at, method, task
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
-UNIMPORTANT = ("batch_size", "num_workers", "limit")
+UNIMPORTANT = ("batch_size", "num_workers", "first", "limit", "spread")
 
 
 def direction(metric: str, runs: Sequence[EvaluatedRun]) -> Direction:
@@ -128,7 +128,9 @@ def _another_problem(first: EvaluatedRun, run: EvaluatedRun) -> str:
     for key in SAME_PROBLEM:
         one, two = at(first.settings, key), at(run.settings, key)
         if isinstance(one, dict) and isinstance(two, dict):
-            one, two = ({k: v for k, v in part.items() if k not in UNIMPORTANT} for part in (one, two))
+            # an option that one of them lacks is newer than that run, and its default is what was done before
+            both = (one.keys() & two.keys()).difference(UNIMPORTANT)
+            one, two = ({key: part[key] for key in both} for part in (one, two))
         if one != two:
             return key.removeprefix("model.").partition(".")[0]
     return ""

@@ -53,9 +53,14 @@ def compared_with(settings: dict[str, Any], trusted: Sequence[str] = ()) -> tupl
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:
-    """The image that the data calls `name`, (3,H,W), uint8. Raises UserError, saying why there is none."""
+    """The image that the data calls `name`, (3,H,W), uint8, grey repeated as the run's pictures are read here.
+
+    Raises:
+        UserError: saying why there is none.
+    """
     try:
-        return to_uint8(Examples.of([data.load(image_id)]).tensor(name)[0])
+        image = to_uint8(Examples.of([data.load(image_id)]).tensor(name)[0])
+        return image.expand(3, -1, -1) if len(image) == 1 else image
     except Exception as error:  # as above
         raise UserError(_reason(error)) from error
 

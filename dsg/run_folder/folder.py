@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import yaml
 
@@ -121,10 +122,27 @@ class RunFolder:
             keys: (id, sample number) of what is evaluated.
             files: what there must be of an id and a sample, as paths below this folder. What has a row and lacks a
                 file, since somebody took it away, is not done.
+
+        Raises:
+            UserError: if two ids differ in case alone, or in how their accents are written, and would be one file here.
         """
+        keys = list(keys)
+        self._check_case(dict.fromkeys(image_id for image_id, _ in keys))
         self.journal.leave_out_all_but(image_id for image_id, _ in keys)
         there = self._names("samples") | self._names("measurements")
         return frozenset(key for key in self.done() if there.issuperset(files(*key)))
+
+    def _check_case(self, ids: Iterable[str]) -> None:
+        if not ignores_case(self._settings.path):
+            return
+        found: dict[str, str] = {}
+        for image_id in ids:
+            other = found.setdefault(normalize("NFC", image_id).casefold(), image_id)
+            if other != image_id:
+                raise UserError(
+                    f"run_dir: {self.path} is on a disk where the images {other} and {image_id} would be one file; "
+                    "rename one, or choose a run_dir on another disk"
+                )
 
     def _names(self, kind: str) -> set[str]:
         """The files of a kind, as paths below the run folder; it is looked through once, not once a sample."""
@@ -184,6 +202,11 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         return table.getvalue().encode()
+
+
+def ignores_case(file: Path) -> bool:
+    """Whether the disk that `file` lies on takes its name in capitals for the same."""
+    return file.with_name(file.name.swapcase()).exists()
 
 
 @lru_cache(1024)  # to ask the disk takes as long as to encode a small picture, and folders are few

@@ -142,6 +142,26 @@ DATA = {
     "folder of other files": _("--data.root", "{}/documents", says=("data.root", "no image", ".png", "documents")),
     "two images of one id": _("--data.root", "{}/twins", says=("data.root", "share the id x", "rename")),
     "images of another size": _("--data.image_size", "32", says=("3x32x32", "3x16x16", "data.image_size")),
+    "images of another shape": _(
+        "--data.image_size", "[16, 32]", "--data.channels", "1",
+        says=("1x16x32", "image_size to 16 and data.channels to 3"),
+    ),
+    "image size of three numbers": _("--data.image_size", "[3, 16, 16]", says=("data", "image_size", "int")),
+    "two channels": _("--data.channels", "2", says=("data.channels", "3, or 1", "2")),
+    "more images before the first than there are": _("--data.first", "6", says=("data.first", "6 images", "less")),
+    "run folder as data": _("--data.root", "{}/finished", says=("data.root", "the folder of a run", "samples")),
+    "image that lies in another's file": _("--data.root", "{}/nested", says=("x.png/y", "samples/x.png", "rename")),
+    "class folders from 1 on": _(
+        *CONDITIONAL, "--data.labels", "folders", "--data.root", "{}/from_one",
+        says=("data.labels", "not 0 to 1", "1 is at place 0", "CSV file"),
+    ),
+    "fewer class folders than classes": _(
+        *CONDITIONAL, "--data.labels", "folders", "--data.root", "{}/two_classes",
+        says=("data.labels", "2 class folders", "3 classes", "CSV file"),
+    ),
+    "labels that are there twice": _(
+        "--data.labels", "{}/twice.csv", says=("data.labels", "twice.csv line 2 names a, as line 1 does")
+    ),
     "image size 0": _("--data.image_size", "0", says=("data.image_size", "at least 1", "0")),
     "images too small": _("--data.root", "{}/small", says=("failed: x: ", "8x8", "16x16"), code=1),
     "text called an image": _("--data.root", "{}/text", says=("failed: x: cannot read", "x.png"), code=1),
@@ -261,7 +281,7 @@ WEIGHTS = {
     "no such network": _("--quality.lpips", "[resnet]", says=("quality.lpips", "'vgg', 'alex', 'squeeze'", "resnet")),
     "no such features": _("--distribution.features", "[nope]", says=("distribution.features", "nope")),
     "no reference": _(*REFERENCE, "{}/nowhere", says=("distribution.reference", "no folder and no .npz")),
-    "reference without pictures": _(*REFERENCE, "{}/empty", says=("distribution.reference", "no picture")),
+    "reference without pictures": _(*REFERENCE, "{}/empty", says=("distribution.reference", "no image")),
     "reference that is not there": _(*REFERENCE, "{}/none.npz", says=("distribution.reference", "none.npz")),
     "reference of other keys": _(*REFERENCE, "{}/keys.npz", says=("distribution.reference", "mu (d,)")),
     "reference with code": _(*REFERENCE, "{}/code.npz", says=("distribution.reference", "code.npz", "mu (d,)")),

@@ -41,10 +41,14 @@ def bad_files(tmp_path: Path) -> Path:
         ("small", "x.png", _png(8)), ("torn", "x.png", _png(16)[:-40]), ("twins", "x.png", _png(16)),
         ("twins", "x.jpg", _png(16)), ("unnamed", "x.png", _png(16)), ("unnamed", "metadata.csv", b"id,caption\nx,y\n"),
         ("listed", "x.png", _png(16)), ("listed", "metadata.jsonl", b'{"file_name": "z.png"}\n'),
+        ("finished", "config.yaml", b"model: {}\ndata: {}\n"), ("finished", "per_image.csv", b"id,sample\n"),
+        ("nested", "x.jpg", _png(16)), ("nested/x.png", "y.png", _png(16)), ("from_one/1", "x.png", _png(16)),
+        ("from_one/2", "x.png", _png(16)), ("two_classes/a", "x.png", _png(16)), ("two_classes/b", "x.png", _png(16)),
         ("latent", "model_index.json", b'{"vae": ["diffusers", "AutoencoderKL"]}'),
     ):  # fmt: skip
-        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).write_bytes(content)
+    (tmp_path / "twice.csv").write_text("a,0\na,0\n")
     (tmp_path / "names.csv").write_text("a,0\nb,cat\n")
     (tmp_path / "others.csv").write_text("z,0\n")
     (tmp_path / "zero.pt").write_bytes(b"")

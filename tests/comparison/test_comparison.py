@@ -135,6 +135,16 @@ def test_the_same_command_samples_nothing_again(compare, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*") if p.is_file()} == before
 
 
+def test_a_comparison_that_lies_among_its_images_evaluates_those_alone(compare, plan, image_folder):
+    plan["data"]["init_args"]["limit"] = None
+    del plan["comparison"]["tasks"]["Denoising"]
+    out = image_folder / "more" / "out"
+    for _ in range(2):
+        assert compare("--out_dir", str(out))[0] == 0
+        with (out / "table.csv").open(newline="") as handle:
+            assert {row["n"] for row in csv.DictReader(handle)} == {"6"}
+
+
 def test_the_best_candidate_on_the_tuning_images_is_evaluated_and_marked_at_an_end_of_its_grid(compare, plan, tmp_path):
     tune(plan, [0.0, 0.5, 1.0])
     assert compare()[0] == 0
@@ -278,6 +288,18 @@ def test_a_comparison_goes_beyond_its_grid_and_continues_where_it_was_stopped(co
     assert compare()[0] == 0
     after = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("per_image.csv")}
     assert before.items() < after.items()
+
+
+def test_spread_images_leave_others_to_tune_on(compare, plan, monkeypatch):
+    monkeypatch.setattr("dsg.comparison.command._Comparing.run", lambda *_: 0)
+    tune(plan, [0.5, 1.0])
+    plan["data"]["init_args"] |= {"limit": 2, "spread": True}  # a and d
+    plan["comparison"]["tuning"]["data"] = {"init_args": {"first": 1, "limit": 1}}  # b
+    assert compare()[0] == 0
+    plan["comparison"]["tuning"]["data"] = {"init_args": {"first": 3, "limit": 1}}  # d
+    code, _, err = compare()
+    assert code == 2
+    assert "1 images, the first d, are evaluated too" in err
 
 
 def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare, plan, tmp_path):

@@ -157,3 +157,47 @@ def test_a_damaged_picture_fails(tmp_path):
 def test_a_file_that_is_gone_fails_and_is_no_mistake_of_the_code(tmp_path):
     with pytest.raises(UnreadableImage, match="cannot read"):
         read_image(tmp_path / "gone.png", 16)
+
+
+def test_16_bits_over_a_transparent_level_are_white_there(tmp_path):
+    grey = pixels(16, 16)[..., 0].astype(np.uint16) * 257
+    Image.fromarray(grey).save(tmp_path / "x.png", transparency=int(grey[3, 5]))
+    transparent = grey == grey[3, 5]
+    read = as_uint8(tmp_path / "x.png", 16)[..., 0]
+    assert (read[transparent] == 255).all()
+    assert np.array_equal(read[~transparent], (grey[~transparent] // 257).astype(np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (50, 80), (100, 97), (49, 300), (300, 41)])
+def test_other_shapes_than_squares_are_the_centre_of_what_covers_them(tmp_path, shape):
+    height, width = shape
+    rows, columns = np.mgrid[0:height, 0:width]
+    ramp = np.stack([rows * 255 // height, columns * 255 // width, 0 * rows], axis=-1).astype(np.uint8)
+    Image.fromarray(ramp).save(tmp_path / "x.png")
+    image = to_uint8(read_image(tmp_path / "x.png", (24, 40))).double()
+    assert image.shape == (3, 24, 40)
+    scale = max(24 / height, 40 / width)
+    for axis, side, whole in ((0, 24, height), (1, 40, width)):
+        values = image[axis].mean(dim=1 - axis)
+        assert abs(float(values.mean()) - 127) < 8  # the middle of the ramp, to half a row
+        assert float(values[-2] - values[1]) == pytest.approx(255 * (side - 3) / (whole * scale), abs=8)
+
+
+def test_a_square_is_cropped_as_its_side_says(tmp_path):
+    Image.fromarray(pixels(70, 90)).save(tmp_path / "x.png")
+    assert torch.equal(read_image(tmp_path / "x.png", 32), read_image(tmp_path / "x.png", (32, 32)))
+
+
+@pytest.mark.parametrize("shape", [(23, 60), (60, 39)])
+def test_a_picture_that_is_too_small_on_one_side_fails(tmp_path, shape):
+    Image.fromarray(pixels(*shape)).save(tmp_path / "x.png")
+    with pytest.raises(UnreadableImage, match=f"is {shape[1]}x{shape[0]}, smaller than the model's 40x24"):
+        read_image(tmp_path / "x.png", (24, 40))
+
+
+def test_one_channel_is_the_luma_of_the_colours_and_grey_stays_as_it_is(tmp_path):
+    colours = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "x.png")
+    grey = to_uint8(read_image(tmp_path / "x.png", 2, channels=1))
+    assert grey.shape == (1, 2, 2)
+    assert grey.flatten().tolist() == [76, 150, 29, 90]  # 0.299, 0.587 and 0.114 of 255

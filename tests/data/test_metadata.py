@@ -57,6 +57,24 @@ def test_a_csv_says_the_same_as_a_jsonl(root):
     assert batch.examples["style"].shape == (2, 3, 16, 16)
 
 
+def test_blanks_after_commas_and_lines_of_blanks_change_nothing(root):
+    table = "file_name, weight , label\r\na.png, 3, 1\r\n \r\n,,\r\nb.png,4 ,0\r\nstyles/x.png,5,2\r\nstyles/y.png, 6,1"
+    (root / "metadata.csv").write_bytes(table.encode())
+    data = folder(root, labels="metadata")
+    found = {image_id: data.load(image_id).columns for image_id in data.image_ids()}
+    assert found == {
+        "a": {"weight": 3, "label": 1}, "b": {"weight": 4, "label": 0},
+        "styles/x": {"weight": 5, "label": 2}, "styles/y": {"weight": 6, "label": 1},
+    }  # fmt: skip
+
+
+def test_a_jsonl_with_a_byte_order_mark_and_blank_lines_is_read(root):
+    (root / "metadata.jsonl").write_bytes(
+        b"\xef\xbb\xbf" + "\r\n\r\n  \r\n".join(map(json.dumps, LINES)).encode() + b"\r\n"
+    )
+    assert folder(root).keys() == [("a", 0), ("b", 0)]
+
+
 def test_the_labels_of_the_metadata_are_taken_where_that_is_asked_for(root):
     jsonl(root, LINES)
     assert folder(root).largest_label() is None
@@ -116,6 +134,7 @@ def test_metadata_that_does_not_fit_is_found_before_the_first_image_is_read(root
         ('{"file_name": "a.png"}\n{"file_name": \n', "line 2 is no JSON"),
         ('{"file_name": "a.png", "weight": NaN}\n', "line 1 is no JSON.*NaN"),
         (b"\xff\xfe", "cannot be read as UTF-8"),
+        ('{"file_name": "a.png", "weight": 1, "weight": 2}\n', "line 1 is no JSON: it says weight twice"),
     ],
 )
 def test_a_line_that_is_no_json_is_named(root, text, words):
@@ -133,6 +152,12 @@ def test_a_line_that_is_no_json_is_named(root, text, words):
         ("path,prompt\na.png,b\n", "has no file_name, but path, prompt"),
         ("file_name,weight\na.png,1\nb.png,many\n", "weight mixes numbers and texts: line 2 has 1, line 3 'many'"),
         ("file_name,weight\na.png,1\nb.png,\n", "weight mixes numbers and texts"),
+        ("file_name,weight\na.png,1\nb.png,²\n", "weight mixes numbers and texts: line 2 has 1, line 3 '²'"),
+        ("file_name,weight\na.png,1\nb.png,١\n", "weight mixes numbers and texts"),
+        ("file_name,weight\na.png,1\nb.png,1_0\n", "weight mixes numbers and texts"),
+        (f"file_name,weight\na.png,1\nb.png,{'9' * 5000}\n", "line 3 has inf as weight"),
+        ("file_name,weight\n", "has no line"),
+        ("\ufeff", "has no line"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_with_its_line(root, text, words):

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from benchmarks.portraits.statistics import fingerprint
 from callbacks import Distribution
+from dsg.data.folder import ImageFolder
+from dsg.data.image_file import to_uint8
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.errors import UserError
 from dsg.metrics.distribution import distances
@@ -29,6 +31,7 @@ from dsg.metrics.kernel import kernel_distance
 from dsg.metrics.neighbours import precision_and_recall
 from dsg.metrics.portraits import REFERENCE, PortraitFeatures
 from dsg.metrics.reference import read_reference
+from dsg.metrics.save_reference import main as save_reference_command
 from dsg.metrics.save_reference import save_reference
 from dsg.metrics.summary import summarise
 
@@ -260,6 +263,18 @@ def test_a_reference_that_is_saved_gives_what_its_folder_gives(tmp_path, image_f
     assert saved.features is not None
     assert torch.equal(saved.features, direct.features)
     assert saved.statistics.n == 6
+
+
+def test_a_reference_can_be_cropped_as_data_is(tmp_path, image_folder, capsys):
+    out = tmp_path / "reference.npz"
+    save_reference(image_folder, out, ToyFeatures(), CPU, subset=4, num_workers=0, size=(8, 4))
+    data = ImageFolder(str(image_folder), image_size=(8, 4))
+    images = torch.stack([data.load(image_id).image for image_id in data.image_ids()])
+    features = (to_uint8(images).float() / 255).mean((2, 3)).double()
+    assert torch.allclose(read_statistics(out, 3).statistics.covariance, torch.cov(features.T), atol=1e-8)
+    options = [str(image_folder), "--out", str(out), "--features", "portraits", "--device", "cpu", "--image_size", "64"]
+    assert save_reference_command(options) == 2
+    assert "smaller than the model's 64x64" in capsys.readouterr().err
 
 
 def test_no_more_features_of_a_file_are_taken_than_the_subset(tmp_path):

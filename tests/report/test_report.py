@@ -109,6 +109,23 @@ def test_a_run_that_lost_images_is_not_called_better_than_one_that_has_them(make
     assert line(markdown, "Difference to worse", "whole")["psnr ↑"].endswith("(5) ▲")
 
 
+def change_data(run: Path, **options: object) -> None:
+    """Other options of the data in a run's settings; None takes one away."""
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    data = settings["data"]["init_args"] | options
+    settings["data"]["init_args"] = {name: value for name, value in data.items() if value is not None}
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+
+
+def test_runs_are_of_one_problem_whichever_images_they_took_and_whether_they_knew_newer_options(make_run):
+    first, second = make_run("first"), make_run("second")
+    change_data(first, first=0, limit=6, spread=False, channels=3)
+    change_data(second, first=None, limit=4, spread=True, channels=None)
+    assert "differs from" not in pages(first, second)[1]
+    change_data(second, channels=1)
+    assert "second: its data differs from first's" in pages(first, second)[1].replace("\\", "")
+
+
 def with_losses(loss: float) -> dict[str, dict[str, float]]:
     """Rows whose loss is about `loss` where the noise's norm is 3.9."""
     losses = {image_id: loss + 0.01 * (k % 3) for k, image_id in enumerate(IDS)}
