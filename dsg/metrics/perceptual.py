@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from dsg.errors import UserError
 from dsg.models.checkpoint import read_state_dict
+from dsg.models.weights import sha256
 from dsg.types import Image, PerSample
 
 Net = Literal["vgg", "alex", "squeeze"]
@@ -52,7 +52,7 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
     file = Path(folder or Path(torch.hub.get_dir()) / "checkpoints") / BACKBONES[net]
     if not file.is_file():
         raise UserError(f"lpips_{net}: wants {file.name} in {file.parent}; put torchvision's ImageNet weights there")
-    if check_hash and not _sha256(file).startswith(file.stem.rsplit("-", 1)[1]):
+    if check_hash and not sha256(file).startswith(file.stem.rsplit("-", 1)[1]):
         raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the one in its name; fetch it again")
     from lpips import LPIPS as Network  # imports torchvision: only where it is used
 
@@ -71,8 +71,3 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
 def _features(file: Path) -> dict[str, Tensor]:
     weights = read_state_dict(file)
     return {name.removeprefix("features."): value for name, value in weights.items() if name.startswith("features.")}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from torch import nn
@@ -18,6 +19,7 @@ from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_o
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
+from dsg.models.weights import WeightFiles, sha256_of_tensors
 from dsg.types import State
 
 
@@ -73,6 +75,7 @@ class NetworkModel(ScoreModel):
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
             load_exactly(network, checkpoint)
+            self.weight_files = WeightFiles({Path(checkpoint).name: checkpoint})
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
@@ -84,6 +87,11 @@ class NetworkModel(ScoreModel):
         self.learns_variance = learns_variance
         self.channels_last = channels_last
         self.freeze()
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Of the files; of a network that came from none, of the tensors that it has now."""
+        return super().weights or {"network": f"sha256:{sha256_of_tensors(self.network)}"}
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from dsg.models.checkpoint import read_state_dict
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import check_prediction_type, read_output
+from dsg.models.weights import WeightFiles
 from dsg.types import State
 
 
@@ -99,6 +101,7 @@ class ADM(ScoreModel):
             network = build_adm_network(options)
         load_adm(network, options, state, checkpoint)
         self._hold(network, options, schedule, rescale_timesteps, channels_last)
+        self.weight_files = WeightFiles({Path(checkpoint).name: checkpoint})
 
     @classmethod
     def random(

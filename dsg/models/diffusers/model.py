@@ -11,6 +11,7 @@ from dsg.errors import UserError
 from dsg.models.checkpoint import check_names, read_state_dict
 from dsg.models.diffusers.files import find_pipeline, read_json, read_scheduler
 from dsg.models.network import NetworkModel
+from dsg.models.weights import WeightFiles
 
 _OLD_ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
@@ -54,6 +55,7 @@ class DiffusersModel(NetworkModel):
             learns_variance=config.get("out_channels", 3) == 2 * shape[0],
             channels_last=channels_last,
         )
+        self.weight_files = WeightFiles({f"{files.weights.parent.name}/{files.weights.name}": files.weights})
 
 
 def _load(config: dict, config_file: Path, weights: Path) -> torch.nn.Module:
