@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from torch import nn
@@ -19,7 +18,7 @@ from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_o
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
-from dsg.models.weights import WeightFiles, sha256_of_tensors
+from dsg.models.weights import sha256_of_tensors
 from dsg.types import State
 
 
@@ -74,8 +73,7 @@ class NetworkModel(ScoreModel):
         if null_class is not None and num_classes is None:
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
-            load_exactly(network, checkpoint)
-            self.weight_files = WeightFiles({Path(checkpoint).name: checkpoint})
+            self.weight_files = load_exactly(network, checkpoint, self.schedule)
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,12 +14,12 @@ from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.adm.convert import load_adm
 from dsg.models.adm.network import NUM_CLASSES, ADMOptions, build_adm_network
 from dsg.models.base import ScoreModel
-from dsg.models.checkpoint import read_state_dict
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import check_prediction_type, read_output
-from dsg.models.weights import WeightFiles
 from dsg.types import State
+
+_TRAINED_WITH = NoiseSchedule("linear", 1000, 1e-4, 2e-2)
 
 
 class ADM(ScoreModel):
@@ -96,12 +95,12 @@ class ADM(ScoreModel):
             resblock_updown=resblock_updown,
             use_new_attention_order=use_new_attention_order,
         )
-        state = read_state_dict(checkpoint)
         with torch.device("meta"):  # no weight exists until the checkpoint gives it
             network = build_adm_network(options)
-        load_adm(network, options, state, checkpoint)
+        schedule = schedule or _TRAINED_WITH
+        weight_files = load_adm(network, options, schedule, checkpoint)
         self._hold(network, options, schedule, rescale_timesteps, channels_last)
-        self.weight_files = WeightFiles({Path(checkpoint).name: checkpoint})
+        self.weight_files = weight_files
 
     @classmethod
     def random(
@@ -127,7 +126,7 @@ class ADM(ScoreModel):
         channels_last: bool,
     ) -> None:
         self.network = to_memory_format(network, channels_last)
-        self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
+        self.schedule = schedule or _TRAINED_WITH
         check_prediction_type("epsilon", self.schedule)
         self.clean_range = (-1.0, 1.0)
         self.shape = (3, options.image_size, options.image_size)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dsg.data.portraits import CLASSES
 from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
-from dsg.models.weights import TellsWeights, WeightFiles
+from dsg.models.weights import TellsWeights
 from dsg.types import Image
 
 Role = Literal["guide", "judge"]
@@ -38,9 +38,7 @@ class PortraitsClassifier(TellsWeights, nn.Module):
     def __init__(self, role: Role = "guide", checkpoint: str | None = None) -> None:
         super().__init__()
         self.body, self.head = build_parts(role)
-        file = weights(role) if checkpoint is None else Path(checkpoint)
-        load_exactly(self, file)
-        self.weight_files = WeightFiles({file.name: file})
+        self.weight_files = load_exactly(self, weights(role) if checkpoint is None else checkpoint)
         self.eval().requires_grad_(False)
 
     def features(self, images: Image) -> Tensor:
