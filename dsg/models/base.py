@@ -33,6 +33,7 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
     num_classes: int | None = None
     null_class: int | None = None  # the label for "no class"; without it a model with classes needs labels
     learns_variance: bool = False
+    whole_timesteps: bool = False  # of a network whose own t is an index and can be no fraction
 
     @abstractmethod
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
