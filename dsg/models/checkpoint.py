@@ -77,7 +77,8 @@ def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path,
         if name in shapes and shapes[name] != shape
     ]
     kinds = [("missing", missing), ("unknown", foreign), ("of another shape", differing)]
-    faults = [f"{len(names)} {kind}: {_first(names)}" for kind, names in kinds if names]
+    shown = 1 if advice else _SHOWN
+    faults = [f"{len(names)} {kind}: {_first(names, shown)}" for kind, names in kinds if names]
     if faults:
         raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}{advice}")
 
@@ -146,5 +147,5 @@ def _unreadable(file: Path, error: Exception) -> UserError:
     )
 
 
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+def _first(names: list[str], shown: int) -> str:
+    return ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")

@@ -54,7 +54,8 @@ def find_pipeline(path: str, variant: str | None = None, revision: str | None = 
         return _files_in(root, variant)
     if variant is not None:
         raise UserError(f"variant {variant}: {root} is one file of weights; leave it out, or give its folder")
-    return _with_configs(root.parent, shards(root) if root.suffix == ".json" else (root,))
+    config = _config_of(root.parent)
+    return PipelineFiles(config, shards(root) if root.suffix == ".json" else (root,), _scheduler_of(root.parent))
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -94,14 +95,17 @@ def _files_in(root: Path, variant: str | None) -> PipelineFiles:
     folders = [root / name for name in _NETWORKS if (root / name).is_dir()] or [root]
     if len(folders) > 1:
         log.warning("%s: took the averaged weights of %s, and not %s", root, folders[0].name, folders[1].name)
-    return _with_configs(folders[0], choose_weights(folders[0], variant))
+    config = _config_of(folders[0])
+    return PipelineFiles(config, choose_weights(folders[0], variant), _scheduler_of(folders[0]))
 
 
-def _with_configs(folder: Path, weights: tuple[Path, ...]) -> PipelineFiles:
-    config = _first([folder / "config.json"], "the network's configuration")
+def _config_of(folder: Path) -> Path:
+    return _first([folder / "config.json"], "the network's configuration")
+
+
+def _scheduler_of(folder: Path) -> Path:
     above = (folder, folder.parent, folder.parent.parent)
-    places = [place / sub / _SCHEDULER for place in above for sub in ("scheduler", "")]
-    return PipelineFiles(config, weights, _first(places, "the scheduler's table"))
+    return _first([place / sub / _SCHEDULER for place in above for sub in ("scheduler", "")], "the scheduler's table")
 
 
 def _first(candidates: list[Path], what: str) -> Path:

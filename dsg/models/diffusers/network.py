@@ -33,7 +33,7 @@ def shape_of(config: dict[str, Any], file: Path) -> tuple[int, int, int]:
     sides = [size, size] if isinstance(size, int) else size
     if not isinstance(sides, list) or len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise UserError(f"{file}: sample_size {size!r} is no size in pixels; write one number, or height and width")
-    return (config.get("in_channels", 3), *sides)
+    return (config.get("in_channels", 3), sides[0], sides[1])
 
 
 def classes_of(config: dict[str, Any], file: Path, num_classes: int | None) -> int | None:
