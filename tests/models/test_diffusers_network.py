@@ -10,13 +10,14 @@ import torch
 from dsg.data.examples import Examples
 from dsg.diffusion import Even, LogSNR
 from dsg.diffusion.condition import ClassLabels
+from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.guidance import DPS
+from dsg.guidance import DPS, Unguided
 from dsg.models.diffusers import DiffusersModel
 from dsg.sampling import Sampler
-from tasks import Denoising
+from tasks import Denoising, Generation
 from tests.models.test_diffusers import level_of, saved, tiny_unet
 
 diffusers = pytest.importorskip("diffusers")
@@ -80,7 +81,10 @@ def test_a_number_of_classes_that_the_configuration_contradicts_is_refused(tmp_p
         ({"class_embed_type": "identity"}, "class_embed_type 'identity' is told of vectors"),
         ({"class_embed_type": "projection"}, "class_embed_type 'projection' is told of vectors"),
         ({"class_embed_type": "simple_projection"}, "class_embed_type 'simple_projection' is told of vectors"),
-        ({"time_embedding_type": "fourier"}, "time_embedding_type 'fourier' is of a variance-exploding process"),
+        (
+            {"time_embedding_type": "fourier"},
+            "time_embedding_type 'fourier' does not belong to .*scheduler_config.json",
+        ),
         ({"time_embedding_type": "learned"}, "diffusers cannot build this network"),
         ({"time_embedding_type": "spiral"}, "diffusers cannot build this network"),
         ({"addition_embed_type": "text"}, "found UNet2DModel with addition_embed_type 'text'"),
@@ -138,4 +142,46 @@ def test_weights_of_guided_diffusion_are_sent_to_their_own_class(tmp_path):
     saved(tmp_path)
     save_file({"time_embed.0.weight": torch.zeros(2, 2)}, tmp_path / "unet" / "diffusion_pytorch_model.safetensors")
     with pytest.raises(UserError, match=r"names of guided-diffusion: take dsg\.models\.adm\.ADM"):
+        DiffusersModel(str(tmp_path))
+
+
+def test_a_flow_is_stepped_as_in_diffusers(tmp_path):
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
+    unet = tiny_unet()
+    unet.save_pretrained(tmp_path)
+    scheduler.save_pretrained(tmp_path)
+    sampler = Sampler(DiffusersModel(str(tmp_path)), Generation(), Unguided(), DDIM(eta=0.0), 5, clip_denoised=False)
+    process = sampler.begin(Examples(torch.zeros(1, 3, 8, 8)), NoiseStreams([SampleKey(0, "a")]))
+    x = states((3, 8, 8), 1)
+    (*_, record) = sampler.run(process, x)
+    scheduler.set_timesteps(sigmas=[1.0, 0.8, 0.6, 0.4, 0.2])
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            x = scheduler.step(unet(x, t[None]).sample, t, x).prev_sample
+    torch.testing.assert_close(record.x_prev, x, atol=1e-4, rtol=1e-4)
+
+
+def test_a_variance_exploding_network_denoises_as_in_diffusers(tmp_path):
+    scheduler = diffusers.ScoreSdeVeScheduler(sigma_max=50.0)
+    unet = tiny_unet(time_embedding_type="fourier", center_input_sample=True)
+    unet.save_pretrained(tmp_path)
+    scheduler.save_pretrained(tmp_path)
+    model = DiffusersModel(str(tmp_path))
+    assert (model.schedule.cleanest.sigma, model.schedule.noisiest.sigma) == pytest.approx((0.02, 100.0))
+    for sigma in (0.02, 1.0, 50.0):  # of pictures in [0, 1], whose score the network says
+        x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2)) + sigma * states((3, 8, 8))
+        clean = x + sigma**2 * unet(x, torch.tensor(sigma)).sample  # Tweedie's formula
+        level = NoiseLevel.from_sigma(2 * sigma, 2 * sigma)
+        told = model((2 * x - 1) * level.signal, level).clean_estimate
+        torch.testing.assert_close(told, 2 * clean - 1, atol=1e-3, rtol=1e-4)
+
+
+def test_a_network_of_another_process_than_its_scheduler_s_is_refused(tmp_path):
+    tiny_unet().save_pretrained(tmp_path)
+    diffusers.ScoreSdeVeScheduler().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="time_embedding_type 'positional' does not belong to"):
+        DiffusersModel(str(tmp_path))
+    tiny_unet(**LEARNED).save_pretrained(tmp_path)
+    diffusers.FlowMatchEulerDiscreteScheduler().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="time_embedding_type 'learned' needs a scheduler with betas"):
         DiffusersModel(str(tmp_path))

@@ -41,7 +41,7 @@ def read(folder, scheduler, **changes):
 )
 def test_every_scheduler_with_betas_gives_its_own_table(tmp_path, kind, options):
     scheduler = getattr(diffusers, kind)(**options)
-    table = torch.from_numpy(read(tmp_path, scheduler)[0].alpha_bar)
+    table = torch.from_numpy(read(tmp_path, scheduler).schedule.alpha_bar)
     torch.testing.assert_close(table, (1.0 - scheduler.betas.double()).cumprod(0), atol=0, rtol=1e-12)
     torch.testing.assert_close(table, scheduler.alphas_cumprod.double(), atol=1e-6, rtol=1e-4)
 
@@ -58,7 +58,7 @@ def test_what_a_configuration_does_not_state_is_the_default_of_its_class(tmp_pat
 def test_betas_rescaled_to_zero_terminal_snr_give_the_scheduler_s_own_table(tmp_path, kind, curve):
     options = {"beta_schedule": curve, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
     scheduler = getattr(diffusers, kind)(**options)
-    schedule, predicts = read(tmp_path, scheduler)
+    schedule, predicts, _ = read(tmp_path, scheduler)
     assert predicts == "v"
     assert schedule.alpha_bar[-1] == 0.0
     np.testing.assert_allclose(schedule.alpha_bar, scheduler.alphas_cumprod.double().numpy(), atol=2e-6)
@@ -69,7 +69,7 @@ def test_betas_rescaled_to_zero_terminal_snr_give_the_scheduler_s_own_table(tmp_
 )
 def test_betas_that_end_at_one_end_at_noise_alone(tmp_path, options):
     scheduler = diffusers.DDPMScheduler(prediction_type="sample", **options)
-    schedule, _ = read(tmp_path, scheduler)
+    schedule = read(tmp_path, scheduler).schedule
     assert schedule.alpha_bar[-1] == 0.0
     np.testing.assert_allclose(schedule.alpha_bar, scheduler.alphas_cumprod.double().numpy(), atol=1e-6)
 
@@ -79,7 +79,7 @@ def test_betas_that_end_at_one_end_at_noise_alone(tmp_path, options):
     [("epsilon", "epsilon"), ("v_prediction", "v"), ("sample", "sample"), ("original_sample", "sample")],
 )
 def test_every_word_of_diffusers_for_what_is_predicted_is_understood(tmp_path, stated, predicts):
-    assert read(tmp_path, diffusers.EulerDiscreteScheduler(), prediction_type=stated)[1] == predicts
+    assert read(tmp_path, diffusers.EulerDiscreteScheduler(), prediction_type=stated).predicts == predicts
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,8 @@ def test_every_word_of_diffusers_for_what_is_predicted_is_understood(tmp_path, s
         ("DDPMScheduler", {"variance_type": "learned"}, "variance_type learned is not supported"),
         ("DDPMScheduler", {"_class_name": "MyScheduler"}, "_class_name 'MyScheduler' is no scheduler"),
         ("DDPMScheduler", {"_class_name": "DDPMPipeline"}, "_class_name 'DDPMPipeline' is no scheduler"),
-        ("ScoreSdeVeScheduler", {}, "ScoreSdeVeScheduler is no variance-preserving diffusion"),
-        ("FlowMatchEulerDiscreteScheduler", {}, "FlowMatchEulerDiscreteScheduler is no variance-preserving"),
-        ("EDMEulerScheduler", {}, "EDMEulerScheduler is no variance-preserving"),
+        ("FlowMatchEulerDiscreteScheduler", {"invert_sigmas": True}, "invert_sigmas is of a flow"),
+        ("EDMEulerScheduler", {}, "EDMEulerScheduler is of no process that is read here"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_its_key(tmp_path, kind, changes, words):

@@ -79,7 +79,7 @@ def build(config: dict[str, Any], file: Path, shape: tuple[int, ...], classes: i
     labels = None if classes is None else torch.zeros(1, dtype=torch.long, device="meta")
     try:
         with torch.no_grad():
-            answer = network(torch.zeros(1, *shape, device="meta"), torch.zeros(1, device="meta"), labels).sample
+            answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), labels).sample
     except Exception as error:
         size = "x".join(map(str, shape))
         raise UserError(
@@ -122,11 +122,6 @@ def _check_kind(config: dict[str, Any], file: Path) -> None:
             f"{file}: expected a UNet2DModel that is told of classes at most, found {kind}{told and f' with {told}'}; "
             "wrap it as dsg.models.network.NetworkModel"
         )
-    if config.get("time_embedding_type") == "fourier":
-        raise UserError(
-            f"{file}: time_embedding_type 'fourier' is of a variance-exploding process in continuous time; wrap it as "
-            "dsg.models.network.NetworkModel with a SigmaSchedule"
-        )
 
 
 def _as_index(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -138,6 +133,9 @@ def _reason(error: Exception) -> str:
 
 
 def _new_name(name: str) -> str:
+    """A name of old files as it is now."""
+    if name.endswith("time_proj.W"):
+        return f"{name.removesuffix('W')}weight"
     if ".attentions." in name:
         for old, new in _OLD_ATTENTION_NAMES.items():
             name = name.replace(old, new)
