@@ -108,7 +108,9 @@ def test_the_average_beside_a_training_s_network_is_taken_and_said(tmp_path, cap
     diffusers.DDPMScheduler().save_pretrained(tmp_path / "scheduler")
     with caplog.at_level(logging.WARNING):
         assert_answers_as(average, DiffusersModel(str(folder)))
-    assert "took the averaged weights of unet_ema, and not unet" in caplog.text
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder}: took the averaged weights of unet_ema, and not unet"
+    ]
     assert_answers_as(unet, DiffusersModel(str(folder / "unet")))
     assert_answers_as(average, DiffusersModel(str(folder / "unet_ema")))
 

@@ -20,6 +20,10 @@ _TOLD_MORE = (
     "projection_class_embeddings_input_dim",
 )
 
+_OF_THE_AVERAGE = (
+    "decay", "min_decay", "inv_gamma", "power", "optimization_step", "update_after_step", "use_ema_warmup"
+)  # fmt: skip
+
 
 def shape_of(config: dict[str, Any], file: Path) -> tuple[int, int, int]:
     """(C,H,W) of a state.
@@ -69,9 +73,10 @@ def build(config: dict[str, Any], file: Path, shape: tuple[int, ...], classes: i
     from diffusers.models.unets.unet_2d import UNet2DModel
 
     _check_kind(config, file)
+    own = {key: value for key, value in config.items() if key not in _OF_THE_AVERAGE}  # diffusers warns of strange keys
     try:
         with torch.device("meta"):  # no weight exists until the file gives it
-            network = cast(UNet2DModel, UNet2DModel.from_config(config)).eval()
+            network = cast(UNet2DModel, UNet2DModel.from_config(own)).eval()
     except Exception as error:  # a configuration is foreign input, and diffusers raises what Python raises
         raise UserError(f"{file}: diffusers cannot build this network ({_reason(error)}); correct the file") from error
     if config.get("time_embedding_type") == "learned":

@@ -98,7 +98,7 @@ def _build(config: dict[str, Any], file: Path) -> Any:
     if kind is None:
         raise UserError(f"{file}: _class_name {name!r} is no scheduler of diffusers; correct the file")
     try:
-        return kind.from_config({**config, "rescale_betas_zero_snr": False})
+        return kind.from_config({key: config[key] for key in config if key != "rescale_betas_zero_snr"})
     except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:150]
         raise UserError(f"{file}: diffusers cannot build a {name} ({_keys(config)}; {reason}); correct it") from error
