@@ -41,8 +41,9 @@ class NetworkModel(ScoreModel):
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         learns_variance: the network answers twice the state's channels; the second half is the range of its variance.
-        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name; null leaves the
-            network as it was constructed.
+        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name, alone or among what
+            a training kept with it; of weights and their average, the average. Null leaves the network as it was
+            constructed.
         channels_last: use the channels-last memory format; for states (C, H, W).
 
     Raises:

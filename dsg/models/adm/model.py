@@ -32,7 +32,8 @@ class ADM(ScoreModel):
     OpenAI's ImageNet-256 networks have num_channels 256, num_res_blocks 2 and attention_resolutions "32,16,8".
 
     Args:
-        checkpoint: file with the state dict under guided-diffusion's names (.pt or .safetensors).
+        checkpoint: file with the state dict under guided-diffusion's names (.pt or .safetensors), alone or among what a
+            training kept with it; of weights and their average, the average.
         image_size: height and width n of the images, in pixels.
         num_channels: base width of the network.
         num_res_blocks: residual blocks per resolution.
@@ -54,7 +55,8 @@ class ADM(ScoreModel):
             on the machine and the precision; `python -m benchmarks.guided_step` measures it.
 
     Raises:
-        UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name.
+        UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name;
+            it says which options the weights ask for, as far as names and shapes tell.
     """
 
     def __init__(
