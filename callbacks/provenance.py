@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks.base import EvaluationCallback
 from dsg.command.code import own_code, project_code
 from dsg.command.machine import machine, system, versions
-from dsg.models.base import ScoreModel
+from dsg.models.weights import weights_of
 from dsg.module import GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.provenance import Start, differences, facts, short
@@ -65,14 +65,5 @@ def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module:
         "device": machine(trainer.strategy.root_device, trainer.num_devices * trainer.num_nodes),
         "precision": str(trainer.precision),
         "processes": trainer.world_size,
-        "weights": _weights(module),
+        "weights": weights_of(module),
     }
-
-
-def _weights(module: LightningModule) -> dict[str, str]:
-    """File: hash, of every score model, a combiner's too."""
-    found: dict[str, str] = {}
-    for part in module.modules():
-        if isinstance(part, ScoreModel) and isinstance(known := getattr(part, "weights", None), dict):
-            found |= known  # in a model of one's own the name may be something else
-    return found

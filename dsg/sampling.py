@@ -61,6 +61,7 @@ class Sampler:
             self._check_guidance(levels)
         except UserError as error:
             raise DoesNotFit(str(error)) from error
+        self._check_times(levels)
         self.combiner.check(self.score_model, self.kernel)
         if self.combiner.needs_signal:
             refuse_noise_alone(f"combiner: {type(self.combiner).__name__}", levels)
@@ -70,6 +71,14 @@ class Sampler:
     def levels(self) -> list[Step]:
         """The reverse steps, noisiest first."""
         return self.spacing.steps(self.score_model.schedule, self.steps)
+
+    def _check_times(self, levels: Sequence[Step]) -> None:
+        between = [level.t for level in levels if level.t != int(level.t)]
+        if self.score_model.whole_timesteps and between:
+            raise UserError(
+                f"spacing: {type(self.spacing).__name__} visits t = {between[0]:g}, and the network knows whole "
+                "timesteps alone; take Even, Leading, Trailing or IntegerStride"
+            )
 
     def _check_guidance(self, levels: Sequence[Step]) -> None:
         name = type(self.guidance).__name__

@@ -12,7 +12,7 @@ import numpy as np
 from dsg.diffusion.level import NoiseLevel, log_snr_of
 from dsg.errors import UserError
 
-Kind = Literal["linear", "scaled_linear", "cosine"]
+Kind = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 ROUNDING = 1e-9  # of a log-SNR that was computed: this little beyond an end is the end
 
 
@@ -75,6 +75,7 @@ class NoiseSchedule(Schedule):
     - `linear`: β evenly spaced.
     - `scaled_linear`: √β evenly spaced (latent diffusion).
     - `cosine`: ā = cos²((t/T + .008)/1.008·π/2), with β ≤ .999 (Nichol & Dhariwal 2021, eq. 17).
+    - `sigmoid`: β between its ends as a logistic curve from −6 to 6 (GeoDiff, Xu et al. 2022).
 
     Between its levels log-SNR is linear in t; beside ā = 0, where it has no end, √ā is.
 
@@ -173,4 +174,6 @@ def _betas(kind: Kind, total: int, start: float, end: float) -> np.ndarray:
     if kind == "cosine":
         grid = np.cos((np.arange(total + 1) / total + 0.008) / 1.008 * np.pi / 2) ** 2
         return np.minimum(1.0 - grid[1:] / grid[:-1], 0.999)
-    raise UserError(f"schedule: kind must be linear, scaled_linear or cosine, got {kind!r}")
+    if kind == "sigmoid":
+        return start + (end - start) / (1.0 + np.exp(-np.linspace(-6.0, 6.0, total)))
+    raise UserError(f"schedule: kind must be linear, scaled_linear, cosine or sigmoid, got {kind!r}")

@@ -68,11 +68,24 @@ class Even(Spacing):
 
 @dataclass(frozen=True)
 class Leading(Spacing):
-    """Every ⌊T/N⌋-th timestep of a table, up from 0: the noisiest levels are left out (diffusers' `leading`)."""
+    """Every ⌊T/N⌋-th timestep of a table, up from 0: the noisiest levels are left out (diffusers' `leading`).
+
+    Args:
+        offset: added to every timestep, at least 0 (diffusers' `steps_offset`).
+
+    Raises:
+        UserError: for another offset, or one that leads beyond the table.
+    """
+
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.offset < 0:
+            raise UserError(f"spacing.offset: must be at least 0, got {self.offset}")
 
     def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
         stride = len(_table(schedule, count)) // count
-        return [schedule.level(i * stride) for i in reversed(range(count))]
+        return [schedule.level(i * stride + self.offset) for i in reversed(range(count))]
 
 
 @dataclass(frozen=True)

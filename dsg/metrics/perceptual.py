@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from dsg.errors import UserError
 from dsg.models.checkpoint import read_state_dict
+from dsg.models.weights import sha256
 from dsg.types import Image, PerSample
 
 Net = Literal["vgg", "alex", "squeeze"]
@@ -64,7 +64,7 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
     file = _file(net, folder)
     if reason := missing_backbone(net, folder):
         raise UserError(reason)
-    if check_hash and _sha256(file) != SHA256[net]:
+    if check_hash and sha256(file) != SHA256[net]:
         raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the published one; fetch it again")
     import lpips  # imports torchvision: only where it is used
 
@@ -104,8 +104,3 @@ def _three_channels(image: Image) -> Image:
 def _features(file: Path) -> dict[str, Tensor]:
     weights = read_state_dict(file)
     return {name.removeprefix("features."): value for name, value in weights.items() if name.startswith("features.")}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -57,7 +57,7 @@ def covariance_error(samples: Tensor, posterior: GaussianMixture) -> float:
 
 def moments(mixture: GaussianMixture) -> tuple[Tensor, Tensor]:
     """Mean (d,) and covariance (d, d) of a mixture: Σ w_i μ_i, and Σ w_i (S_i + (μ_i − μ)(μ_i − μ)ᵀ)."""
-    weights, means = mixture.weights, mixture.means
+    weights, means = mixture.mixture_weights, mixture.means
     mean = weights @ means
     spread = means - mean
     covariance = torch.einsum("k,kde->de", weights, mixture.covariances) + (weights[:, None] * spread).T @ spread

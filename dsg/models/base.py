@@ -12,16 +12,18 @@ from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import Schedule
+from dsg.models.weights import TellsWeights
 from dsg.types import Image, State
 
 
-class ScoreModel(nn.Module, ABC):
+class ScoreModel(TellsWeights, nn.Module, ABC):
     """A frozen model of x_t = √ā x̂ + √(1−ā) ε at the noise levels of its schedule.
 
     A network in other coordinates (variance-exploding, EDM, a flow) is wrapped: states here are variance-preserving.
     Subclasses set `schedule` and `shape` (of one state, no batch); `clean_range` where clean states have one; with
     classes `num_classes` and, if they were trained with dropped labels, `null_class`; and `learns_variance` where they
-    return a `variance_range`. They call `freeze()` at the end of `__init__`. A score model knows nothing of tasks and
+    return a `variance_range`; and `weight_files` where weights were read, whose hashes `weights` tells. They call
+    `freeze()` at the end of `__init__`. A score model knows nothing of tasks and
     guidance.
     """
 
@@ -31,6 +33,7 @@ class ScoreModel(nn.Module, ABC):
     num_classes: int | None = None
     null_class: int | None = None  # the label for "no class"; without it a model with classes needs labels
     learns_variance: bool = False
+    whole_timesteps: bool = False  # of a network whose own t is an index and can be no fraction
 
     @abstractmethod
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:

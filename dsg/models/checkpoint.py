@@ -7,36 +7,63 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
+from dsg.models.entries import find_entry
+from dsg.models.stored_schedule import check_stored_schedule
+from dsg.models.weights import WeightFiles
 
 Shapes = Mapping[str, tuple[int, ...]]
 _SHOWN = 3
 
 
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, on the CPU.
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """What a file holds, by name, with its tensors on the CPU.
 
-    `.safetensors`, or a state dict that `torch.save` wrote (any ending). Pickled code is refused, never executed.
+    `.safetensors`, or what `torch.save` wrote (any ending). Pickled code is refused, never executed.
 
     Raises:
-        UserError: if the file is missing, truncated, no checkpoint, not a flat state dict, or wants code to be run.
+        UserError: if the file is missing, truncated, no checkpoint, or wants code to be run.
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise UserError(f"checkpoint {file}: no such file; download it or correct the path")
-    state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        inside = f"the entries {', '.join(map(str, list(state)[:5]))}" if isinstance(state, Mapping) else type(state)
-        raise UserError(f"checkpoint {file}: not a flat state dict but {inside}; save the network's state_dict() alone")
-    return dict(state)
+    content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
+    if not isinstance(content, Mapping):
+        raise UserError(
+            f"checkpoint {file}: a {type(content).__name__}, no state dict; save the network's state_dict()"
+        )
+    return dict(content)
 
 
-def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path) -> None:
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file that holds nothing else, by name.
+
+    Raises:
+        UserError: as `read_checkpoint`, and if it is not a flat state dict.
+    """
+    content = read_checkpoint(path)
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        entries = ", ".join(map(str, list(content)[:5]))
+        raise UserError(
+            f"checkpoint {path}: not a flat state dict but the entries {entries}; save the network's state_dict() alone"
+        )
+    return content
+
+
+def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path, advice: str = "") -> None:
     """Refuse a state dict whose names or shapes are not exactly `expected`.
+
+    Args:
+        expected: every name and its shape.
+        found: the tensors by name.
+        path: the file, and the place in it.
+        advice: how to mend it.
 
     Raises:
         UserError: names the file, how many entries disagree, and the first few of each sort.
@@ -50,20 +77,36 @@ def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path)
         if name in shapes and shapes[name] != shape
     ]
     kinds = [("missing", missing), ("unknown", foreign), ("of another shape", differing)]
-    faults = [f"{len(names)} {kind}: {_first(names)}" for kind, names in kinds if names]
+    shown = 1 if advice else _SHOWN
+    faults = [f"{len(names)} {kind}: {_first(names, shown)}" for kind, names in kinds if names]
     if faults:
-        raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}")
+        raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}{advice}")
 
 
-def load_exactly(network: nn.Module, path: str | Path) -> None:
-    """Load `path` into `network`; every parameter and buffer has to be in the file, and nothing else.
+def load_exactly(network: nn.Module, path: str | Path, schedule: Schedule | None = None) -> WeightFiles:
+    """Load `path` into `network`; every parameter and buffer has to be in the file, and nothing else beside them.
+
+    Entries and prefixes of trainings are seen through, as `find_entry` says.
+
+    Args:
+        network: any module.
+        path: the file.
+        schedule: the network's, where it has one: a table beside the weights has to be the same.
+
+    Returns:
+        What tells the file's hash.
 
     Raises:
-        UserError: as `read_state_dict` and `check_names`.
+        UserError: as `read_checkpoint`, `find_entry` and `check_names`.
     """
-    state = read_state_dict(path)
-    check_names({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}, state, path)
-    network.load_state_dict(state)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    content = read_checkpoint(path)
+    entry = find_entry(content, expected, path)
+    check_names(expected, entry.tensors, f"{path}{entry.label}")
+    if schedule is not None:
+        check_stored_schedule(content, schedule, path)
+    network.load_state_dict(entry.tensors)
+    return WeightFiles({f"{Path(path).name}{entry.label}": path})
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
@@ -105,6 +148,9 @@ def _is_torchscript(file: Path) -> bool:
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:
+    with file.open("rb") as handle:
+        if b"git-lfs" in handle.readline(64):
+            return UserError(f"checkpoint {file}: a pointer of Git LFS, not the file itself; run `git lfs pull` there")
     reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
     if reason.startswith("Weights only load failed"):  # what follows is advice to load it all the same
         reason = "no weights as torch.save writes them"
@@ -114,5 +160,5 @@ def _unreadable(file: Path, error: Exception) -> UserError:
     )
 
 
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+def _first(names: list[str], shown: int) -> str:
+    return ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")

@@ -18,6 +18,7 @@ from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_o
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
+from dsg.models.weights import sha256_of_tensors
 from dsg.types import State
 
 
@@ -40,8 +41,9 @@ class NetworkModel(ScoreModel):
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         learns_variance: the network answers twice the state's channels; the second half is the range of its variance.
-        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name; null leaves the
-            network as it was constructed.
+        checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name, alone or among what
+            a training kept with it; of weights and their average, the average. Null leaves the network as it was
+            constructed.
         channels_last: use the channels-last memory format; for states (C, H, W).
 
     Raises:
@@ -72,7 +74,7 @@ class NetworkModel(ScoreModel):
         if null_class is not None and num_classes is None:
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
-            load_exactly(network, checkpoint)
+            self.weight_files = load_exactly(network, checkpoint, self.schedule)
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
@@ -84,6 +86,11 @@ class NetworkModel(ScoreModel):
         self.learns_variance = learns_variance
         self.channels_last = channels_last
         self.freeze()
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Of the files; of a network that came from none, of the tensors that it has now."""
+        return super().weights or {"network": f"sha256:{sha256_of_tensors(self.network)}"}
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)

@@ -197,7 +197,7 @@ CHECKPOINTS = {
     "truncated checkpoint": _(*ADM, "{}/truncated.pt", says=("truncated.pt", "truncated or no checkpoint")),
     "truncated safetensors": _(*ADM, "{}/truncated.safetensors", says=("truncated or no checkpoint",)),
     "foreign checkpoint": _(*ADM, "{}/foreign.pt", says=("foreign.pt", "does not fit", "missing")),
-    "training checkpoint": _(*ADM, "{}/training.pt", says=("training.pt", "not a flat state dict", "epoch")),
+    "training checkpoint": _(*ADM, "{}/training.pt", says=("training.pt [state_dict]", "does not fit", "missing")),
     "checkpoint with code": _(*ADM, "{}/code.pt", says=("code.pt", "refused", "run code")),
     "options of no network": _(
         *ADM, "{}/foreign.pt", "--model.score_model.image_size", "100", says=("image_size", "100")

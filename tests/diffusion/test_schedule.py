@@ -45,6 +45,13 @@ def test_a_respaced_step_knows_the_next_level_and_ends_clean():
     assert steps[-1].posterior_variance == 0.0
 
 
+def test_sigmoid_schedule_is_what_diffusers_makes_of_it():
+    from diffusers import DDPMScheduler
+
+    expected = (1 - DDPMScheduler(200, 1e-3, 3e-2, "sigmoid").betas.double()).cumprod(0).numpy()
+    assert NoiseSchedule("sigmoid", 200, 1e-3, 3e-2).alpha_bar == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("table", [[], [0.5, 0.5], [0.9, 1.0], [1.0, 0.5], [0.0, 0.5], [0.5, -0.1], [[0.5]]])
 def test_tables_that_are_no_schedule_are_refused(table):
     with pytest.raises(UserError, match="alpha_bar must"):

@@ -40,6 +40,33 @@ def test_leading_and_trailing_spacing_start_at_their_own_ends():
     assert times(Trailing(), 4) == [999, 749, 499, 249]
 
 
+@pytest.mark.parametrize(
+    ("spacing", "options"),
+    [
+        (Leading(), {"timestep_spacing": "leading"}),
+        (Leading(offset=1), {"timestep_spacing": "leading", "steps_offset": 1}),
+        (Trailing(), {"timestep_spacing": "trailing", "steps_offset": 1}),
+        (Even(), {"timestep_spacing": "linspace"}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["DDIMScheduler", "DDPMScheduler"])
+def test_the_spacings_of_diffusers_visit_its_own_timesteps(kind, spacing, options):
+    import diffusers
+
+    scheduler = getattr(diffusers, kind)(**options)
+    for count in (2, 7, 50, 300):
+        scheduler.set_timesteps(count)
+        assert times(spacing, count) == scheduler.timesteps.tolist()
+
+
+def test_an_offset_that_leaves_the_table_is_refused():
+    with pytest.raises(UserError, match="offset: must be at least 0"):
+        Leading(offset=-1)
+    with pytest.raises(UserError, match="timestep 1000 is outside the model's"):
+        times(Leading(offset=1), 1000)
+
+
 @given(total=st.integers(1, 1000), fraction=st.floats(0, 1), spacing=st.sampled_from([Even(), Leading(), Trailing()]))
 def test_every_spacing_visits_as_many_distinct_levels_of_a_table_as_asked_for(total, fraction, spacing):
     count = 1 + round(fraction * (total - 1))

@@ -191,7 +191,7 @@ def test_the_benchmark_s_mixture_is_a_grid_of_25_unit_gaussians():
     assert PRIOR.means.shape == (25, 8)
     assert torch.equal(PRIOR.means[:, 0:2], PRIOR.means[:, 6:8])
     assert set(PRIOR.means.unique().tolist()) == {-16.0, -8.0, 0.0, 8.0, 16.0}
-    assert PRIOR.weights.sum() == pytest.approx(1.0)
+    assert PRIOR.mixture_weights.sum() == pytest.approx(1.0)
     with pytest.raises(UserError, match="even"):
         TwentyFiveGaussians(7)
 

@@ -1,6 +1,7 @@
 """The published checkpoints' networks give the numbers that guided-diffusion gives."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
 from dsg.models.adm import ADM
+from dsg.models.adm.convert import _sources
+from dsg.models.adm.in_weights import advice, options_in
 from dsg.models.adm.network import ADMOptions, build_adm_network
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
@@ -180,6 +183,60 @@ def test_a_condition_that_does_not_suit_the_network_is_refused(name, condition, 
 def test_options_of_another_network_are_refused_with_the_first_mismatches():
     with pytest.raises(UserError, match=r"model.pt does not fit .*missing: input_blocks.*unknown: .*another shape: "):
         recorded("adm_ffhq_style", num_res_blocks=2)
+
+
+RECORDED = {"image_size": 32, "num_channels": 32, "channel_mult": "1,2", "num_head_channels": 32}
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"num_res_blocks": 2}, "num_res_blocks 1 (it is 2)"),
+        ({"num_channels": 64}, "num_channels 32 (it is 64)"),
+        ({"channel_mult": "1,1"}, "channel_mult '1,2' (it is '1,1')"),
+        ({"channel_mult": "1,2,2"}, "channel_mult '1,2' (it is '1,2,2')"),
+        ({"attention_resolutions": "32,16"}, "attention_resolutions '16' (it is '32,16')"),
+        ({"attention_resolutions": ""}, "attention_resolutions '16' (it is '')"),
+        ({"learn_sigma": False}, "learn_sigma true (it is false)"),
+        ({"class_cond": True}, "class_cond false (it is true)"),
+        ({"use_scale_shift_norm": False}, "use_scale_shift_norm true (it is false)"),
+        ({"resblock_updown": False}, "resblock_updown true (it is false)"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_the_option_that_the_weights_ask_for_is_named(given, advice):
+    with pytest.raises(UserError, match=rf"does not fit.*; its weights ask for {re.escape(advice)}$"):
+        ADM(str(GOLDEN / "adm_ffhq_style" / "model.pt"), **{**RECORDED, **given})
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"resblock_updown": False}, {"num_res_blocks": 2, "channel_mult": "1,1,2"}], ids=str
+)
+def test_the_weights_show_every_option_that_shapes_them(changes):
+    options = ADMOptions(**{**TINY, "num_res_blocks": 1, **changes})
+    with torch.device("meta"):
+        network = build_adm_network(options)
+    named = {
+        source.name: torch.empty(source.shape, device="meta") for source in _sources(network.state_dict(), options)
+    }
+    seen = options_in(named, options.image_size)
+    assert seen == {name: getattr(options, name) for name in seen}
+    assert advice(named, options) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "words"),
+    [
+        ("label_emb.weight", (10, 128), "10 classes"),
+        ("input_blocks.0.0.weight", (32, 6, 3, 3), "takes 6 channels"),
+        ("conv_in.weight", (32, 3, 3, 3), "names of diffusers"),
+    ],
+)
+def test_a_network_that_no_option_describes_is_said(tmp_path, name, shape, words):
+    state = torch.load(GOLDEN / "adm_ffhq_style" / "model.pt", weights_only=True)
+    torch.save({**state, name: torch.zeros(shape)}, tmp_path / "other.pt")
+    with pytest.raises(UserError, match=words):
+        ADM(str(tmp_path / "other.pt"), **RECORDED)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_density_is_the_one_of_torch_distributions(kind, level, seed):
     mixture, x = random_mixture(kind, seed), points(seed)
     covariances = level.alpha_bar * mixture.covariances + (1 - level.alpha_bar) * torch.eye(4)
     parts = torch.distributions.MultivariateNormal(level.alpha_bar**0.5 * mixture.means, covariances)
-    reference = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(mixture.weights), parts)
+    reference = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(mixture.mixture_weights), parts)
     torch.testing.assert_close(mixture.log_prob(x, level), reference.log_prob(x), atol=1e-8, rtol=1e-6)
 
 
@@ -77,7 +77,7 @@ def test_the_density_is_the_one_of_torch_distributions(kind, level, seed):
 @given(levels, seeds)
 def test_bayes_rule_holds_between_the_classes_and_the_whole(level, seed):
     mixture, x = random_mixture("full", seed), points(seed)
-    prior = torch.stack([mixture.weights[[0, 2]].sum(), mixture.weights[1]]).log()
+    prior = torch.stack([mixture.mixture_weights[[0, 2]].sum(), mixture.mixture_weights[1]]).log()
     joint = [mixture.log_prob(x, level, torch.full((3,), c)) + prior[c] for c in (0, 1)]
     evidence = mixture.log_prob(x, level)
     torch.testing.assert_close(torch.logaddexp(*joint), evidence)
@@ -152,10 +152,10 @@ def test_a_noiseless_measurement_is_met_by_every_posterior_sample():
 def test_samples_have_the_mixture_s_mean_and_covariance(kind):
     mixture = random_mixture(kind, 5)
     samples = mixture.sample(20000, torch.Generator().manual_seed(0))
-    mean = mixture.weights @ mixture.means
+    mean = mixture.mixture_weights @ mixture.means
     spread = mixture.means - mean
     outer = torch.einsum("ki,kj->kij", spread, spread)
-    covariance = torch.einsum("k,kij->ij", mixture.weights, mixture.covariances + outer)
+    covariance = torch.einsum("k,kij->ij", mixture.mixture_weights, mixture.covariances + outer)
     scale = covariance.diagonal().max()
     torch.testing.assert_close(samples.mean(0), mean, atol=5 * (scale / 20000).sqrt().item(), rtol=0)
     torch.testing.assert_close(samples.T.cov(), covariance, atol=0.06 * scale.item(), rtol=0)
@@ -175,7 +175,7 @@ def test_parameters_are_read_from_safetensors(tmp_path):
     model = GaussianMixture(parameters=str(tmp_path / "m.safetensors"))
     assert model.shape == (1, 2, 2)
     assert model.num_classes == 2
-    torch.testing.assert_close(model.weights, torch.tensor([0.25, 0.75], dtype=torch.float64))
+    torch.testing.assert_close(model.mixture_weights, torch.tensor([0.25, 0.75], dtype=torch.float64))
 
 
 def test_bfloat16_casts_leave_the_parameters_in_float64():

@@ -7,13 +7,19 @@ are the same, save that an attention's query, key and value are one matrix there
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from dsg.diffusion.schedule import NoiseSchedule
+from dsg.models.adm.in_weights import advice
 from dsg.models.adm.network import ADMOptions
-from dsg.models.checkpoint import check_names
+from dsg.models.checkpoint import check_names, read_checkpoint
+from dsg.models.entries import find_entry
+from dsg.models.stored_schedule import check_stored_schedule
+from dsg.models.weights import WeightFiles
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d import UNet2DModel
@@ -37,32 +43,57 @@ _ENDS = {
 _QUERY_KEY_VALUE = ("to_q", "to_k", "to_v")
 
 
-def load_adm(network: UNet2DModel, options: ADMOptions, state: Mapping[str, Tensor], path: str) -> None:
-    """Load guided-diffusion's `state`, read from `path`, into the network that `options` describe.
+def load_adm(network: UNet2DModel, options: ADMOptions, schedule: NoiseSchedule, path: str) -> WeightFiles:
+    """Load guided-diffusion's checkpoint `path` into the network that `options` describe.
+
+    A table of noise levels beside the weights has to be that of `schedule`.
+
+    Returns:
+        What tells the file's hash.
 
     Raises:
-        UserError: unless names and shapes agree one to one; the message speaks guided-diffusion's names.
+        UserError: if the file cannot be read, or unless names and shapes agree one to one; the message speaks
+            guided-diffusion's names, and says which options the weights ask for.
     """
     target = network.state_dict()
-    expected: dict[str, tuple[int, ...]] = {}
+    sources = list(_sources(target, options))
+    expected = {source.name: source.shape for source in sources}
+    content = read_checkpoint(path)
+    entry = find_entry(content, expected, path)
+    check_names(expected, entry.tensors, f"{path}{entry.label}", advice(entry.tensors, options))
+    check_stored_schedule(content, schedule, path)
     converted: dict[str, Tensor] = {}
+    for source in sources:
+        tensors = _split(entry.tensors[source.name], source.targets, target, source.module, options)
+        converted.update(zip(source.targets, tensors, strict=True))
+    network.load_state_dict(converted, assign=True)
+    return WeightFiles({f"{Path(path).name}{entry.label}": path})
+
+
+class _Source(NamedTuple):
+    """A tensor of guided-diffusion, and the tensors of a module of diffusers that are made of it."""
+
+    name: str
+    shape: tuple[int, ...]
+    module: str
+    targets: list[str]
+
+
+def _sources(target: Mapping[str, Tensor], options: ADMOptions) -> Iterator[_Source]:
     for ours, module in _modules(options):
         for kind in ("weight", "bias"):
             theirs = f"{ours}.{kind}"
             if ours.endswith("qkv"):
                 names = [f"{module}.{part}.{kind}" for part in _QUERY_KEY_VALUE]
                 width, *rest = target[names[0]].shape
-                expected[theirs] = (3 * width, *rest, *[1] * len(rest))  # 1x1 convolutions over the flattened image
+                shape = (3 * width, *rest, *[1] * len(rest))  # 1x1 convolutions over the flattened image
             else:
                 names = [name for name in [f"{module}.{kind}"] if name in target]
                 if not names:  # embeddings have no bias; residual blocks of unchanged width have no shortcut
                     continue
                 flat = ours.endswith("proj_out") and kind == "weight"
-                expected[theirs] = (*target[names[0]].shape, *[1] * flat)
-            if theirs in state and tuple(state[theirs].shape) == expected[theirs]:
-                converted.update(zip(names, _split(state[theirs], names, target, module, options), strict=True))
-    check_names(expected, state, path)
-    network.load_state_dict(converted, assign=True)
+                shape = (*target[names[0]].shape, *[1] * flat)
+            yield _Source(theirs, shape, module, names)
 
 
 def _split(

@@ -14,11 +14,12 @@ from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.adm.convert import load_adm
 from dsg.models.adm.network import NUM_CLASSES, ADMOptions, build_adm_network
 from dsg.models.base import ScoreModel
-from dsg.models.checkpoint import read_state_dict
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import check_prediction_type, read_output
 from dsg.types import State
+
+_TRAINED_WITH = NoiseSchedule("linear", 1000, 1e-4, 2e-2)
 
 
 class ADM(ScoreModel):
@@ -31,7 +32,8 @@ class ADM(ScoreModel):
     OpenAI's ImageNet-256 networks have num_channels 256, num_res_blocks 2 and attention_resolutions "32,16,8".
 
     Args:
-        checkpoint: file with the state dict under guided-diffusion's names (.pt or .safetensors).
+        checkpoint: file with the state dict under guided-diffusion's names (.pt or .safetensors), alone or among what a
+            training kept with it; of weights and their average, the average.
         image_size: height and width n of the images, in pixels.
         num_channels: base width of the network.
         num_res_blocks: residual blocks per resolution.
@@ -53,7 +55,8 @@ class ADM(ScoreModel):
             on the machine and the precision; `python -m benchmarks.guided_step` measures it.
 
     Raises:
-        UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name.
+        UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name;
+            it says which options the weights ask for, as far as names and shapes tell.
     """
 
     def __init__(
@@ -94,11 +97,12 @@ class ADM(ScoreModel):
             resblock_updown=resblock_updown,
             use_new_attention_order=use_new_attention_order,
         )
-        state = read_state_dict(checkpoint)
         with torch.device("meta"):  # no weight exists until the checkpoint gives it
             network = build_adm_network(options)
-        load_adm(network, options, state, checkpoint)
+        schedule = schedule or _TRAINED_WITH
+        weight_files = load_adm(network, options, schedule, checkpoint)
         self._hold(network, options, schedule, rescale_timesteps, channels_last)
+        self.weight_files = weight_files
 
     @classmethod
     def random(
@@ -124,7 +128,7 @@ class ADM(ScoreModel):
         channels_last: bool,
     ) -> None:
         self.network = to_memory_format(network, channels_last)
-        self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
+        self.schedule = schedule or _TRAINED_WITH
         check_prediction_type("epsilon", self.schedule)
         self.clean_range = (-1.0, 1.0)
         self.shape = (3, options.image_size, options.image_size)

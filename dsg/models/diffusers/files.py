@@ -1,77 +1,61 @@
-"""Finding the files of a diffusers pipeline, and reading its scheduler's table."""
+"""Finding the files of a diffusers pipeline: configuration and weights of the network, the scheduler's table."""
 
 from __future__ import annotations
 
 import json
-import re
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dsg.diffusion.schedule import Kind, NoiseSchedule
 from dsg.errors import UserError
-from dsg.models.prediction_types import PredictionType
+from dsg.models.diffusers.hub import cached_snapshot, download, pinned_snapshot
+from dsg.models.diffusers.weight_choice import MissingWeights, choose_weights, shards
 
-_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _SCHEDULER = "scheduler_config.json"
-_CURVES: dict[str, Kind] = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
-_PREDICTIONS: dict[str, PredictionType] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
+_NETWORKS = ("unet_ema", "unet")  # the first is the running average that a training keeps beside the second
+
+log = logging.getLogger(__name__)
 
 
 class PipelineFiles(NamedTuple):
-    """The three files of which a score model is made."""
+    """The files of which a score model is made; the weights may be in several."""
 
     network_config: Path
-    weights: Path
+    weights: tuple[Path, ...]
     scheduler_config: Path
 
+    @property
+    def by_name(self) -> dict[str, Path]:
+        """Each by its name and, inside a pipeline, its folder's."""
+        home = self.network_config.parent
+        flat = home.name not in _NETWORKS
+        files = (self.network_config, self.scheduler_config, *self.weights)
+        return {
+            file.name if flat and file.parent == home else f"{file.parent.name}/{file.name}": file for file in files
+        }
 
-def find_pipeline(path: str) -> PipelineFiles:
-    """The files under a folder, or of a repository on the hub.
+
+def find_pipeline(path: str, variant: str | None = None, revision: str | None = None) -> PipelineFiles:
+    """The files under a folder, beside a file of weights, or of a repository on the hub.
 
     Raises:
         UserError: if the place or one of its files does not exist, or it is a pipeline of latents.
     """
     root = Path(path).expanduser()
-    if not root.is_dir():
-        root = _download(path)
-    if (index := root / "model_index.json").is_file():
-        latent = {"vae", "vqvae"} & set(read_json(index))
-        if latent:
-            raise UserError(
-                f"{root}: a latent pipeline (it has a {latent.pop()}); DiffusersModel reads pixel-space ones"
-            )
-    folder = root / "unet" if (root / "unet").is_dir() else root
-    config = _first([folder / "config.json"], "the network's configuration")
-    weights = _first([folder / name for name in _WEIGHTS], "the network's weights")
-    places = [place / sub for place in (root, folder.parent, root.parent) for sub in ("scheduler", "")]
-    return PipelineFiles(config, weights, _first([place / _SCHEDULER for place in places], "the scheduler's table"))
-
-
-def read_scheduler(file: Path) -> tuple[NoiseSchedule, PredictionType]:
-    """The schedule and the kind of prediction that a DDPM or DDIM scheduler's configuration declares.
-
-    Raises:
-        UserError: if it is of another family, or predicts ε and ends at ā = 0 (zero terminal SNR), where ε says nothing
-            of x_0.
-    """
-    config = read_json(file)
-    predicts = config.get("prediction_type", "epsilon")
-    if predicts not in _PREDICTIONS:
-        raise UserError(f"{file}: prediction_type {predicts!r} is not supported, only {', '.join(_PREDICTIONS)}")
-    zero_snr = bool(config.get("rescale_betas_zero_snr"))
-    if zero_snr and predicts == "epsilon":
+    if (root / "snapshots").is_dir():
+        return _files_in(cached_snapshot(root, revision), variant)
+    if not root.exists():
+        return _from_hub(path, variant, revision)
+    if revision is not None and root.name != revision:
         raise UserError(
-            f"{file}: rescale_betas_zero_snr with prediction_type epsilon: at ā = 0 ε says nothing of x_0; such "
-            "networks predict v or sample: correct the file"
+            f"revision {revision}: {root} is on disk and has none; leave it out, or give the hub's owner/name"
         )
-    if config.get("trained_betas") is not None:
-        return NoiseSchedule.from_betas(config["trained_betas"], zero_snr), _PREDICTIONS[predicts]
-    curve = config.get("beta_schedule")
-    if curve not in _CURVES:
-        raise UserError(f"{file}: beta_schedule {curve!r} is not supported, only {', '.join(_CURVES)} or trained_betas")
-    length = config.get("num_train_timesteps", 1000)
-    start, end = config.get("beta_start", 1e-4), config.get("beta_end", 2e-2)
-    return NoiseSchedule(_CURVES[curve], length, start, end, zero_snr), _PREDICTIONS[predicts]
+    if root.is_dir():
+        return _files_in(root, variant)
+    if variant is not None:
+        raise UserError(f"variant {variant}: {root} is one file of weights; leave it out, or give its folder")
+    config = _config_of(root.parent)
+    return PipelineFiles(config, shards(root) if root.suffix == ".json" else (root,), _scheduler_of(root.parent))
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -89,20 +73,39 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _download(name: str) -> Path:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        raise UserError(f"model folder {name}: no such folder; correct the path, or give a hub name like owner/name")
-    from huggingface_hub import snapshot_download
-
-    wanted = [f"{folder}{file}" for folder in ("", "unet/") for file in ("config.json", *_WEIGHTS)]
+def _from_hub(name: str, variant: str | None, revision: str | None) -> PipelineFiles:
+    if (root := pinned_snapshot(name, revision)) is not None:
+        try:
+            return _files_in(root, variant)
+        except UserError:
+            log.info("%s: the snapshot %s is not complete and is fetched", name, root.name)
     try:
-        return Path(snapshot_download(name, allow_patterns=["model_index.json", f"*{_SCHEDULER}", *wanted]))
-    except Exception as error:  # the hub's client raises a different family with every version and proxy
-        reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"model {name}: no such folder, and the hub did not give it ({reason}); "
-            "check the name and the network, or download it elsewhere and give its folder"
-        ) from error
+        return _files_in(download(name, variant, revision), variant)
+    except MissingWeights:
+        return _files_in(download(name, variant, revision, every_weight=True), variant)
+
+
+def _files_in(root: Path, variant: str | None) -> PipelineFiles:
+    if (index := root / "model_index.json").is_file():
+        latent = {"vae", "vqvae"} & set(read_json(index))
+        if latent:
+            raise UserError(
+                f"{root}: a latent pipeline (it has a {latent.pop()}); DiffusersModel reads pixel-space ones"
+            )
+    folders = [root / name for name in _NETWORKS if (root / name).is_dir()] or [root]
+    if len(folders) > 1:
+        log.warning("%s: took the averaged weights of %s, and not %s", root, folders[0].name, folders[1].name)
+    config = _config_of(folders[0])
+    return PipelineFiles(config, choose_weights(folders[0], variant), _scheduler_of(folders[0]))
+
+
+def _config_of(folder: Path) -> Path:
+    return _first([folder / "config.json"], "the network's configuration")
+
+
+def _scheduler_of(folder: Path) -> Path:
+    above = (folder, folder.parent, folder.parent.parent)
+    return _first([place / sub / _SCHEDULER for place in above for sub in ("scheduler", "")], "the scheduler's table")
 
 
 def _first(candidates: list[Path], what: str) -> Path:
@@ -110,4 +113,4 @@ def _first(candidates: list[Path], what: str) -> Path:
         if file.is_file():
             return file
     looked = ", ".join(dict.fromkeys(str(file) for file in candidates))
-    raise UserError(f"{what} is missing; looked for {looked}")
+    raise UserError(f"{what} is missing; looked for {looked}; copy it to one of these places")

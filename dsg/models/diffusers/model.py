@@ -2,88 +2,112 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import cast
+from typing import Any
 
-import torch
-
+from dsg.diffusion.condition import Condition
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
-from dsg.models.checkpoint import check_names, read_state_dict
-from dsg.models.diffusers.files import find_pipeline, read_json, read_scheduler
+from dsg.models.coordinates import VarianceExploding
+from dsg.models.diffusers.files import PipelineFiles, find_pipeline, read_json
+from dsg.models.diffusers.network import build, classes_of, load, shape_of
+from dsg.models.diffusers.scheduler import Process, read_scheduler
+from dsg.models.diffusers.unit_range import UnitRangeScore
 from dsg.models.network import NetworkModel
-
-_OLD_ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+from dsg.models.weights import WeightFiles
+from dsg.types import State
 
 
 class DiffusersModel(NetworkModel):
-    """A pixel-space `UNet2DModel` with its DDPM or DDIM scheduler's table, e.g. `google/ddpm-celebahq-256`.
+    """A pixel-space `UNet2DModel` with its scheduler's process, e.g. `google/ddpm-celebahq-256`.
 
-    The folder is a pipeline (`unet/`, `scheduler/`), or the network's own with `scheduler_config.json` in or beside it.
-    Schedule, kind of prediction, size and classes are read from there. Weights are `.safetensors`, else a `.bin` that
-    holds no code.
+    The process is a table of betas, as of DDPM and DDIM; flow matching; or the variance-exploding one of a network with
+    Fourier features of its time.
+
+    The folder is a pipeline (`unet/`, `scheduler/`), a checkpoint of a training (`unet_ema/` goes before `unet/`), or
+    the network's own, with `scheduler_config.json` in it or up to two folders above. Schedule, kind of prediction, size
+    and classes are read from there. Weights are `.safetensors`, else a `.bin` that holds no code, whole or in shards,
+    of any precision; they are run in the Trainer's.
 
     Args:
-        path: folder on disk, or name on the hub (owner/name), which is downloaded once into the hub's own cache.
+        path: folder on disk, file of weights with `config.json` beside it, or name on the hub (owner/name), which is
+            downloaded once into the hub's own cache; or a model's folder in such a cache.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
         channels_last: use the channels-last memory format.
+        variant: of the weights, as `fp16` of diffusion_pytorch_model.fp16.safetensors; null is the one without a name,
+            or the only one.
+        revision: of a hub name: the full commit, which is taken from the cache without asking if it is there, or a
+            tag or branch; null is the newest.
+        num_classes: how many labels there are, where the configuration cannot say it (class_embed_type `timestep`).
 
     Raises:
         UserError: if there is no such folder or repository, a file of it is missing, the weights do not fit to the last
-            name, or the process is not a variance-preserving diffusion of pixels.
+            name, or it is told of more than classes, or its process is another one.
     """
 
-    def __init__(self, path: str, null_class: int | None = None, channels_last: bool = False) -> None:
-        files = find_pipeline(path)
+    def __init__(
+        self,
+        path: str,
+        null_class: int | None = None,
+        channels_last: bool = False,
+        variant: str | None = None,
+        revision: str | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        files = find_pipeline(path, variant, revision)
         config = read_json(files.network_config)
-        schedule, predicts = read_scheduler(files.scheduler_config)
-        shape = _shape(config, files.network_config)
-        classes: int | None = config.get("num_class_embeds")
+        process = read_scheduler(files.scheduler_config)
+        schedule, times = process.schedule, config.get("time_embedding_type", "positional")
+        shape = shape_of(config, files.network_config)
+        classes = classes_of(config, files.network_config, num_classes)
         if null_class is not None and (classes is None or not 0 <= null_class < classes):
             raise UserError(
                 f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}"
             )
+        network = build(config, files.network_config, shape, classes)
+        _check_times(times, config, process, files)
+        label = load(network, files.weights)
         if classes is not None and null_class == classes - 1:
             classes = null_class  # a null class at the end is no class that could be asked for
         super().__init__(
-            network=_load(config, files.network_config, files.weights),
+            network=UnitRangeScore(network) if times == "fourier" else network,
             shape=shape,
-            predicts=predicts,
+            predicts=process.predicts,
             schedule=schedule,
+            coordinates=process.coordinates,
             num_classes=classes,
             null_class=null_class,
             learns_variance=config.get("out_channels", 3) == 2 * shape[0],
             channels_last=channels_last,
         )
+        self.whole_timesteps = times == "learned"
+        self.weight_files = WeightFiles(
+            {f"{name}{label if file in files.weights else ''}": file for name, file in files.by_name.items()}
+        )
+
+    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
+        if self.whole_timesteps and level.t != int(level.t):
+            raise UserError(f"score model: knows whole timesteps alone and was asked at t = {level.t:g}")
+        return super().forward(x_t, level, condition)
 
 
-def _load(config: dict, config_file: Path, weights: Path) -> torch.nn.Module:
-    from diffusers.models.unets.unet_2d import UNet2DModel
-
-    kind = config.get("_class_name")
-    if kind != "UNet2DModel" or config.get("time_embedding_type") == "fourier":
-        found = kind if kind != "UNet2DModel" else "one of a variance-exploding process"
-        raise UserError(f"{config_file}: expected a UNet2DModel of pixels and discrete timesteps, found {found}")
-    try:
-        with torch.device("meta"):  # no weight exists until the file gives it
-            network = cast(UNet2DModel, UNet2DModel.from_config(config))
-    except (TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{config_file}: diffusers cannot build this network ({str(error).splitlines()[0]})") from error
-    state = {_new_name(name): tensor for name, tensor in read_state_dict(weights).items()}
-    check_names({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}, state, weights)
-    network.load_state_dict({k: v.to(torch.float32, copy=True) for k, v in state.items()}, assign=True)
-    return network
-
-
-def _new_name(name: str) -> str:
-    if ".attentions." in name:
-        for old, new in _OLD_ATTENTION_NAMES.items():
-            name = name.replace(old, new)
-    return name
-
-
-def _shape(config: dict, file: Path) -> tuple[int, ...]:
-    size = config.get("sample_size")
-    if size is None:
-        raise UserError(f"{file}: sample_size is missing; write the images' size in pixels there")
-    height, width = (size, size) if isinstance(size, int) else size
-    return (config.get("in_channels", 3), height, width)
+def _check_times(times: str, config: dict[str, Any], process: Process, files: PipelineFiles) -> None:
+    """Refuse a network whose embedding of the time does not belong to the process."""
+    exploding = isinstance(process.coordinates, VarianceExploding)
+    if (times == "fourier") != exploding:
+        raise UserError(
+            f"{files.network_config}: time_embedding_type {times!r} does not belong to {files.scheduler_config}: "
+            "fourier and ScoreSdeVeScheduler are of one another; correct the one that is wrong"
+        )
+    if times != "learned":
+        return
+    if not isinstance(process.schedule, NoiseSchedule):
+        raise UserError(
+            f"{files.network_config}: time_embedding_type 'learned' needs a scheduler with betas; correct it"
+        )
+    if config["num_train_timesteps"] < len(process.schedule):
+        raise UserError(
+            f"{files.network_config}: num_train_timesteps {config['num_train_timesteps']} are fewer than the "
+            f"{len(process.schedule)} of {files.scheduler_config}; correct the one that is wrong"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import read_state_dict
 from dsg.models.mixture.components import Components, SharedCovariance
 from dsg.models.mixture.parameters import covariance_spectrum, mixture_posterior, read_numbers
+from dsg.models.weights import WeightFiles
 from dsg.types import PerSample, State, at_least_float32
 
 NO_SIGNAL = 1e-6
@@ -57,6 +59,7 @@ class GaussianMixture(ScoreModel):
         super().__init__()
         if parameters is not None:
             given: dict[str, Any] = read_state_dict(parameters)
+            self.weight_files = WeightFiles({Path(parameters).name: parameters})
         else:
             given = {"weights": weights, "means": means, "covariances": covariances, "classes": classes}
         w, mu, cov, labels = read_numbers(given, parameters)
@@ -82,7 +85,7 @@ class GaussianMixture(ScoreModel):
         return self._components.means.shape[1]
 
     @property
-    def weights(self) -> Tensor:
+    def mixture_weights(self) -> Tensor:
         """w_i, (K,) float64, normalised."""
         return self._components.log_weights.exp()
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dsg.data.portraits import CLASSES
 from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
+from dsg.models.weights import TellsWeights
 from dsg.types import Image
 
 Role = Literal["guide", "judge"]
@@ -18,7 +19,7 @@ FEATURES = 64
 SHAPE = (3, 64, 64)
 
 
-class PortraitsClassifier(nn.Module):
+class PortraitsClassifier(TellsWeights, nn.Module):
     """log p(class | x) of a portrait up to a constant, images (B,3,64,64) in [−1, 1] → logits (B,8).
 
     `guide` and `judge` share neither architecture, nor seed, nor training pictures, so that a sample that merely fools
@@ -37,7 +38,7 @@ class PortraitsClassifier(nn.Module):
     def __init__(self, role: Role = "guide", checkpoint: str | None = None) -> None:
         super().__init__()
         self.body, self.head = build_parts(role)
-        load_exactly(self, weights(role) if checkpoint is None else checkpoint)
+        self.weight_files = load_exactly(self, weights(role) if checkpoint is None else checkpoint)
         self.eval().requires_grad_(False)
 
     def features(self, images: Image) -> Tensor:
