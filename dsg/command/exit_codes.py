@@ -9,8 +9,8 @@ import warnings
 
 import torch
 import torch.distributed as dist
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from dsg.errors import UserError
 
@@ -51,7 +51,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         said = "interrupted; finished images are kept, and the same command continues"
         return INTERRUPTED, "" if rank_zero_only.rank else said
     if user_error := _user_error(error):
-        return MISTAKE, f"error: {user_error}"
+        return MISTAKE, f"error: {_own_words(user_error)}"
     if isinstance(error, MisconfigurationException):
         return MISTAKE, f"error: trainer: {flat(error)}"
     if _is_out_of_memory(error):
@@ -89,6 +89,12 @@ def _user_error(error: BaseException | None) -> UserError | None:
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__
     return error
+
+
+def _own_words(error: UserError) -> str:
+    """What `error` said where it was raised: a process that reads ahead sends its traceback along."""
+    _, _, told = str(error).rpartition(f".{UserError.__name__}: ")
+    return told.strip() or str(error)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dsg.data.base import EvaluationData
+from dsg.data.batches import check_workers
 from dsg.data.examples import LABEL
 from dsg.errors import UserError
 from dsg.sampling import Sampler
@@ -12,6 +13,7 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     """Raise UserError if the task, the model and the data do not fit."""
     data.bind(sampler.score_model)
     data.keys()  # finds what is wrong with the data itself
+    check_workers(data)
     columns = data.columns()
     sampler.task.check_columns(columns)
     shape = sampler.score_model.image_shape
