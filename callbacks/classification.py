@@ -66,7 +66,7 @@ class Classification(EvaluationCallback):
             return
         judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
         with torch.autocast(pl_module.device.type, enabled=False):
-            log_p = log_probabilities(self.judge, judged).double()
+            log_p = log_probabilities(self.judge, judged).cpu().double()  # not every device has float64
         classes = _classes(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()
         right = (log_p.argmax(dim=1) == classes).int().tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
@@ -37,6 +38,9 @@ def quieten() -> None:
     for message in HARMLESS:
         warnings.filterwarnings("ignore", message=message)
     threading.excepthook = _thread_ended
+    for stream in (sys.stdout, sys.stderr):  # where it has no sign for √ or †, as on Windows, that ends no run
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def explain(error: BaseException) -> tuple[int, str]:
@@ -58,6 +62,12 @@ def explain(error: BaseException) -> tuple[int, str]:
         return (
             MISTAKE,
             "error: out of memory; finished images are kept: lower data.batch_size and run again",
+        )
+    if _lacks_float64(error):
+        return (
+            MISTAKE,
+            "error: trainer.accelerator: mps has no float64, in which this model, method or metric computes; set "
+            "trainer.accelerator to cpu",
         )
     if _is_lost(error):
         return (
@@ -101,6 +111,11 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+
+
+def _lacks_float64(error: BaseException) -> bool:
+    said = str(error).lower()
+    return isinstance(error, TypeError | RuntimeError) and "mps" in said and ("float64" in said or "double" in said)
 
 
 def _is_lost(error: BaseException) -> bool:

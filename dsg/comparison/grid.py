@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ class Grid:
         return list(dict.fromkeys(run.note for run in runs if run.note))
 
     def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> PlannedRun:
-        chosen = [str(candidate).replace("/", "_")] if candidate.values else []
+        chosen = [re.sub(r'[/\\:*?"<>|]', "_", str(candidate))] if candidate.values else []
         return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:

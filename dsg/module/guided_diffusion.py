@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -20,6 +19,7 @@ from dsg.diffusion.spacing import Even, Spacing
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
 from dsg.module.batch_result import BatchResult
+from dsg.module.device import seconds_on
 from dsg.module.fit import check_data
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -91,7 +91,7 @@ class GuidedDiffusion(LightningModule):
             return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)
         task = self.sampler.task
         truth = task.truth(batch.examples, self.score_model.image_shape)
-        started = self._now()
+        started = seconds_on(self.device)
         process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
@@ -107,7 +107,7 @@ class GuidedDiffusion(LightningModule):
             costs["nfe_decoder_forward"] = process.decoder_forwards
             costs["nfe_decoder_backward"] = process.decoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
-        seconds = (self._now() - started) / len(keys)
+        seconds = (seconds_on(self.device) - started) / len(keys)
         rows = [
             {
                 "id": key.image_id,
@@ -122,9 +122,3 @@ class GuidedDiffusion(LightningModule):
             for key, loss, left, ok in zip(keys, losses, residuals, finite, strict=True)
         ]
         return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
-
-    def _now(self) -> float:
-        """Seconds on a clock that has waited for the device."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
