@@ -13,6 +13,7 @@ from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr, ssim
 from dsg.metrics.perceptual import Net, load_lpips
+from dsg.models.precision import full_float32
 from dsg.module import BatchResult, GuidedDiffusion
 
 
@@ -58,7 +59,7 @@ class Quality(EvaluationCallback):
     ) -> None:  # fmt: skip
         if outputs.truth is None or not pl_module.score_model.medium.is_picture:
             return
-        with torch.autocast(pl_module.device.type, enabled=False):
+        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255
             reference = to_uint8(outputs.truth).float() / 255
             columns = {"psnr": psnr(sample, reference), "ssim": ssim(sample, reference)}

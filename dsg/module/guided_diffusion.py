@@ -18,6 +18,7 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even, Spacing
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
+from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
 from dsg.module.device import seconds_on
 from dsg.module.fit import check_data
@@ -98,8 +99,9 @@ class GuidedDiffusion(LightningModule):
                 for observer in self.observers:
                     observer.on_sampling_step(record, process, keys)
             samples = self.score_model.decode(record.x_prev)
-            losses = task.loss(samples, process.measurement).tolist()
-            residual = task.residual(samples, process.measurement)
+            with full_float32():
+                losses = task.loss(samples, process.measurement).tolist()
+                residual = task.residual(samples, process.measurement)
             residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
             picture = self.score_model.medium.preview_measurement(task, process.measurement)
         costs = {"nfe_forward": process.forwards, "nfe_backward": process.backwards}
