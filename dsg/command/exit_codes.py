@@ -19,6 +19,7 @@ OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 # true, and of no use to whoever runs an evaluation
 HARMLESS = (
+    ".*persistent_workers=True.*",  # the data is read once
     ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
     ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
     ".*across ranks is zero.*",  # a process may have nothing to do
@@ -62,6 +63,12 @@ def explain(error: BaseException) -> tuple[int, str]:
         return (
             MISTAKE,
             "error: out of memory; finished images are kept: lower data.batch_size and run again",
+        )
+    if "DataLoader worker" in str(error) and isinstance(error, RuntimeError):
+        return (
+            MISTAKE,
+            "error: a process that reads ahead is gone, perhaps for want of memory; finished images are kept: lower "
+            "data.num_workers and run again",
         )
     if _lacks_float64(error):
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 from collections.abc import Iterator
 
@@ -103,6 +104,23 @@ def test_a_mistake_that_a_reading_process_finds_is_one_line():
     code, line = explain(caught.value)
     assert code == MISTAKE
     assert line == "error: data: some examples have an image and others none; give all one, or take it away"
+
+
+class Dying(Torn):
+    """Whoever reads it is killed, as for want of memory."""
+
+    def load(self, image_id):
+        os._exit(9)
+
+
+def test_a_reading_process_that_is_gone_is_one_line():
+    with pytest.raises(RuntimeError) as caught:
+        list(batches(Dying(num_workers=1)))
+    assert explain(caught.value) == (
+        MISTAKE,
+        "error: a process that reads ahead is gone, perhaps for want of memory; finished images are kept: lower "
+        "data.num_workers and run again",
+    )
 
 
 class Unsendable(EvaluationData):
