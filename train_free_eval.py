@@ -71,7 +71,7 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init.predict
+        data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.parser, self.config))

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import torch.distributed as dist
 from lightning.pytorch import Trainer
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined] # documented, and not in its __all__
 
 INTERVAL = 0.5
 """Seconds between two looks at the other processes."""
@@ -22,7 +23,7 @@ PATIENCE = 20.0
 FIRST = "TRAIN_FREE_EVAL_FIRST_PROCESS"
 """The environment's word for the id of the process that starts others; those inherit it."""
 
-_stores: WeakKeyDictionary[Trainer, dist.Store] = WeakKeyDictionary()
+_stores: WeakKeyDictionary[Trainer, Store] = WeakKeyDictionary()
 
 
 def publish_first_process(trainer: Trainer) -> None:
@@ -104,12 +105,12 @@ def meet(trainer: Trainer) -> None:
         _store(trainer)
 
 
-def _store(trainer: Trainer) -> dist.Store:
+def _store(trainer: Trainer) -> Store:
     """The store by which the processes found each other, as another client of it."""
     if trainer not in _stores:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         patience = timedelta(seconds=PATIENCE)
-        _stores[trainer] = dist.TCPStore(address, port, is_master=False, timeout=patience, wait_for_workers=False)
+        _stores[trainer] = TCPStore(address, port, is_master=False, timeout=patience, wait_for_workers=False)
     return _stores[trainer]
 
 

@@ -10,8 +10,8 @@ import threading
 from _thread import interrupt_main
 from types import FrameType
 
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from callbacks.base import EvaluationCallback
 from callbacks.processes import store as processes

@@ -45,6 +45,11 @@ class Candidate:
         return ",".join(f"{key}={value}" for key, (_, value) in zip(keys, self.values, strict=True))
 
     @property
+    def folder(self) -> str:
+        """The values as a folder's name, without what some system forbids there."""
+        return re.sub(r'[/\\:*?"<>|]', "_", str(self))
+
+    @property
     def marked(self) -> str:
         """The values, each with a * at an end of its grid."""
         return ", ".join(
@@ -126,7 +131,7 @@ class Grid:
         return list(dict.fromkeys(run.note for run in runs if run.note))
 
     def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> PlannedRun:
-        chosen = [re.sub(r'[/\\:*?"<>|]', "_", str(candidate))] if candidate.values else []
+        chosen = [candidate.folder] if candidate.values else []
         return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:
