@@ -68,7 +68,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         return (
             MISTAKE,
             "error: a process that reads ahead is gone, perhaps for want of memory; finished images are kept: lower "
-            "data.num_workers and run again",
+            "num_workers (of data, or of distribution) and run again",
         )
     if _lacks_float64(error):
         return (

@@ -119,7 +119,7 @@ def test_a_reading_process_that_is_gone_is_one_line():
     assert explain(caught.value) == (
         MISTAKE,
         "error: a process that reads ahead is gone, perhaps for want of memory; finished images are kept: lower "
-        "data.num_workers and run again",
+        "num_workers (of data, or of distribution) and run again",
     )
 
 
