@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: setup demo test test-slow test-full lint
+.PHONY: setup demo test test-slow test-full test-gpu lint
 
 setup: $(VENV)/.installed
 
@@ -26,6 +26,10 @@ test-slow: setup
 # every case of the contract: hours; choose with K, as in make test-full K=my_method
 test-full: setup
 	$(RUN) -m pytest -n 2 -m full $(if $(K),-k "$(K)")
+
+# what only a GPU can show; DEVICE=cpu tries the tests themselves where there is none
+test-gpu: setup
+	$(RUN) -m pytest -m gpu -rs $(if $(DEVICE),--device $(DEVICE))
 
 lint: setup
 	$(VENV)/bin/ruff check .

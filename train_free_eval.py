@@ -24,7 +24,9 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
+    from dsg.command.private_interfaces import keep_settings_as_they_are
     from dsg.command.run_settings import run_settings
+    from dsg.command.strategies import check_strategy
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
     from dsg.module import EvaluationDataModule, GuidedDiffusion
@@ -69,26 +71,28 @@ class EvaluationCLI(LightningCLI):
         if self.config.predict.trainer.logger is None:
             kwargs["logger"] = callbacks.RunFolderLogger(run_dir, name="", version="")
         try:
-            return super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
+            trainer = super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
         except UserError:
             raise
         except Exception as error:  # Lightning has no one kind for what this machine does not offer
             raise UserError(f"trainer: {flat(error)}; accelerator auto and devices auto take what there is") from error
+        check_strategy(trainer.strategy, self.config.predict.trainer.strategy)
+        return trainer
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        data, keys = EvaluationDataModule(datamodule), set(datamodule.keys())
+        data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.parser, self.config))
                 data.done = folder.ask_for(keys, model.files_of(datamodule))
                 data.start = folder.provenance.next(folder.rows())
             if not keys <= data.done or callbacks.others_are_there(self.trainer):
-                self._get(self.config_init, "watch").begin(self.trainer)
+                made.watch.begin(self.trainer)
                 self.trainer.predict(model, datamodule=data, return_predictions=False)
             if first and not folder.is_finished():  # what made the rows was killed, and nothing is left to sample
                 callbacks.record(folder, data.start, self.trainer, model)
-                self._get(self.config_init, "writer").finish(self.trainer, module=model)
+                made.writer.finish(self.trainer, module=model)
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
@@ -104,7 +108,7 @@ class CheckCLI(EvaluationCLI):
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
-        self._dump_config()  # as long as it can be: an instance is no setting
+        keep_settings_as_they_are(self)
         model = self.config.predict.model
         score_model, data = str(model.score_model), f"{self.config.predict.data} of {model.score_model}"
         model.score_model = self.built.get(score_model, model.score_model)

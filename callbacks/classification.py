@@ -14,6 +14,7 @@ from callbacks.judge import check_judge
 from callbacks.twin import Twin
 from dsg.data.examples import LABEL
 from dsg.metrics.reciprocal import Reciprocal
+from dsg.models.precision import full_float32
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -65,8 +66,8 @@ class Classification(EvaluationCallback):
         if not outputs.keys:
             return
         judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
-        with torch.autocast(pl_module.device.type, enabled=False):
-            log_p = log_probabilities(self.judge, judged).double()
+        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
+            log_p = log_probabilities(self.judge, judged).cpu().double()  # not every device has float64
         classes = _classes(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()
         right = (log_p.argmax(dim=1) == classes).int().tolist()

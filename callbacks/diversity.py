@@ -15,6 +15,7 @@ from dsg.errors import UserError
 from dsg.metrics.diversity import mean_pairwise, pixel_deviation
 from dsg.metrics.features import read_rgb
 from dsg.metrics.statistics import mean_with_interval
+from dsg.models.precision import full_float32
 from dsg.run_folder.folder import RunFolder
 
 
@@ -47,7 +48,7 @@ class Diversity(EvaluationCallback):
             pictures = pictures.to(device).float() / 255
             values["diversity_pixel"].append(pixel_deviation(pictures))
             for name, network in networks.items():
-                with torch.autocast(device.type, enabled=False):
+                with torch.autocast(device.type, enabled=False), full_float32():
                     distance = mean_pairwise(network.to(device), 2 * pictures - 1)
                 values[f"diversity_{name}"].append(distance)
         metrics["metrics"] |= {name: mean_with_interval(of_images).as_dict() for name, of_images in values.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.diffusion.prediction import Prediction
+from dsg.module.device import moment, seconds_between, seconds_on
 
 
 class NetworkTime:
@@ -25,7 +25,7 @@ class NetworkTime:
     """
 
     def __init__(self, modules: Iterable[nn.Module], device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
+        self._device = device
         self._spans: list[tuple[Any, Any]] = []
         self._forward: Any = None
         self._backward: Any = None
@@ -37,29 +37,20 @@ class NetworkTime:
 
     def take(self) -> float:
         """Seconds since the last call of this."""
+        seconds_on(self._device)  # which waits
         spans, self._spans = self._spans, []
-        if not self._cuda:
-            return sum(end - start for start, end in spans)
-        torch.cuda.synchronize()
-        return sum(start.elapsed_time(end) for start, end in spans) / 1000
+        return sum(seconds_between(start, end) for start, end in spans)
 
     def close(self) -> None:
         """Leave the modules alone."""
         for handle in self._handles:
             handle.remove()
 
-    def _now(self) -> Any:
-        if not self._cuda:
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
-
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        self._forward = self._now()
+        self._forward = moment(self._device)
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._spans.append((self._forward, self._now()))
+        self._spans.append((self._forward, moment(self._device)))
         state = args[0]
         if not state.requires_grad:
             return
@@ -71,9 +62,9 @@ class NetworkTime:
 
     def _begins(self, gradient: Tensor) -> None:
         if self._backward is None:  # of several outputs the first that the gradient reaches
-            self._backward = self._now()
+            self._backward = moment(self._device)
 
     def _ends(self, gradient: Tensor) -> None:
         if self._backward is not None:
-            self._spans.append((self._backward, self._now()))
+            self._spans.append((self._backward, moment(self._device)))
             self._backward = None

@@ -35,7 +35,6 @@ class SamplingProgress(ProgressBar):
         if not interval >= 0:
             raise UserError(f"progress.interval: must be at least 0 seconds, got {interval}")
         self.interval = interval
-        self._console = Console()
         self._enabled = True
         self._bar: Progress | None = None
 
@@ -48,6 +47,7 @@ class SamplingProgress(ProgressBar):
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if not (self._enabled and trainer.is_global_zero):
             return
+        self._console = Console()
         data = evaluated(trainer)
         self._unit = "samples" if data.samples_per_image > 1 else "images"
         self._total, self._ranks = len(data.keys()), trainer.world_size

@@ -14,6 +14,7 @@ from dsg.errors import UserError
 from dsg.metrics.image import SSIM_WINDOW, psnr, ssim
 from dsg.metrics.least_size import why_too_small
 from dsg.metrics.perceptual import LEAST_SIDE, Net, load_lpips, missing_backbone
+from dsg.models.precision import full_float32
 from dsg.module import BatchResult, GuidedDiffusion
 
 
@@ -74,7 +75,7 @@ class Quality(EvaluationCallback):
     ) -> None:  # fmt: skip
         if outputs.truth is None or not pl_module.score_model.medium.is_picture:
             return
-        with torch.autocast(pl_module.device.type, enabled=False):
+        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255
             reference = to_uint8(outputs.truth).float() / 255
             columns = {"psnr": psnr(sample, reference)}

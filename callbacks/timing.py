@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback, samples_done, tensorboard
 from callbacks.network_time import NetworkTime
 from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module.device import peak_memory, reset_peak_memory
 from dsg.run_folder.journal import Row
 
 
@@ -29,8 +29,7 @@ class Timing(EvaluationCallback):
         self._network: NetworkTime | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if pl_module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(pl_module.device)
+        reset_peak_memory(pl_module.device)
         self._network = NetworkTime([pl_module.score_model, *pl_module.combiner_networks], pl_module.device)
         self._done = samples_done(trainer)
         self._started: float | None = None
@@ -53,9 +52,12 @@ class Timing(EvaluationCallback):
             return
         if outputs.rows[0]["warm_up"]:
             self._summary["warm_up_seconds"] = outputs.rows[0]["seconds"]
-        self._summary["peak_memory_mib"] = _peak_memory(pl_module.device) / 2**20
+        memory = peak_memory(pl_module.device)
         self._done += len(outputs.rows) * trainer.world_size
         self._tell(trainer, {name: outputs.rows[0][name] for name in ("seconds", "nfe_forward", "nfe_backward")})
+        if memory is None:  # nobody says, and no number is better than a wrong one
+            return
+        self._summary["peak_memory_mib"] = memory / 2**20
         if writer := tensorboard(trainer):
             writer.add_scalar("timing/peak_memory_mib", self._summary["peak_memory_mib"], self._done)
 
@@ -95,12 +97,3 @@ class Timing(EvaluationCallback):
 
     def summary(self) -> dict[str, Any]:
         return {"timing": self._summary}
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: the device's tensors on a GPU, the process's resident set on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource  # not on every platform
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

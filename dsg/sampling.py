@@ -24,6 +24,7 @@ from dsg.diffusion.spacing import Even, Spacing
 from dsg.errors import DoesNotFit, UserError
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
+from dsg.models.precision import full_float32
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import State
@@ -101,7 +102,7 @@ class Sampler:
         """
         if torch.is_inference_mode_enabled():
             raise UserError("sampling needs gradients: set trainer.inference_mode to false")
-        with torch.autocast(streams.device.type, enabled=False):
+        with torch.autocast(streams.device.type, enabled=False), full_float32():
             measurement = self.task.measure(examples, streams)
         return ReverseProcess(
             self.score_model,

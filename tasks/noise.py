@@ -60,7 +60,7 @@ class PoissonNoise(MeasurementNoise):
             raise UserError(f"peak: the photon count of a white pixel must be above 0 and finite, got {self.peak}")
 
     def __call__(self, clean: Tensor, streams: NoiseStreams) -> Tensor:
-        rate = ((clean + 1) / 2).clamp(min=0).double().cpu().numpy() * self.peak
+        rate = ((clean + 1) / 2).clamp(min=0).cpu().double().numpy() * self.peak
         known = np.isfinite(rate)  # numpy draws nothing for a batch that has a NaN: one broken image would break all
         counts = [
             np.where(k, g.poisson(np.where(k, r, 0.0)), np.nan)

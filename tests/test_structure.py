@@ -39,6 +39,13 @@ def test_at_most_four_files_lie_loose_in_the_library():
     }  # fmt: skip
 
 
+def test_what_other_libraries_keep_to_themselves_is_asked_for_in_one_file_alone():
+    home = ROOT / "dsg/command/private_interfaces.py"
+    rooms = [path for room in ("dsg", "tasks", "callbacks") for path in (ROOT / room).rglob("*.py")]
+    assert {str(path): found for path in [ROOT / "train_free_eval.py", *rooms] if (found := _private(path))} == {}
+    assert _private(home) == set()  # it asks by name, with `getattr`, so that it can say what is gone
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_is_a_page_and_knows_no_other_method(method):
     path = ROOT / "dsg/guidance" / f"{method}.py"
@@ -52,3 +59,16 @@ def _imports(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def _private(path: Path) -> set[str]:
+    """Names with a leading underscore that a file takes from elsewhere, but for those that Python documents."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    own = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    own |= {n.id for n in nodes if isinstance(n, ast.Name)}
+    own |= {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    used = {n.attr for n in nodes if isinstance(n, ast.Attribute)} - own
+    imported = {part for n in nodes if isinstance(n, ast.ImportFrom) for part in (n.module or "").split(".")}
+    imported |= {alias.name for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
+    private = {name for name in used | imported if name.startswith("_") and not name.startswith("__")}
+    return private - {"_exit", "_thread"}

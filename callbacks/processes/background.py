@@ -18,7 +18,7 @@ class InBackground:
 
     def __init__(self, waiting: int = 2) -> None:
         self.waiting = waiting
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="in-background")
+        self._thread: ThreadPoolExecutor | None = None
         self._jobs: deque[Future[None]] = deque()
 
     def submit(self, job: Callable[[], None]) -> None:
@@ -26,6 +26,8 @@ class InBackground:
         while self._jobs and (self._jobs[0].done() or len(self._jobs) >= self.waiting):
             wait([self._jobs[0]])  # before it leaves the queue, so that Ctrl-C here loses no job to `drain`
             self._jobs.popleft().result()
+        if self._thread is None:  # a thread cannot be sent to another process, and this can before its first job
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="in-background")
         self._jobs.append(self._thread.submit(job))
 
     def drain(self) -> None:

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import Any
+from datetime import timedelta
+from weakref import WeakKeyDictionary
 
 import torch.distributed as dist
 from lightning.pytorch import Trainer
-from torch.distributed import distributed_c10d
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined] # documented, and not in its __all__
 
 INTERVAL = 0.5
 """Seconds between two looks at the other processes."""
@@ -21,6 +22,8 @@ PATIENCE = 20.0
 
 FIRST = "TRAIN_FREE_EVAL_FIRST_PROCESS"
 """The environment's word for the id of the process that starts others; those inherit it."""
+
+_stores: WeakKeyDictionary[Trainer, Store] = WeakKeyDictionary()
 
 
 def publish_first_process(trainer: Trainer) -> None:
@@ -50,14 +53,14 @@ def report_finished(trainer: Trainer) -> None:
     """Tell the first process that this other one has written its share."""
     if trainer.global_rank > 0 and dist.is_initialized():
         with suppress(RuntimeError):  # the first process is gone, and will not count
-            _store().add(_counter(trainer), 1)
+            _store(trainer).add(_counter(trainer), 1)
 
 
 def all_have_finished(trainer: Trainer) -> bool:
     """Whether this is the first process, and all others have written their share."""
     if not (trainer.is_global_zero and dist.is_initialized()):
         return False
-    return _store().add(_counter(trainer), 0) >= trainer.world_size - 1
+    return _store(trainer).add(_counter(trainer), 0) >= trainer.world_size - 1
 
 
 def ended(children: list[subprocess.Popen]) -> str:
@@ -69,29 +72,16 @@ def ended(children: list[subprocess.Popen]) -> str:
     return ""
 
 
-def take_over_children(trainer: Trainer) -> list[subprocess.Popen]:
-    """The processes that Lightning has started, once it has started all. It forgets them: it would kill the first
-    process where another has ended, without a word and while it may be writing.
-    """
-    launcher = trainer.strategy.launcher
-    launched = getattr(launcher, "procs", [])
-    if len(launched) < getattr(launcher, "num_processes", 1) - 1:
-        return []
-    children = [process for process in launched if isinstance(process, subprocess.Popen)]
-    launched.clear()
-    return children
-
-
 def first_is_gone(trainer: Trainer) -> str:
     """Why this process has nobody to work for; nothing on the first process, or where that is there."""
     gone = "the first process of this run is gone"
     first = int(os.environ.get(FIRST, os.getpid()))
-    if first != os.getpid():
-        return "" if os.getppid() == first else gone
+    if os.getpid() != first != os.getppid():  # on Windows a process keeps the number of a parent that is gone
+        return gone
     if trainer.is_global_zero or not dist.is_initialized():
         return ""
     try:
-        _store().check([_counter(trainer)])
+        _store(trainer).check([_counter(trainer)])
     except RuntimeError:
         return gone
     return ""
@@ -109,9 +99,21 @@ def end_all(children: list[subprocess.Popen]) -> None:
             process.kill()
 
 
-def _store() -> Any:
-    return distributed_c10d._get_default_store()
+def meet(trainer: Trainer) -> None:
+    """Be able to hear of the first process from now on, once the processes have found each other."""
+    if trainer.world_size > 1 and dist.is_initialized():
+        _store(trainer)
+
+
+def _store(trainer: Trainer) -> Store:
+    """The store by which the processes found each other, as another client of it."""
+    if trainer not in _stores:
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        patience = timedelta(seconds=PATIENCE)
+        _stores[trainer] = TCPStore(address, port, is_master=False, timeout=patience, wait_for_workers=False)
+    return _stores[trainer]
 
 
 def _counter(trainer: Trainer) -> str:
-    return f"finished {trainer.default_root_dir}"
+    """Of this run's processes, and of this attempt where torchrun starts them again."""
+    return f"finished {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} {trainer.default_root_dir}"

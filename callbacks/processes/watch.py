@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 from _thread import interrupt_main
-from collections.abc import Callable
-from functools import partial
 from types import FrameType
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -18,6 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks.base import EvaluationCallback
 from callbacks.processes import store as processes
 from dsg.command.exit_codes import MISTAKE
+from dsg.command.private_interfaces import follow_signal_handlers, take_processes
 
 
 class Watch(EvaluationCallback):
@@ -32,6 +31,9 @@ class Watch(EvaluationCallback):
         self._lost = ""
         self._children: list[subprocess.Popen] = []
 
+    def __reduce__(self) -> tuple:  # in a process that it is sent to, nothing has happened yet
+        return type(self), ()
+
     def begin(self, trainer: Trainer) -> None:
         """Watch from now on: called before the trainer starts other processes, which may be gone before they meet."""
         if trainer.world_size > 1:
@@ -41,8 +43,8 @@ class Watch(EvaluationCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if isinstance(environment := getattr(trainer.strategy, "cluster_environment", None), SLURMEnvironment):
             environment.auto_requeue = False  # it would save the frozen model as a checkpoint
-        connector = trainer._signal_connector
-        connector.register_signal_handlers = partial(self._register, connector.register_signal_handlers)
+        processes.meet(trainer)
+        follow_signal_handlers(trainer, self._handle_signals)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._sampling.set()
@@ -56,11 +58,7 @@ class Watch(EvaluationCallback):
         self._over.set()
         processes.report_finished(trainer)
 
-    def _register(self, lightnings: Callable[[], None]) -> None:
-        """Lightning's handlers, which it takes back at the end, and in their place at once ours: its own only note
-        SIGTERM, and may wait in a collective.
-        """
-        lightnings()
+    def _handle_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)):
                 signal.signal(number, self._end)
@@ -72,7 +70,7 @@ class Watch(EvaluationCallback):
 
     def _watch(self, trainer: Trainer) -> None:
         while not self._over.wait(processes.INTERVAL):
-            self._children = self._children or processes.take_over_children(trainer)
+            self._children = self._children or take_processes(trainer.strategy)
             if lost := processes.ended(self._children) or processes.first_is_gone(trainer):
                 # how a process ends after its work is no matter
                 if self._over.is_set() or processes.all_have_finished(trainer):

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from callbacks.tensorboard.hparams import columns
+from dsg.command.private_interfaces import add_summary
 from dsg.metrics.per_image import DESCRIPTIVE
 from dsg.metrics.statistics import RunningMean
 from dsg.run_folder.folder import RunFolder
@@ -79,7 +80,7 @@ class Board:
             # bins of equal width: those that TensorBoard's writer takes by itself grow by 10 % each, 3 dB at 30 dB
             self._writer.add_histogram(f"per_image/{name}", np.asarray(values), finished, bins=BINS)  # type: ignore[arg-type]
         _, _, ended = hparams({}, {})
-        self._writer._get_file_writer().add_summary(ended)
+        add_summary(self._writer, ended)
 
     def _add(self, rows: Iterable[Row]) -> set[str]:
         """Move the means on; returns the columns that were in the rows."""
@@ -99,7 +100,7 @@ class Board:
             self._writer.add_text("config", f"```yaml\n{text}\n```")
         # no list of columns with their metrics: TensorBoard would take one run's for all, and offer no values to choose
         _, started, _ = hparams(columns(yaml.safe_load(text)), {})
-        self._writer._get_file_writer().add_summary(started)
+        add_summary(self._writer, started)
 
 
 def _measured(row: Row) -> Iterable[tuple[str, float]]:

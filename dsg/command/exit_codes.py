@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
@@ -10,7 +11,7 @@ import warnings
 import torch
 import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from dsg.errors import UserError
 
@@ -18,6 +19,7 @@ OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 # true, and of no use to whoever runs an evaluation
 HARMLESS = (
+    ".*persistent_workers=True.*",  # the data is read once
     ".*does not have many workers.*",  # a batch takes seconds to sample and milliseconds to read
     ".*LightningCLI's args parameter.*",  # the arguments are the command line's, with the includes expanded
     ".*across ranks is zero.*",  # a process may have nothing to do
@@ -37,6 +39,9 @@ def quieten() -> None:
     for message in HARMLESS:
         warnings.filterwarnings("ignore", message=message)
     threading.excepthook = _thread_ended
+    for stream in (sys.stdout, sys.stderr):  # where it has no sign for √ or †, as on Windows, that ends no run
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def explain(error: BaseException) -> tuple[int, str]:
@@ -51,13 +56,25 @@ def explain(error: BaseException) -> tuple[int, str]:
         said = "interrupted; finished images are kept, and the same command continues"
         return INTERRUPTED, "" if rank_zero_only.rank else said
     if user_error := _user_error(error):
-        return MISTAKE, f"error: {user_error}"
+        return MISTAKE, f"error: {_own_words(user_error)}"
     if isinstance(error, MisconfigurationException):
         return MISTAKE, f"error: trainer: {flat(error)}"
     if _is_out_of_memory(error):
         return (
             MISTAKE,
             "error: out of memory; finished images are kept: lower data.batch_size and run again",
+        )
+    if "DataLoader worker" in str(error) and isinstance(error, RuntimeError):
+        return (
+            MISTAKE,
+            "error: a process that reads ahead is gone, perhaps for want of memory; finished images are kept: lower "
+            "num_workers (of data, or of distribution) and run again",
+        )
+    if _lacks_float64(error):
+        return (
+            MISTAKE,
+            "error: trainer.accelerator: mps has no float64, in which this model, method or metric computes; set "
+            "trainer.accelerator to cpu",
         )
     if _is_lost(error):
         return (
@@ -91,10 +108,21 @@ def _user_error(error: BaseException | None) -> UserError | None:
     return error
 
 
+def _own_words(error: UserError) -> str:
+    """What `error` said where it was raised: a process that reads ahead sends its traceback along."""
+    _, _, told = str(error).rpartition(f".{UserError.__name__}: ")
+    return told.strip() or str(error)
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+
+
+def _lacks_float64(error: BaseException) -> bool:
+    said = str(error).lower()
+    return isinstance(error, TypeError | RuntimeError) and "mps" in said and ("float64" in said or "double" in said)
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from dsg.command.choices import choices
+from dsg.command.private_interfaces import options_of
 from dsg.errors import UserError
 
 OF_LIGHTNING = (Trainer, LightningModule, Callback)
@@ -105,7 +106,7 @@ class EvaluationParser(LightningArgumentParser):
             return choices(one_line(message))
         if unknown[1] in INSTEAD:
             return f"; {INSTEAD[unknown[1]]}"
-        similar = get_close_matches(f"--{unknown[1]}", self._option_string_actions, n=1, cutoff=0.8)
+        similar = get_close_matches(f"--{unknown[1]}", options_of(self), n=1, cutoff=0.8)
         return f"; did you mean {similar[0]}?" if similar else "; predict --help lists the options"
 
 

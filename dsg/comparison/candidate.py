@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,11 @@ class Candidate:
         names = [key.rsplit(".", 1)[-1] for key, _ in self.values]
         keys = names if len(set(names)) == len(names) else [key for key, _ in self.values]
         return ",".join(f"{key}={value}" for key, (_, value) in zip(keys, self.values, strict=True))
+
+    @property
+    def folder(self) -> str:
+        """The values as a folder's name, without what some system forbids there."""
+        return re.sub(r'[/\\:*?"<>|]', "_", str(self))
 
     def __getitem__(self, key: str) -> Any:
         return dict(self.values)[key]

@@ -98,7 +98,7 @@ class Grid:
         return list(dict.fromkeys(run.note for run in runs if run.note))
 
     def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> PlannedRun:
-        chosen = [str(candidate).replace("/", "_")] if candidate.values else []
+        chosen = [candidate.folder] if candidate.values else []
         return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:

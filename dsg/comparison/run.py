@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ import torch
 
 from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
 from dsg.comparison.check import last_error
+from dsg.comparison.devices import cores, gpus, use_gpu
 from dsg.comparison.grid import PlannedRun
 from dsg.errors import UserError
 
@@ -46,10 +46,11 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
             yield run
         return
     context = multiprocessing.get_context("spawn")  # a process that has used CUDA cannot be forked
-    numbers = context.Queue()
+    places = context.Queue()
+    shown = gpus()
     for number in range(workers):
-        numbers.put(number)
-    pool = ProcessPoolExecutor(workers, context, _begin_worker, (numbers, workers))
+        places.put(shown[number % len(shown)] if shown else None)
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (places, workers))
     try:
         pending = {pool.submit(_run, predict, run.arguments(), run.log): run for run in runs}
         for future in as_completed(pending):
@@ -69,7 +70,7 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
 
 def default_workers() -> int:
     """One a GPU; without one, a single process with all cores."""
-    return max(1, torch.cuda.device_count())
+    return max(1, len(gpus()))
 
 
 def _end(workers: list[BaseProcess]) -> None:
@@ -83,12 +84,10 @@ def _end(workers: list[BaseProcess]) -> None:
             worker.kill()
 
 
-def _begin_worker(numbers: multiprocessing.Queue, workers: int) -> None:
-    number = numbers.get()
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // workers)))
-    if gpus := torch.cuda.device_count():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
+def _begin_worker(places: multiprocessing.Queue, workers: int) -> None:
+    if (gpu := places.get()) is not None:
+        use_gpu(gpu)
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores() // workers)))
 
 
 def _run(predict: Predict, arguments: list[str], log: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from dsg.data.base import EvaluationData, Key
 from dsg.data.examples import Example, Examples
-from dsg.errors import UnreadableImage
+from dsg.errors import UnreadableImage, UserError
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,24 @@ def batches(
         collate_fn=_collate,
         persistent_workers=False,
     )
+
+
+def check_workers(data: EvaluationData) -> None:
+    """Raise UserError if `data` cannot be sent to processes that read ahead, where those start from nothing: everywhere
+    but on Linux before Python 3.14, unless somebody has set the start method.
+    """
+    # to ask for the method that was not chosen would choose it
+    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+    if data.num_workers == 0 or method == "fork":
+        return
+    try:
+        pickle.dumps(data)
+    except Exception as error:  # each part of it may raise what it likes
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"data.num_workers: {type(data).__name__} cannot be sent to a process that reads ahead ({reason}); set "
+            "data.num_workers to 0, or make in load() what cannot be sent"
+        ) from error
 
 
 class Samples(Dataset):

@@ -12,7 +12,7 @@ def pixel_deviation(samples: Image) -> float:
     """Standard deviation over K ≥ 2 samples with the divisor K − 1, mean over pixels and channels; (K,C,H,W) → number
     in the samples' own units.
     """
-    return samples.double().std(dim=0).mean().item()
+    return samples.cpu().double().std(dim=0).mean().item()
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from dsg.data.image_file import Size, open_picture, read_image, to_uint8
 from dsg.errors import UnreadableImage, UserError
 from dsg.metrics.frechet import Statistics
+from dsg.models.precision import full_float32
 
 
 class FeatureNetwork(nn.Module, ABC):
@@ -75,7 +76,7 @@ def extract(
     for batch in loader:
         if mistake := next((item for item in batch if isinstance(item, UserError)), None):
             raise mistake
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(device.type, enabled=False), full_float32():
             yield network(torch.stack(batch).to(device)).float().cpu()
 
 

@@ -1,6 +1,9 @@
-"""Calling a network in its own precision and memory format, and hearing the answer in float32."""
+"""Calling a network in its own precision and memory format, hearing the answer in float32, and measuring in no less."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -28,3 +31,26 @@ def call_network(
 def to_memory_format(network: nn.Module, channels_last: bool) -> nn.Module:
     """Lay the convolutions' weights out channels-last, or leave the network alone."""
     return network.to(memory_format=torch.channels_last) if channels_last else network
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """While this is open, products and convolutions of float32 numbers keep float32's 24 bits, whoever allowed less.
+
+    A GPU's TF32 has 11, and torch lets convolutions use it unless told otherwise. That is right for a network and wrong
+    for what measures it: a variance as the difference of two means, as in SSIM, has no digit left that it could lose.
+    The switches are the process's: what other threads compute meanwhile is in float32 too.
+    """
+    convolutions, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    try:
+        switch, allowed, refused = (convolutions, "allow_tf32"), convolutions.allow_tf32, False
+    except RuntimeError:  # somebody has used torch's newer switch, and from then on the older one is no answer
+        switch, refused = (convolutions.conv, "fp32_precision"), "ieee"  # type: ignore[attr-defined]
+        allowed = getattr(*switch)
+    try:
+        setattr(*switch, refused)
+        torch.set_float32_matmul_precision("highest")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        setattr(*switch, allowed)

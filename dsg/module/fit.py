@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from dsg.data.base import EvaluationData
+from dsg.data.batches import check_workers
 from dsg.data.examples import LABEL
 from dsg.data.file_names import check_file_names
 from dsg.errors import UserError
@@ -16,6 +17,7 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     data.bind(sampler.score_model)
     keys = data.keys()  # finds what is wrong with the data itself
     check_file_names(keys, partial(sampler.score_model.medium.files, whole_problem=data.whole_problems))
+    check_workers(data)
     columns = data.columns()
     sampler.task.check_columns(columns)
     shape = sampler.score_model.image_shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -19,7 +18,9 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even, Spacing
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
+from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
+from dsg.module.device import seconds_on
 from dsg.module.fit import check_data
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -91,15 +92,16 @@ class GuidedDiffusion(LightningModule):
             return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)
         task = self.sampler.task
         truth = task.truth(batch.examples, self.score_model.image_shape)
-        started = self._now()
+        started = seconds_on(self.device)
         process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
         watched = 0.0
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
                 watched += self._tell(record, process, keys)
             samples = self.score_model.decode(record.x_prev)
-            losses = task.loss(samples, process.measurement).tolist()
-            residual = task.residual(samples, process.measurement)
+            with full_float32():
+                losses = task.loss(samples, process.measurement).tolist()
+                residual = task.residual(samples, process.measurement)
             residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
             picture = self.score_model.medium.preview_measurement(task, process.measurement)
         costs = {"nfe_forward": process.forwards, "nfe_backward": process.backwards}
@@ -107,7 +109,7 @@ class GuidedDiffusion(LightningModule):
             costs["nfe_decoder_forward"] = process.decoder_forwards
             costs["nfe_decoder_backward"] = process.decoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
-        seconds = (self._now() - started - watched) / len(keys)
+        seconds = (seconds_on(self.device) - started - watched) / len(keys)
         rows = [
             {
                 "id": key.image_id,
@@ -127,14 +129,8 @@ class GuidedDiffusion(LightningModule):
         """Tell the observers of a step; returns the seconds that they took, which are no cost of the method."""
         if not self.observers:
             return 0.0
-        started = self._now()
+        started = seconds_on(self.device)
         with process.uncounted():
             for observer in self.observers:
                 observer.on_sampling_step(record, process, keys)
-        return self._now() - started
-
-    def _now(self) -> float:
-        """Seconds on a clock that has waited for the device."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        return seconds_on(self.device) - started

@@ -51,7 +51,7 @@ def read_record(path: Path) -> tuple[Tensors, Metadata]:
 def read_options(folder: Path) -> dict[str, Any]:
     """The options in a network's `config.json`. Raises UserError if there are none."""
     try:
-        options = json.loads((folder / "config.json").read_text())
+        options = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: config.json cannot be read: {error}") from error
     if not isinstance(options, dict):

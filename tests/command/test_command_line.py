@@ -267,16 +267,51 @@ def test_the_help_comes_without_the_heavy_libraries(arguments):
     assert "usage: train_free_eval.py" in done.stdout
 
 
-def test_other_libraries_find_torchvision_after_this_one_was_imported():
-    """torchmetrics asks once and remembers; where it is told no, its metrics on pictures are gone for the process."""
-    code = (
-        "import dsg.module, dsg.data.base, train_free_eval, sys;"
-        "from torchmetrics.utilities.imports import _TORCHVISION_AVAILABLE as found;"
-        "from lightning_utilities.core.imports import module_available;"
-        "import torchvision;"
-        "sys.exit(0 if found and module_available('torchvision') else 'torchvision was hidden')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+UNTOUCHED = """
+import importlib, importlib.util, os, pkgutil, signal, sys, threading, warnings, multiprocessing
+import torch
+
+def asked(*_):
+    raise AssertionError("an import asks for GPUs: without NVML a worker could no longer choose its own")
+
+asking = ("device_count", "is_available", "init")
+cuda = {name: getattr(torch.cuda, name) for name in asking}
+vars(torch.cuda).update(dict.fromkeys(asking, asked))
+import lightning.pytorch.cli, torchmetrics.image, torch.utils.tensorboard, matplotlib, pandas, rich.progress
+vars(torch.cuda).update(cuda)
+import diffusers.models.unets.unet_2d, lpips, cleanfid  # which may ask: the command line does not import them
+vars(torch.cuda).update(dict.fromkeys(asking, asked))
+
+def told_to_others():
+    backends = torch.backends
+    return {
+        "warnings": list(warnings.filters), "environment": dict(os.environ), "finders": list(sys.meta_path),
+        "find_spec": importlib.util.find_spec, "start method": multiprocessing.get_start_method(allow_none=True),
+        "signals": [signal.getsignal(number) for number in signal.valid_signals()], "hooks": threading.excepthook,
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()), "dtype": torch.get_default_dtype(),
+        "products": torch.get_float32_matmul_precision(), "cudnn": (backends.cudnn.allow_tf32, backends.cudnn.enabled),
+        "deterministic": torch.are_deterministic_algorithms_enabled(), "gradients": torch.is_grad_enabled(),
+        "backend": matplotlib.rcParams._get("backend"),
+    }
+
+before = told_to_others()
+import callbacks, dsg, tasks, train_free_eval
+for room in (dsg, tasks, callbacks):
+    for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
+        if not module.name.endswith(("__main__", "deepinv_physics", "deepinv_operators")):
+            importlib.import_module(module.name)
+after = told_to_others()
+changed = [name for name in before if before[name] != after[name]]
+from torchmetrics.utilities.imports import _TORCHVISION_AVAILABLE as found
+from lightning_utilities.core.imports import module_available
+assert not changed, changed
+assert found and module_available("torchvision")
+"""
+
+
+def test_to_import_all_of_this_tells_no_other_library_anything():
+    """Neither that another is missing, which torchmetrics asks once and remembers, nor by a switch of the process."""
+    done = subprocess.run([sys.executable, "-c", UNTOUCHED], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

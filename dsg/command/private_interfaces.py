@@ -1,0 +1,88 @@
+"""What this code asks of other libraries that they have not promised to keep: all of it, and nowhere else.
+
+Where a library has a public way, that is used and stands where it is needed. What is here may go with any upgrade. Each
+function then raises a UserError that names the library, its version and the missing name, and the test of the same name
+says so before a run does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.strategies import Strategy
+from torch.utils.tensorboard import SummaryWriter
+
+from dsg.errors import UserError
+
+
+def follow_signal_handlers(trainer: Trainer, ours: Callable[[], None]) -> None:
+    """Have `ours` called as soon as Lightning has put its own handlers of signals in place, and before it waits for
+    other processes. Lightning takes its handlers back at the end, and with them what replaced them.
+
+    There is no hook between the two, and its own handler of SIGTERM waits in a collective.
+    """
+    connector = _part(trainer, "_signal_connector", "lightning")
+    lightnings = _part(connector, "register_signal_handlers", "lightning")
+
+    def register() -> None:
+        lightnings()
+        ours()
+
+    connector.register_signal_handlers = register
+
+
+def take_processes(strategy: Strategy) -> list[subprocess.Popen]:
+    """The processes that Lightning's `ddp` has started, once it has started all; none before, and where somebody else
+    starts them. It forgets them: it would kill the first process where another has ended, without a word and while it
+    may be writing.
+    """
+    launcher = strategy.launcher
+    if launcher is None or starts_by_multiprocessing(strategy):
+        return []
+    launched = _part(launcher, "procs", "lightning")
+    if len(launched) < _part(launcher, "num_processes", "lightning") - 1:
+        return []
+    processes = list(launched)
+    launched.clear()
+    return processes
+
+
+def starts_by_multiprocessing(strategy: Strategy) -> bool:
+    """Whether processes are copies of this one (spawn, fork, notebook), and not commands of their own."""
+    launchers = import_module("lightning.pytorch.strategies.launchers")
+    return isinstance(strategy.launcher, _part(launchers, "_MultiProcessingLauncher", "lightning"))
+
+
+def keep_settings_as_they_are(cli: LightningCLI) -> None:
+    """Have the command line note its settings now. It would do so later, when one may have been replaced by what was
+    made of it, which is no setting.
+    """
+    _part(cli, "_dump_config", "lightning")()
+
+
+def options_of(parser: Any) -> Iterable[str]:
+    """Every option that a parser knows, with its dashes; those of a subcommand are its own parser's."""
+    return _part(parser, "_option_string_actions", "jsonargparse").keys()
+
+
+def add_summary(writer: SummaryWriter, summary: Any) -> None:
+    """Write a summary as it is into a run's event file; what is public would open a folder of its own for it."""
+    _part(writer, "_get_file_writer", "torch")().add_summary(summary)
+
+
+def _part(thing: Any, name: str, library: str) -> Any:
+    """`thing.name`, or a UserError that says who took it away."""
+    try:
+        return getattr(thing, name)
+    except AttributeError as error:
+        kind = thing.__name__ if hasattr(thing, "__name__") else type(thing).__name__
+        raise UserError(
+            f"{library} {version(library)} has no {kind}.{name}, which this program relies on; install the {library} "
+            f"that it was tested with, or mend {__name__}"
+        ) from error

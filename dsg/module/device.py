@@ -1,0 +1,58 @@
+"""What is asked of a device by the clock and by the account of memory, whichever kind it is: cuda, mps, xpu, cpu."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import torch
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+def seconds_on(device: torch.device) -> float:
+    """Seconds on a clock that has waited until the device has done all that it was given."""
+    if device.type != "cpu" and hasattr(module := torch.get_device_module(device), "synchronize"):
+        module.synchronize(device) if device.type in ("cuda", "xpu") else module.synchronize()
+    return time.perf_counter()
+
+
+def moment(device: torch.device) -> Any:
+    """A moment in the device's stream of work, for `seconds_between`; nobody waits for it. On a CPU it is now."""
+    if device.type == "cpu":
+        return time.perf_counter()
+    if not hasattr(module := torch.get_device_module(device), "Event"):
+        return seconds_on(device)
+    event = module.Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def seconds_between(start: Any, end: Any) -> float:
+    """Seconds from one `moment` of a device to another, once it has got there (`seconds_on`)."""
+    return end - start if isinstance(start, float) else start.elapsed_time(end) / 1000
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to look for the peak anew, where the device keeps account of it."""
+    if device.type != "cpu" and hasattr(module := torch.get_device_module(device), "reset_peak_memory_stats"):
+        module.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes: what the device's tensors took at most; on mps, which keeps no such account, what the driver holds, which
+    grows with the peak; on a CPU the largest resident set of the process. None where nobody says, as on Windows.
+    """
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    if device.type != "cpu":
+        measure = getattr(torch.get_device_module(device), "max_memory_allocated", None)
+        return None if measure is None else measure(device)
+    if resource is None:
+        return None
+    # in bytes on macOS, in KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
