@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dsg.data.examples import IMAGE, MEASUREMENT, Examples
+from dsg.data.expected import Expected
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.types import Image, PerSample, per_sample_norm
-from tasks.expected import Expected, expected
+from tasks.expected import expected
 from tasks.noise import GaussianNoise, MeasurementNoise
 from tasks.operators import Operator
 
@@ -55,7 +56,7 @@ class Task(ABC):
         raise UserError(self._takes_none())
 
     def measurement_of(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:
-        """The measurement that samples of `shape` are guided by: the given one where there is one, or else made here."""
+        """What guides samples of `shape`: the measurement that was given where there is one, or else made here."""
         return self.given(examples, streams, shape) if MEASUREMENT in examples else self.measure(examples, streams)
 
     @abstractmethod

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
+from dsg.data.expected import Expected
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from tasks.operators import Operator
@@ -14,23 +14,8 @@ from tasks.operators import Operator
 IDS = ("one", "two", "three", "four")
 
 
-@dataclass(frozen=True)
-class Expected:
-    """The measurements of one task of images of one shape, without noise.
-
-    Args:
-        shape: of one y.
-        low: the least number in y of a white, a black and a random image.
-        high: the largest.
-    """
-
-    shape: tuple[int, ...]
-    low: float
-    high: float
-
-
 def expected(operator: Callable[[NoiseStreams], Operator], shape: tuple[int, ...], task: str) -> Expected:
-    """How y = A x looks for images of `shape`.
+    """How y = A x looks for images of `shape`, by a white, a black and a random one.
 
     Args:
         operator: draws A for a batch.
@@ -48,8 +33,8 @@ def expected(operator: Callable[[NoiseStreams], Operator], shape: tuple[int, ...
         if not torch.allclose(y, y[:1].expand_as(y), atol=1e-4):
             raise UserError(
                 f"data: {task} draws another operator for every image, which is not the one that the data's own "
-                "measurements were made with; take a task that draws none, as tasks.GivenMaskInpainting with data.masks, "
-                "or tasks.GivenKernelDeblurring with data.kernels"
+                "measurements were made with; take a task that draws none, as tasks.GivenMaskInpainting with "
+                "data.masks, or tasks.GivenKernelDeblurring with data.kernels"
             )
         low, high = min(low, y.min().item()), max(high, y.max().item())
-    return Expected(tuple(y.shape[1:]), low, high)
+    return Expected(shape, tuple(y.shape[1:]), low, high)

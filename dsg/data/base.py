@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from dsg.data.examples import IMAGE, LABEL, Example
+from dsg.data.expected import Expected
 from dsg.errors import UserError
 
 Key = tuple[str, int]  # (image id, sample number)
@@ -59,6 +60,11 @@ class EvaluationData(ABC):
 
     def bind(self, score_model: object) -> None:
         """Learn which model is evaluated; called before anything is read, for data that is drawn from the model."""
+
+    def expect(self, expected: Expected) -> None:
+        """Learn what the task measures; called before anything is read, where the data gives measurements. Raises
+        UserError where they cannot be those.
+        """
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""

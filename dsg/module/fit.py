@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dsg.data.base import EvaluationData
-from dsg.data.examples import LABEL
+from dsg.data.examples import KERNEL, LABEL, MASK, MEASUREMENT
 from dsg.errors import UserError
 from dsg.sampling import Sampler
+from tasks.base import InverseProblem, Task
 
 
 def check_data(sampler: Sampler, data: EvaluationData) -> None:
@@ -23,6 +24,20 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     _check_condition(sampler, columns)
     _check_labels(sampler, data.largest_label())
     sampler.task.check(shape)
+    if MEASUREMENT in columns:
+        _check_measurements(sampler.task, data, columns, shape)
+
+
+def _check_measurements(task: Task, data: EvaluationData, columns: frozenset[str], shape: tuple[int, ...]) -> None:
+    """Whether measurements that the data gives are those of the task."""
+    if unused := sorted(columns & {MASK, KERNEL} - task.needs):
+        instead = {MASK: "tasks.GivenMaskInpainting", KERNEL: "tasks.GivenKernelDeblurring"}[unused[0]]
+        raise UserError(
+            f"data.{unused[0]}s: {type(task).__name__} does not look at the {unused[0]} that its measurements bring; "
+            f"take {instead}, or leave data.{unused[0]}s out"
+        )
+    if isinstance(task, InverseProblem):
+        data.expect(task.expected(shape))
 
 
 def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
