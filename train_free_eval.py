@@ -68,6 +68,7 @@ class EvaluationCLI(LightningCLI):
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
         data, keys = EvaluationDataModule(datamodule), set(datamodule.keys())
+        self._get(self.config_init, "quality").learn(model, datamodule)
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.parser, self.config))

@@ -6,9 +6,10 @@ import sys
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 
-from callbacks.base import EvaluationCallback
+from callbacks.base import EvaluationCallback, evaluated
+from dsg.data.base import EvaluationData
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr, ssim
@@ -20,7 +21,8 @@ class Quality(EvaluationCallback):
     """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
 
     It is compared with what the task's `compared_with` names. Samples that are compared with nothing (tasks.Generation,
-    tasks.ClassLabel) and those that are no pictures have no such columns.
+    tasks.ClassLabel) and those that are no pictures have no such columns. Where measurements were given without the
+    truth, they are `unavailable`.
 
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
@@ -33,14 +35,23 @@ class Quality(EvaluationCallback):
         self.backbones = backbones
         self._lpips: dict[str, torch.nn.Module] = {}
         self._unavailable: dict[str, str] = {}
+        self._without_truth: dict[str, str] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._load()
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        self.learn(pl_module, evaluated(trainer))
         for network in self._lpips.values():
             network.to(pl_module.device)
         if trainer.is_global_zero:
-            for reason in self._unavailable.values():
+            for reason in dict.fromkeys(self.summary()["unavailable"].values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
+
+    def learn(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        """Find out what cannot be measured, and why: before the first sample, and where none is left to make."""
+        self._load()
+        task, names = module.sampler.task, ["psnr", "ssim", *(f"lpips_{net}" for net in self.nets)]
+        if task.compared_with is not None and task.compares(data.columns()) is None:
+            reason = f"{', '.join(names)}: there is no truth to compare with; give it in data.truth, if you have it"
+            self._without_truth = dict.fromkeys(names, reason)
 
     def _load(self) -> None:
         for net in self.nets:
@@ -76,5 +87,5 @@ class Quality(EvaluationCallback):
         return self._lpips
 
     def summary(self) -> dict[str, Any]:
-        self._load()  # a run that is only summarised was never started
-        return {"unavailable": self._unavailable}
+        self._load()  # of a run that was never started, whoever asks
+        return {"unavailable": {**self._unavailable, **self._without_truth}}

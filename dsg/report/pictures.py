@@ -63,6 +63,8 @@ def strips(run: EvaluatedRun) -> Strips | None:
     note = ""
     if compared_with(run.settings) is None:
         note = "There is no truth: the task compares its samples with nothing"
+    elif compared_with(run.settings, run.data) is None:
+        note = "There is no truth: the measurements were given without it"
     elif run.data is None:
         note = f"The truth is not shown; it cannot be read again: {run.no_data}"
     made = [_strip(run, place, row, float(row[metric])) for place, row in chosen(run, metric)]
@@ -98,7 +100,7 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
             continue
         pictures.append(_picture(label, found))
         sample = found if kind == "samples" else None
-    truth_name = compared_with(run.settings)
+    truth_name = compared_with(run.settings, run.data)
     if run.data is not None and sample is not None and truth_name is not None:
         try:
             truth = read_truth(run.data, image_id, truth_name)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dsg.command.exit_codes import flat
 from dsg.data.base import EvaluationData
-from dsg.data.examples import IMAGE, Examples
+from dsg.data.examples import IMAGE, MEASUREMENT, Examples
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
@@ -36,13 +36,22 @@ def open_data(settings: dict[str, Any]) -> EvaluationData:
         raise UserError(_reason(error)) from error
 
 
-def compared_with(settings: dict[str, Any]) -> str | None:
-    """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing."""
+def compared_with(settings: dict[str, Any], data: EvaluationData | None = None) -> str | None:
+    """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing.
+
+    Of `data` that gives measurements without the images it is nothing too.
+    """
     module, _, name = str(at(settings, "model.task.class_path")).rpartition(".")
     try:
-        return getattr(import_module(module), name).compared_with
+        found = getattr(import_module(module), name).compared_with
     except Exception:  # as above; check_truth finds out if it was another
-        return IMAGE
+        found = IMAGE
+    return None if found == IMAGE and data is not None and _was_measured_unseen(data) else found
+
+
+def _was_measured_unseen(data: EvaluationData) -> bool:
+    columns = data.columns()
+    return MEASUREMENT in columns and IMAGE not in columns
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:

@@ -183,7 +183,7 @@ class MeasuredFolder(EvaluationData):
         if MASK in self.columns():
             columns[MASK] = self._mask(*self._place(MASK, image_id))
         if KERNEL in self.columns():
-            columns[KERNEL] = centred(read_kernel(*self._place(KERNEL, image_id)), self._kernel_side)
+            columns[KERNEL] = centred(read_kernel(*self._place(KERNEL, image_id)), self._kernel_side).float()
         image = None
         if IMAGE in self.columns():
             image = self._numbers(IMAGE, image_id, None if expected is None else expected.image)
