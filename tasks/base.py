@@ -79,9 +79,10 @@ class Task(ABC):
         compared = self.compares(columns)
         needed = self.needed(columns) | (frozenset() if compared is None else frozenset({compared}))
         if missing := sorted(needed - columns):
+            place = f"give it in data.{missing[0]}s" if MEASUREMENT in columns else "add it to the folder's metadata"
             raise UserError(
                 f"data: {type(self).__name__} needs {', '.join(missing)} of every example, and the data has "
-                f"{', '.join(sorted(columns)) or 'no columns'}; add it to the folder's metadata, or take other data"
+                f"{', '.join(sorted(columns)) or 'no columns'}; {place}, or take other data"
             )
 
     def _takes_none(self) -> str:

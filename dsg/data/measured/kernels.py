@@ -32,7 +32,9 @@ def read_kernel(path: Path, name: str = "kernel") -> Tensor:
         )
     kernel = values[0]
     total = kernel.sum().item()
-    if stored.white is not None and total > 0:
+    if total == 0:
+        raise UserError(f"data.kernels: {path} is black: a blur sums to 1; give the kernel itself")
+    if stored.white is not None:
         return kernel / total
     if abs(total - 1) > TOLERANCE:
         raise UserError(

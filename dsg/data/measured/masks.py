@@ -26,7 +26,7 @@ def read_mask(path: Path, name: str = "mask") -> Tensor:
             f"data.masks: {path} is {tuple(stored.values.shape)}, not one plane; give (H,W), or a grey picture"
         )
     found = values[0].unique()
-    ones = found.max() if stored.white is not None and found.max() == stored.white else 1.0
+    ones = stored.white if stored.white is not None and found.max() > 1 else 1
     others = int(((found != 0) & (found != ones)).sum())
     if others:
         raise UserError(
