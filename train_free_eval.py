@@ -67,6 +67,8 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
+        for note in datamodule.notes():
+            rank_zero_only(print)(note, file=sys.stderr)
         data, keys = EvaluationDataModule(datamodule), set(datamodule.keys())
         self._get(self.config_init, "quality").learn(model, datamodule)
         with closing(RunFolder(self.config.predict.run_dir)) as folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -200,7 +200,9 @@ class InverseProblem(Task):
             UserError: if A is drawn for every image, so that it is not that of measurements that somebody else made.
         """
         if shape not in self._expected:
-            self._expected[shape] = expected(lambda streams: self.operator(shape, streams), shape, type(self).__name__)
+            found = expected(lambda streams: self.operator(shape, streams), shape, type(self).__name__)
+            sigma = self.noise_sigma if isinstance(self.noise, GaussianNoise) else None
+            self._expected[shape] = replace(found, noise_sigma=sigma)
         return self._expected[shape]
 
     def given(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:

@@ -66,6 +66,10 @@ class EvaluationData(ABC):
         UserError where they cannot be those.
         """
 
+    def notes(self) -> Sequence[str]:
+        """What whoever starts an evaluation should be told of the data, a line each."""
+        return ()
+
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
         ids = self.image_ids()[: self.limit]

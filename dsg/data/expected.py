@@ -14,9 +14,11 @@ class Expected:
         shape: of one measurement.
         low: about the least number in one.
         high: about the largest.
+        noise_sigma: σ_y that the task is told, on images in [−1, 1]; None where its noise is not Gaussian.
     """
 
     image: tuple[int, ...]
     shape: tuple[int, ...]
     low: float
     high: float
+    noise_sigma: float | None = None

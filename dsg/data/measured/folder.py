@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 from torch import Tensor
@@ -16,10 +17,13 @@ from dsg.data.labels import labels_of_file, labels_of_folders
 from dsg.data.measured.fitting import adapted, check_files
 from dsg.data.measured.kernels import centred, odd_side, read_kernel
 from dsg.data.measured.masks import read_mask
+from dsg.data.measured.noise_level import noise_level
 from dsg.data.measured.partners import Partners, files_below
 from dsg.data.measured.stored import ARRAYS, MEASURED, PICTURES, read_stored, stored_names, stored_shape
 from dsg.data.measured.units import Unit, check_unit, signed
 from dsg.errors import UnreadableImage, UserError
+
+LOOKED_AT = 16  # measurements, for their noise
 
 
 class MeasuredFolder(EvaluationData):
@@ -172,6 +176,28 @@ class MeasuredFolder(EvaluationData):
                         f"data.masks: {place[0]} is {_by(found.shape[1:])}, and the model's images are "
                         f"{_by(expected.image[1:])}; make it that size, without new greys"
                     )
+
+    def notes(self) -> Sequence[str]:
+        """How much noise the first measurements have at most, beside what the task is told."""
+        told = None if self._expected is None else self._expected.noise_sigma
+        if told is None or self._expected is None or self._expected.low >= 0:  # no picture: its details are no noise
+            return ()
+        found = []
+        for image_id in self.image_ids()[: self.limit][:LOOKED_AT]:
+            try:
+                columns = self.load(image_id).columns
+            except UnreadableImage:
+                continue
+            y, mask = columns[MEASUREMENT], columns.get(MASK)
+            if isinstance(y, Tensor) and y.ndim == 3:
+                found.append(noise_level(y, mask if isinstance(mask, Tensor) else None))
+        levels = [level for level in found if level is not None]
+        if not levels:
+            return ()
+        return [
+            f"data: the finest details of {len(levels)} measurements say that noise_sigma is at most about "
+            f"{median(levels):.2g}, on [-1, 1]; the task is told {told:g}"
+        ]
 
     def load(self, image_id: str) -> Example:
         expected = self._expected

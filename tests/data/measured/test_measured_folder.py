@@ -84,6 +84,8 @@ def test_without_truth_what_needs_it_is_unavailable_with_the_reason_and_the_rest
     said = capsys.readouterr()
     reason = "psnr, ssim, lpips_vgg: there is no truth to compare with; give it in data.truth, if you have it"
     assert said.err.splitlines().count(f"unavailable: {reason}") == 1
+    assert said.err.count("the finest details of 3 measurements say that noise_sigma is at most about 0.") == 1
+    assert "the task is told 0.05" in said.err
     found = metrics(tmp_path / "run")
     assert found["unavailable"] == dict.fromkeys(("psnr", "ssim", "lpips_vgg"), reason)
     assert {"loss", "residual", "seconds", "diversity_pixel"} <= set(found["metrics"])
