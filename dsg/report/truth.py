@@ -57,7 +57,8 @@ def _was_measured_unseen(data: EvaluationData) -> bool:
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:
     """The image that the data calls `name`, (3,H,W), uint8. Raises UserError, saying why there is none."""
     try:
-        return to_uint8(Examples.of([data.load(image_id)]).tensor(name)[0])
+        found = to_uint8(Examples.of([data.load(image_id)]).tensor(name)[0])
+        return found.expand(3, -1, -1) if len(found) == 1 else found
     except Exception as error:  # as above
         raise UserError(_reason(error)) from error
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dsg.data.measured.stored import read_stored
-from dsg.errors import UserError
+from dsg.data.measured.stored import read_stored, stored_shape
+from dsg.errors import UnreadableImage, UserError
 
 TOLERANCE = 0.01
 
@@ -46,6 +48,15 @@ def read_kernel(path: Path, name: str = "kernel") -> Tensor:
 def odd_side(shape: tuple[int, ...]) -> int:
     """The least odd side of a square that holds a kernel of (..., h, w) with its centre in the middle."""
     return max(2 * (side // 2) + 1 for side in shape[-2:])
+
+
+def common_side(places: Iterable[tuple[Path, str]]) -> int:
+    """`odd_side` of all kernels together, from the files' heads; one that cannot be read fails when it is asked for."""
+    sides = [1]
+    for path, name in places:
+        with suppress(UnreadableImage):
+            sides.append(odd_side(stored_shape(path, name)))
+    return max(sides)
 
 
 def centred(kernel: Tensor, side: int | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,13 +11,20 @@ from torch import Tensor
 from dsg.data.measured.stored import read_stored
 from dsg.errors import UserError
 
+Marks = Literal["observed", "dropped"]
 
-def read_mask(path: Path, name: str = "mask") -> Tensor:
-    """The mask in a file, (1,H,W) float32: 1 where it is white, or 1.
+
+def read_mask(path: Path, name: str = "mask", marks: Marks = "observed") -> Tensor:
+    """The mask in a file, (1,H,W) float32: 1 where pixels are observed.
+
+    Args:
+        path: a picture of black and white, or an array of 0 and 1.
+        name: of the tensor in it.
+        marks: what is white, or 1, there.
 
     Raises:
-        UserError: if it has another shape than (H,W), (1,H,W) or three equal channels, or other values than black and
-            white, 0 and 1, or is black alone.
+        UserError: if it has another shape than (H,W), (1,H,W) or three equal channels, or other values, or if no pixel
+            is observed.
         UnreadableImage: if it cannot be read.
     """
     stored = read_stored(path, name)
@@ -33,4 +41,7 @@ def read_mask(path: Path, name: str = "mask") -> Tensor:
             f"data.masks: {path} holds {others} values that are neither 0 nor {ones:g} (JPEG makes such), the first "
             f"{found[(found != 0) & (found != ones)][0]:g}; set a threshold, and save it as PNG or .npy"
         )
-    return (values[:1] == ones).float()
+    mask = (values[:1] == (ones if marks == "observed" else 0)).float()
+    if not mask.any():
+        raise UserError(f"data.masks: {path} observes no pixel; is data.mask_marks the right one?")
+    return mask

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from statistics import median
+
 import torch
 from torch import Tensor
+
+from dsg.data.examples import MASK, MEASUREMENT, Value
 
 HALF_OF_A_NORMAL = 0.6744897501960817  # its third quartile: half of all |n| are below
 
@@ -29,6 +34,24 @@ def noise_level(y: Tensor, mask: Tensor | None = None) -> float | None:
         whole = _blocks(mask[..., :height, :width]) == 4
         detail = detail[whole.expand_as(detail)]
     return detail.abs().median().item() / HALF_OF_A_NORMAL if detail.numel() else None
+
+
+def noise_note(examples: Sequence[Mapping[str, Value]], told: float) -> list[str]:
+    """The median level of some examples' measurements, beside the one that the task is told, as one line to tell.
+
+    Measurements that are no pictures have none.
+    """
+    levels = []
+    for columns in examples:
+        y, mask = columns[MEASUREMENT], columns.get(MASK)
+        if isinstance(y, Tensor) and y.ndim == 3:
+            levels.append(noise_level(y, mask if isinstance(mask, Tensor) else None))
+    if not (found := [level for level in levels if level is not None]):
+        return []
+    return [
+        f"data: the finest details of {len(found)} measurements say that noise_sigma is at most about "
+        f"{median(found):.2g}, on [-1, 1]; the task is told {told:g}"
+    ]
 
 
 def _blocks(x: Tensor) -> Tensor:

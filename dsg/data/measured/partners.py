@@ -65,9 +65,13 @@ class Partners:
         """The file of one measurement."""
         return self._files[image_id] if self.one is None else self.one
 
+    def has(self, image_id: str) -> bool:
+        """Whether there is one."""
+        return self.one is not None or image_id in self._files
+
     def require(self, ids: Sequence[str]) -> None:
         """Raise UserError unless every measurement has its file."""
-        missing = [image_id for image_id in ids if self.one is None and image_id not in self._files]
+        missing = [image_id for image_id in ids if not self.has(image_id)]
         if missing:
             raise UserError(
                 f"{self.option}: {self.place} has no {self.what} of {len(missing)} of {len(ids)} measurements, the "

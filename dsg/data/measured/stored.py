@@ -90,12 +90,12 @@ def _in_one_line(path: Path) -> Iterator[None]:
 
 def _picture(path: Path) -> Stored:
     with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
+        image = ImageOps.exif_transpose(file)  # a copy, which outlives the file
     if image.mode == "F":
         raise UnreadableImage(f"{path} holds real numbers, of which range nobody knows; save them as .npy")
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3] != (255, 255):
+        if np.asarray(image)[..., 3].min() < 255:
             raise UnreadableImage(f"{path} has transparent pixels, of which nobody knows what was measured; mask them")
     if image.mode.startswith("I"):  # 16 bits of grey
         values = torch.from_numpy(np.asarray(image, dtype=np.float64))
