@@ -49,7 +49,8 @@ class Quality(EvaluationCallback):
         """Find out what cannot be measured, and why: before the first sample, and where none is left to make."""
         self._load()
         task, names = module.sampler.task, ["psnr", "ssim", *(f"lpips_{net}" for net in self.nets)]
-        if task.compared_with is not None and task.compares(data.columns()) is None:
+        without_truth = task.compared_with is not None and task.compares(data.columns()) is None
+        if without_truth and module.score_model.medium.is_picture:
             reason = f"{', '.join(names)}: there is no truth to compare with; give it in data.truth, if you have it"
             self._without_truth = dict.fromkeys(names, reason)
 

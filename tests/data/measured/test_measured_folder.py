@@ -20,6 +20,7 @@ from dsg.data.measured import MeasuredFolder
 from dsg.metrics.image import psnr
 from dsg.report.pictures import strips
 from dsg.report.read import read_runs
+from dsg.report.truth import read_truth
 from tasks import Colourisation
 
 IDS = ["a", "b", "c", "d", "more/e", "more/f"]
@@ -313,6 +314,26 @@ def test_masks_and_truth_may_lie_in_the_folder_of_the_measurements(tmp_path):
     assert data.columns() == {"measurement", "image", "mask"}
     data.expect(EXPECTED)
     assert data.load("a").image is not None
+
+
+def test_what_only_some_files_bring_beside_y_is_missed_in_the_others(tmp_path):
+    y, ones = torch.from_numpy(SIGNED).float(), torch.ones(1, 16, 16)
+    root = folder(tmp_path, {"a.safetensors": {"y": y}, "b.safetensors": {"y": y, "mask": ones}})
+    data = MeasuredFolder(str(root), batch_size=2)
+    assert data.columns() == {"measurement", "mask"}
+    data.expect(EXPECTED)
+    (batch,) = batches(data)
+    assert [key for key, _ in batch.keys] == ["b"]
+    ((failed,)) = batch.failures
+    assert "a.safetensors holds y and no mask" in failed.reason
+
+
+def test_the_report_reads_a_grey_truth_as_the_picture_that_it_is(tmp_path):
+    root = folder(tmp_path, {"y/a.png": PICTURE, "x/a.npy": SIGNED[0]})
+    data = MeasuredFolder(str(root / "y"), truth=str(root / "x"))
+    truth = read_truth(data, "a")
+    assert truth.shape == (3, 16, 16)
+    assert torch.equal(truth[1], ((torch.from_numpy(SIGNED[0]).float() + 1) * 127.5).round().byte())
 
 
 def test_labels_come_from_folders_or_a_file(tmp_path):
