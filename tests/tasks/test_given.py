@@ -9,6 +9,8 @@ from dsg.data.examples import Examples
 from dsg.data.measured.kernels import centred
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
+from dsg.guidance import DPS
+from dsg.sampling import Sampler
 from dsg.types import per_sample_norm
 from tasks import (
     BoxInpainting,
@@ -28,6 +30,7 @@ from tasks import (
     SuperResolution,
 )
 from tasks.operators import LinearOperator, SpectralOperator
+from tests.toy import Toy
 
 SHAPE = (3, 16, 24)
 STREAMS = NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")])
@@ -117,6 +120,19 @@ def test_what_lies_on_dropped_pixels_is_not_looked_at():
     assert task.loss(X, given).tolist() == [0, 0]
     noise = torch.full_like(X, 0.05)  # one σ on every observed number
     assert torch.allclose(task.residual(X + noise, given), torch.ones(2), atol=1e-5)
+
+
+def test_a_sampler_is_guided_by_a_measurement_without_any_image():
+    sampler = Sampler(Toy(16), Denoising(), DPS(1.0), steps=2)
+    y = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    process = sampler.begin(Examples(None, {"measurement": y}), NoiseStreams(STREAMS.keys))
+    assert process.measurement.y is y
+    *_, last = sampler.run(process)
+    assert last.loss is not None
+    assert last.x_prev.isfinite().all()
+    drawing = Sampler(Toy(16), RandomInpainting(), DPS(1.0), steps=2)
+    with pytest.raises(UserError, match="RandomInpainting draws another operator"):
+        drawing.begin(Examples(None, {"measurement": y}), NoiseStreams(STREAMS.keys))
 
 
 def test_masks_and_kernels_of_the_data_serve_measurements_that_are_made_too():
