@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsg.data.base import EvaluationData
-from dsg.data.examples import KERNEL, LABEL, MASK, MEASUREMENT
+from dsg.data.examples import KERNEL, LABEL, MASK
 from dsg.errors import UserError
 from dsg.sampling import Sampler
 from tasks.base import InverseProblem, Task
@@ -24,19 +24,19 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     _check_condition(sampler, columns)
     _check_labels(sampler, data.largest_label())
     sampler.task.check(shape)
-    if MEASUREMENT in columns:
-        _check_measurements(sampler.task, data, columns, shape)
+    _check_measurements(sampler.task, data, shape)
 
 
-def _check_measurements(task: Task, data: EvaluationData, columns: frozenset[str], shape: tuple[int, ...]) -> None:
-    """Whether measurements that the data gives are those of the task."""
-    if unused := sorted(columns & {MASK, KERNEL} - task.needs):
+def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]) -> None:
+    """Whether measurements that the data gives, and what they are measured through, are those of the task."""
+    brought = data.brings()
+    if unused := sorted(brought & {MASK, KERNEL} - task.needs):
         instead = {MASK: "tasks.GivenMaskInpainting", KERNEL: "tasks.GivenKernelDeblurring"}[unused[0]]
         raise UserError(
-            f"data.{unused[0]}s: {type(task).__name__} does not look at the {unused[0]} that its measurements bring; "
+            f"data.{unused[0]}s: {type(task).__name__} does not look at the {unused[0]} that the data brings; "
             f"take {instead}, or leave data.{unused[0]}s out"
         )
-    if isinstance(task, InverseProblem):
+    if brought and isinstance(task, InverseProblem):
         data.expect(task.expected(shape))
 
 

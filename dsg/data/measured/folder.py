@@ -32,9 +32,11 @@ class MeasuredFolder(EvaluationData):
     of its own, or is one file for all. docs/own_measurements.md says what the files may hold. Without truth, metrics
     that compare with it are unavailable.
 
+    Masks and kernels also serve the benchmark: with `truth` and without `measurements`, the task makes y through them.
+
     Args:
-        measurements: the folder. A .safetensors holds y, and may hold `mask` and `kernel` beside, as the files do that
-            `--writer.save_measurements true` leaves in a run folder.
+        measurements: the folder; null if the task is to measure the truth. A .safetensors holds y, and may hold `mask`
+            and `kernel` beside, as the files do that `--writer.save_measurements true` leaves in a run folder.
         truth: the folder of the images that were measured, of the model's size; null if nobody knows them.
         masks: where pixels were observed, a file for all or a folder: pictures of black and white alone, or arrays of 0
             and 1. For tasks.GivenMaskInpainting.
@@ -58,7 +60,7 @@ class MeasuredFolder(EvaluationData):
 
     def __init__(
         self,
-        measurements: str,
+        measurements: str | None = None,
         truth: str | None = None,
         masks: str | None = None,
         kernels: str | None = None,
@@ -77,7 +79,12 @@ class MeasuredFolder(EvaluationData):
         check_unit(array_unit)
         if ending is not None and ending.lower() not in PICTURES | ARRAYS:
             raise UserError(f"data.ending: must be one of {', '.join(sorted(PICTURES | ARRAYS))}, got {ending}")
-        self.measurements = Path(measurements).expanduser()
+        if measurements is None and (truth is None or (masks is None and kernels is None)):
+            raise UserError(
+                "data.measurements: give the folder of your measurements; or, to make some through your own masks or "
+                "kernels, data.truth with data.masks or data.kernels"
+            )
+        self.measurements = measurements
         self.truth, self.masks, self.kernels = truth, masks, kernels
         self.mask_marks: Marks = mask_marks
         self.array_unit: Unit | None = array_unit
@@ -86,8 +93,9 @@ class MeasuredFolder(EvaluationData):
 
     @cached_property
     def _places(self) -> Places:
-        others = {IMAGE: self.truth, MASK: self.masks, KERNEL: self.kernels}
-        return Places(self.measurements, self.ending, {c: place for c, place in others.items() if place is not None})
+        named = {MEASUREMENT: self.measurements, IMAGE: self.truth, MASK: self.masks, KERNEL: self.kernels}
+        (column, root), *others = ((column, place) for column, place in named.items() if place is not None)
+        return Places(column, Path(root).expanduser(), self.ending, dict(others))
 
     @cached_property
     def _labels(self) -> dict[str, int] | None:
@@ -120,9 +128,13 @@ class MeasuredFolder(EvaluationData):
     def largest_label(self) -> int | None:
         return None if self._labels is None else max(self._labels[image_id] for image_id in self._evaluated())
 
+    def brings(self) -> frozenset[str]:
+        return self._places.columns & {MEASUREMENT, MASK, KERNEL}
+
     def expect(self, expected: Expected) -> None:
         self._expected, ids = expected, self._evaluated()
-        check_measurements(self._places.all(MEASUREMENT, ids), expected, self.array_unit)
+        if MEASUREMENT in self._places.columns:
+            check_measurements(self._places.all(MEASUREMENT, ids), expected, self.array_unit)
         if IMAGE in self._places.columns:
             check_truth(self._places.all(IMAGE, ids), expected, self.array_unit)
         for column, read in ((MASK, self._mask), (KERNEL, read_kernel)):
@@ -131,6 +143,8 @@ class MeasuredFolder(EvaluationData):
 
     def notes(self) -> Sequence[str]:
         """How much noise the first measurements have at most, beside what the task is told."""
+        if MEASUREMENT not in self._places.columns:
+            return ()
         if self._expected is None or self._expected.noise_sigma is None or self._expected.low >= 0:
             return ()  # numbers that are no picture have details that are no noise
         examples = []
@@ -141,9 +155,9 @@ class MeasuredFolder(EvaluationData):
 
     def load(self, image_id: str) -> Example:
         expected, there = self._expected, self._places.columns
-        columns: dict[str, Value] = {
-            MEASUREMENT: self._numbers(MEASUREMENT, image_id, None if expected is None else expected.shape)
-        }
+        columns: dict[str, Value] = {}
+        if MEASUREMENT in there:
+            columns[MEASUREMENT] = self._numbers(MEASUREMENT, image_id, None if expected is None else expected.shape)
         if self._labels is not None:
             columns[LABEL] = self._labels[image_id]
         if MASK in there:

@@ -149,6 +149,17 @@ def test_one_mask_serves_all_and_may_mark_what_was_dropped(evaluate, image_folde
     assert (shown[4:9, 3:12] == 0).all()
 
 
+def test_masks_of_ones_own_measure_images_of_ones_own(evaluate, image_folder, hole, tmp_path):
+    own = ("--data", "dsg.data.measured.MeasuredFolder", "--data.truth", image_folder, *WITH_MASKS, *QUIET)
+    assert evaluate(*own, "--data.masks", hole, "--data.limit", 2, *SAVE) == 0
+    saved = load_file(tmp_path / "run/measurements/a.safetensors")
+    mask = torch.from_numpy(np.asarray(Image.open(hole)) / 255).float()
+    noise = (saved["y"] - mask * read_image(image_folder / "a.png", 16))[:, mask > 0]
+    assert noise.std().item() == pytest.approx(0.05, rel=0.1)  # made here, with the task's noise
+    assert (saved["y"][:, mask == 0] == 0).all()
+    assert metrics(tmp_path / "run")["metrics"]["psnr"]["n"] == 2
+
+
 def folder(tmp_path: Path, contents: dict[str, object]) -> Path:
     """A folder of files, by name."""
     root = tmp_path / "files"
@@ -231,6 +242,16 @@ MISTAKES = {
         {"a.png": PICTURE, "m.npy": np.ones((16, 16))}, ("{}", "--data.masks", "{}/m.npy"),
         ("data.masks: Denoising does not look at the mask", "tasks.GivenMaskInpainting"),
     ),
+    "nothing at all": ({}, None, ("data.measurements: give the folder of your measurements; or",)),
+    "truth that nobody measured, and a task that draws": (
+        {"x/a.png": PICTURE, "m.png": HOLE},
+        (None, "--data.truth", "{}/x", "--data.masks", "{}/m.png", "--model.task", "tasks.RandomInpainting"),
+        ("data.masks: RandomInpainting does not look at the mask",),
+    ),
+    "truth of another size, through masks": (
+        {"x/a.png": PICTURE[:8], "m.png": HOLE}, (None, "--data.truth", "{}/x", *MASK, "{}/m.png"),
+        ("data.truth:", "a.png is 3x8x16"),
+    ),
     "a task that draws masks": (
         {"a.png": PICTURE}, ("{}", "--model.task", "tasks.RandomInpainting"),
         ("RandomInpainting draws another operator for every image", "tasks.GivenMaskInpainting"),
@@ -250,9 +271,11 @@ MISTAKES = {
 def test_what_does_not_fit_is_one_line_before_a_run_folder_exists(evaluate, tmp_path, capsys, mistake):
     contents, options, words = MISTAKES[mistake]
     root = folder(tmp_path, contents)
-    given = [str(option).replace("{}", str(root)) for option in options]
-    task = () if "--model.task" in options else DENOISE
-    assert evaluate(*MEASURED, *given, *task, *QUIET) == 2
+    named, *others = options or (None,)
+    measured = MEASURED[:2] if named is None else (*MEASURED, named)
+    given = [str(option).replace("{}", str(root)) for option in (*measured, *others)]
+    task = () if "--model.task" in others else DENOISE
+    assert evaluate(*given, *task, *QUIET) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("error: ")
     assert [word for word in words if word not in line] == [], line
