@@ -38,6 +38,7 @@ class Quality(EvaluationCallback):
         self._without_truth: dict[str, str] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        self._load()
         self.learn(pl_module, evaluated(trainer))
         for network in self._lpips.values():
             network.to(pl_module.device)
@@ -46,8 +47,7 @@ class Quality(EvaluationCallback):
                 print(f"unavailable: {reason}", file=sys.stderr)
 
     def learn(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        """Find out what cannot be measured, and why: before the first sample, and where none is left to make."""
-        self._load()
+        """Find out whether there is a truth: before the first sample, and where none is left to make."""
         task, names = module.sampler.task, ["psnr", "ssim", *(f"lpips_{net}" for net in self.nets)]
         without_truth = task.compared_with is not None and task.compares(data.columns()) is None
         if without_truth and module.score_model.medium.is_picture:

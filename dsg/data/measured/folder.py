@@ -113,8 +113,9 @@ class MeasuredFolder(EvaluationData):
         partners = self._places.partners.get(column)
         return partners is None or partners.has(image_id)
 
-    def _evaluated(self) -> Sequence[str]:
-        return self.image_ids()[: self.limit]
+    def _evaluated(self) -> list[str]:
+        """The ids that are evaluated."""
+        return list(dict.fromkeys(image_id for image_id, _ in self.keys()))
 
     def image_ids(self) -> Sequence[str]:
         _ = self._labels  # what does not fit is found before the first sample

@@ -99,9 +99,9 @@ def test_without_truth_what_needs_it_is_unavailable_with_the_reason_and_the_rest
 
 def test_a_killed_run_of_measurements_continues_with_the_same_samples(evaluate, image_folder, tmp_path):
     options = (*MEASURED, image_folder, *DENOISE, *QUIET)
-    assert evaluate(*options, into="whole") == 0
-    assert evaluate(*options, "--data.limit", 2, into="torn") == 0
-    assert evaluate(*options, "--data.batch_size", 3, into="torn") == 0
+    assert evaluate(*options, "--data.limit", 3, into="whole") == 0
+    assert evaluate(*options, "--data.limit", 1, into="torn") == 0
+    assert evaluate(*options, "--data.limit", 3, "--data.batch_size", 2, into="torn") == 0
     whole, torn = pictures(tmp_path / "whole"), pictures(tmp_path / "torn")
     assert list(whole) == list(torn)
     assert max(np.abs(whole[name] - torn[name]).max() for name in whole) <= 1
