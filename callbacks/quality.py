@@ -36,6 +36,7 @@ class Quality(EvaluationCallback):
         self._lpips: dict[str, torch.nn.Module] = {}
         self._unavailable: dict[str, str] = {}
         self._without_truth: dict[str, str] = {}
+        self._diverse = False
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._load()
@@ -53,6 +54,7 @@ class Quality(EvaluationCallback):
         if without_truth and module.score_model.medium.is_picture:
             reason = f"{', '.join(names)}: there is no truth to compare with; give it in data.truth, if you have it"
             self._without_truth = dict.fromkeys(names, reason)
+            self._diverse = data.samples_per_image > 1
 
     def _load(self) -> None:
         for net in self.nets:
@@ -89,4 +91,7 @@ class Quality(EvaluationCallback):
 
     def summary(self) -> dict[str, Any]:
         self._load()  # of a run that was never started, whoever asks
+        # the diversity of several samples wants the networks too, so that what they lack is worth telling
+        if self._diverse:
+            return {"unavailable": {**self._without_truth, **self._unavailable}}
         return {"unavailable": {**self._unavailable, **self._without_truth}}

@@ -88,7 +88,8 @@ def test_without_truth_what_needs_it_is_unavailable_with_the_reason_and_the_rest
     assert said.err.count("the finest details of 3 measurements say that noise_sigma is at most about 0.") == 1
     assert "the task is told 0.05" in said.err
     found = metrics(tmp_path / "run")
-    assert found["unavailable"] == dict.fromkeys(("psnr", "ssim", "lpips_vgg"), reason)
+    assert (found["unavailable"]["psnr"], found["unavailable"]["ssim"]) == (reason, reason)
+    assert "lpips_vgg: wants" in found["unavailable"]["lpips_vgg"]  # for the diversity
     assert {"loss", "residual", "seconds", "diversity_pixel"} <= set(found["metrics"])
     assert not {"psnr", "ssim"} & set(found["metrics"])
     assert (found["images"], found["samples"]) == (3, 6)
@@ -98,8 +99,10 @@ def test_without_truth_what_needs_it_is_unavailable_with_the_reason_and_the_rest
 
 
 def test_a_killed_run_of_measurements_continues_with_the_same_samples(evaluate, image_folder, tmp_path):
-    options = (*MEASURED, image_folder, *DENOISE, *QUIET)
+    options = (*MEASURED, image_folder, *DENOISE)
     assert evaluate(*options, "--data.limit", 3, into="whole") == 0
+    (reason,) = set(metrics(tmp_path / "whole")["unavailable"].values())
+    assert reason.startswith("psnr, ssim, lpips_vgg: there is no truth")
     assert evaluate(*options, "--data.limit", 1, into="torn") == 0
     assert evaluate(*options, "--data.limit", 3, "--data.batch_size", 2, into="torn") == 0
     whole, torn = pictures(tmp_path / "whole"), pictures(tmp_path / "torn")
