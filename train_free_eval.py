@@ -81,6 +81,8 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
+        for note in datamodule.notes():
+            rank_zero_only(print)(note, file=sys.stderr)
         data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
@@ -92,7 +94,7 @@ class EvaluationCLI(LightningCLI):
                 self.trainer.predict(model, datamodule=data, return_predictions=False)
             if first and not folder.is_finished():  # what made the rows was killed, and nothing is left to sample
                 callbacks.record(folder, data.start, self.trainer, model)
-                made.writer.finish(self.trainer, module=model)
+                made.writer.finish(self.trainer, never_met=(model, datamodule))
         self.failed = len(keys & folder.failed()) if first else 0  # the first process tells how the run ended
         if self.failed:
             print(f"{self.failed} of {len(keys)} samples failed; {folder.path}/per_image.csv says why", file=sys.stderr)
@@ -121,7 +123,7 @@ class CheckCLI(EvaluationCLI):
         missing: dict[str, str] = {}
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, callbacks.EvaluationCallback):
-                callback.meet(model)
+                callback.meet(model, datamodule)
                 missing |= callback.unavailable()
         if lacking := next((missing[name] for name in self.needed if name in missing), None):
             raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")

@@ -18,9 +18,9 @@ class EvaluationCallback(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if isinstance(pl_module, GuidedDiffusion):
-            self.meet(pl_module)
+            self.meet(pl_module, evaluated(trainer))
 
-    def meet(self, module: GuidedDiffusion) -> None:
+    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""
 
     def unavailable(self) -> Mapping[str, str]:

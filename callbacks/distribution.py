@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback
+from dsg.data.base import EvaluationData
 from dsg.errors import UserError
 from dsg.metrics.check_features import check_features
 from dsg.metrics.distribution import Findings, distances, names
@@ -86,7 +87,7 @@ class Distribution(EvaluationCallback):
         self._shape: tuple[int, ...] | None = None
         self._unavailable: dict[str, str] = {}
 
-    def meet(self, module: GuidedDiffusion) -> None:
+    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         self._shape = module.score_model.image_shape
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.base import EvaluationCallback
+from dsg.data.base import EvaluationData
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import SSIM_WINDOW, psnr, ssim
@@ -23,7 +24,8 @@ class Quality(EvaluationCallback):
 
     It is compared with what the task's `compared_with` names. Samples that are compared with nothing (tasks.Generation,
     tasks.ClassLabel) and those that are no pictures have no such columns. A metric for which the model's pictures are
-    too small is listed under `unavailable` in metrics.json, with the least size that it takes.
+    too small is listed under `unavailable` in metrics.json, with the least size that it takes. Where measurements were
+    given without the truth, all are `unavailable`.
 
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
@@ -36,27 +38,40 @@ class Quality(EvaluationCallback):
         self.backbones = backbones
         self._lpips: dict[str, torch.nn.Module] = {}
         self._unavailable: dict[str, str] = {}
+        self._without_truth: dict[str, str] = {}
+        self._diverse = False
 
-    def meet(self, module: GuidedDiffusion) -> None:
-        model, compared = module.score_model, module.sampler.task.compared_with is not None
+    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        model, task, names = module.score_model, module.sampler.task, [f"lpips_{net}" for net in self.nets]
+        if not model.medium.is_picture:
+            return
+        if compared := task.compared_with is not None:
+            names = ["psnr", "ssim", *names]
         least = {"ssim": SSIM_WINDOW} if compared else {}
         least |= {f"lpips_{net}": LEAST_SIDE[net] for net in self.nets}
-        for name, side in least.items() if model.medium.is_picture else ():
+        for name, side in least.items():
             if reason := why_too_small(side, model.image_shape):
                 self._unavailable[name] = f"{name}: {reason}"
         for net in self.nets:
             if reason := missing_backbone(net, self.backbones):
                 self._unavailable.setdefault(f"lpips_{net}", reason)
+        if compared and task.compares(data.columns()) is None:
+            reason = f"{', '.join(names)}: there is no truth to compare with; give it in data.truth, if you have it"
+            self._without_truth = dict.fromkeys(names, reason)
+            self._diverse = data.samples_per_image > 1
 
     def unavailable(self) -> dict[str, str]:
-        return self._unavailable
+        # the diversity of several samples wants the networks too, so that what they lack is worth telling
+        if self._diverse:
+            return {**self._without_truth, **self._unavailable}
+        return {**self._unavailable, **self._without_truth}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._load()
         for network in self._lpips.values():
             network.to(pl_module.device)
         if trainer.is_global_zero:
-            for reason in self._unavailable.values():
+            for reason in dict.fromkeys(self.unavailable().values()):
                 print(f"unavailable: {reason}", file=sys.stderr)
 
     def _load(self) -> None:
@@ -95,5 +110,5 @@ class Quality(EvaluationCallback):
         return self._lpips
 
     def summary(self) -> dict[str, Any]:
-        self._load()  # a run that is only summarised was never started
-        return {"unavailable": self._unavailable}
+        self._load()  # of a run that was never started, whoever asks
+        return {"unavailable": self.unavailable()}

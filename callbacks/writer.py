@@ -19,6 +19,7 @@ from callbacks.base import EvaluationCallback, evaluated, tensorboard
 from callbacks.processes.background import InBackground
 from callbacks.processes.store import wait_for_others
 from callbacks.tensorboard.board import Board
+from dsg.data.base import EvaluationData
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.data.media import Medium
 from dsg.errors import UserError
@@ -109,7 +110,10 @@ class RunFolderWriter(EvaluationCallback):
         print(f"{trainer.default_root_dir}: {_in_words(metrics)}")
 
     def finish(
-        self, trainer: Trainer, interrupted: bool = False, module: GuidedDiffusion | None = None
+        self,
+        trainer: Trainer,
+        interrupted: bool = False,
+        never_met: tuple[GuidedDiffusion, EvaluationData] | None = None,
     ) -> dict[str, Any]:
         """Write per_image.csv and metrics.json; returns what the latter holds.
 
@@ -118,15 +122,15 @@ class RunFolderWriter(EvaluationCallback):
         Args:
             trainer: whose callbacks add to the summary.
             interrupted: whether there are samples left.
-            module: what is evaluated, where `trainer` never started, so that its callbacks have not met it.
+            never_met: what is evaluated, and on what, where `trainer` never started, so that its callbacks do not know.
         """
         folder = RunFolder(trainer.default_root_dir)
         rows = folder.rows()
         metrics = summarise(rows)
         watching = [c for c in trainer.callbacks if isinstance(c, EvaluationCallback)]  # type: ignore[attr-defined]
         for callback in watching:
-            if module is not None:
-                callback.meet(module)
+            if never_met is not None:
+                callback.meet(*never_met)
             metrics |= callback.summary()
         if interrupted:
             metrics["interrupted"] = True

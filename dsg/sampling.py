@@ -93,7 +93,8 @@ class Sampler:
 
     @torch.no_grad()
     def begin(self, examples: Examples, streams: NoiseStreams) -> ReverseProcess:
-        """Measure `examples`, and let the score model make its condition of them: the reverse process of one batch.
+        """Measure `examples`, unless they bring a measurement, and let the score model make its condition of them: the
+        reverse process of one batch.
 
         An autocast that is active here is remembered for the network; the measurement is made without it.
 
@@ -103,7 +104,7 @@ class Sampler:
         if torch.is_inference_mode_enabled():
             raise UserError("sampling needs gradients: set trainer.inference_mode to false")
         with torch.autocast(streams.device.type, enabled=False), full_float32():
-            measurement = self.task.measure(examples, streams)
+            measurement = self.task.measurement_of(examples, streams, tuple(self.score_model.image_shape))
         return ReverseProcess(
             self.score_model,
             self.task,

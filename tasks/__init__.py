@@ -6,6 +6,8 @@ from tasks.class_label import ClassLabel
 from tasks.colourisation import Colourisation
 from tasks.denoising import Denoising
 from tasks.generation import Generation
+from tasks.given_kernel import GivenKernelDeblurring
+from tasks.given_mask import GivenMaskInpainting
 from tasks.high_dynamic_range import HighDynamicRange
 from tasks.inpainting import BoxInpainting, RandomInpainting
 from tasks.jpeg import JPEG
@@ -23,6 +25,8 @@ __all__ = [
     "GaussianDeblurring",
     "GaussianNoise",
     "Generation",
+    "GivenKernelDeblurring",
+    "GivenMaskInpainting",
     "HighDynamicRange",
     "InverseProblem",
     "Measurement",

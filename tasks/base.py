@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from dsg.data.examples import IMAGE, Examples
+from dsg.data.examples import IMAGE, MEASUREMENT, Examples
+from dsg.data.expected import Expected
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.types import Image, PerSample, per_sample_norm
+from tasks.expected import expected
 from tasks.noise import GaussianNoise, MeasurementNoise
 from tasks.operators import Operator
 
@@ -34,6 +37,7 @@ class Task(ABC):
 
     A task knows nothing of schedules, models and guidance. `needs` names what `measure` reads of an example, and
     `compared_with` what a good sample looks like, if anything: `image`, the clean state, or a column of the data.
+    Where the data has a column `measurement`, somebody has measured already: `given` takes that instead.
     """
 
     needs: frozenset[str] = frozenset({IMAGE})
@@ -42,6 +46,18 @@ class Task(ABC):
     @abstractmethod
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         """Measure `examples`, whose images are (B,C,H,W) in [−1, 1], drawing from each one's own streams."""
+
+    def given(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:
+        """What somebody else measured, the column `measurement` of `examples`, for samples of `shape`.
+
+        Raises:
+            UserError: if the task takes none, or not this one.
+        """
+        raise UserError(self._takes_none())
+
+    def measurement_of(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:
+        """What guides samples of `shape`: the measurement that was given where there is one, or else made here."""
+        return self.given(examples, streams, shape) if MEASUREMENT in examples else self.measure(examples, streams)
 
     @abstractmethod
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
@@ -57,13 +73,31 @@ class Task(ABC):
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
 
     def check_columns(self, columns: frozenset[str]) -> None:
-        """Raise UserError unless the data's `columns` are enough. Called before the first sample."""
-        compared = frozenset() if self.compared_with is None else frozenset({self.compared_with})
-        if missing := sorted((self.needs | compared) - columns):
+        """Raise UserError unless the data's `columns` are what the task takes. Called before the first sample."""
+        if MEASUREMENT in columns and type(self).given is Task.given:
+            raise UserError(self._takes_none())
+        compared = self.compares(columns)
+        needed = self.needed(columns) | (frozenset() if compared is None else frozenset({compared}))
+        if missing := sorted(needed - columns):
+            place = f"give it in data.{missing[0]}s" if MEASUREMENT in columns else "add it to the folder's metadata"
             raise UserError(
                 f"data: {type(self).__name__} needs {', '.join(missing)} of every example, and the data has "
-                f"{', '.join(sorted(columns)) or 'no columns'}; add it to the folder's metadata, or take other data"
+                f"{', '.join(sorted(columns)) or 'no columns'}; {place}, or take other data"
             )
+
+    def _takes_none(self) -> str:
+        return (
+            f"data: {type(self).__name__} takes no measurement that somebody else made; take a task with an operator, "
+            "such as tasks.Denoising, or other data"
+        )
+
+    def needed(self, columns: Set[str]) -> frozenset[str]:
+        """What the task reads of examples that have these `columns`."""
+        return self.needs
+
+    def compares(self, columns: Set[str]) -> str | None:
+        """Which of the data's `columns` samples are compared with; None where that is nothing."""
+        return self.compared_with
 
     def truth(self, examples: Examples, shape: tuple[int, ...]) -> Tensor | None:
         """What samples of `shape` are compared with, (B, *shape); None where that is nothing.
@@ -71,12 +105,13 @@ class Task(ABC):
         Raises:
             UserError: if it is of another shape.
         """
-        if self.compared_with is None:
+        name = self.compares(examples.names)
+        if name is None:
             return None
-        truth = examples.tensor(self.compared_with)
+        truth = examples.tensor(name)
         if tuple(truth.shape[1:]) != tuple(shape):
             raise UserError(
-                f"data: samples of shape {tuple(shape)} are compared with {self.compared_with}, whose shape is "
+                f"data: samples of shape {tuple(shape)} are compared with {name}, whose shape is "
                 f"{tuple(truth.shape[1:])}; take data that fits"
             )
         return truth
@@ -103,10 +138,15 @@ class InverseProblem(Task):
 
     def __init__(self, noise: MeasurementNoise | None = None) -> None:
         self.noise = noise if noise is not None else GaussianNoise()
+        self._expected: dict[tuple[int, ...], Expected] = {}
 
     @abstractmethod
     def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Operator:
         """Draw A for images of `shape` (C,H,W): one set of parameters an image."""
+
+    def operator_of(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Operator:
+        """A for these examples: the one that is drawn, unless a subclass finds it in a column of the data."""
+        return self.operator(shape, streams)
 
     @property
     def noise_sigma(self) -> float:
@@ -139,10 +179,45 @@ class InverseProblem(Task):
                 if side > 4096:
                     raise
 
+    def needed(self, columns: Set[str]) -> frozenset[str]:
+        """Without the image, where it has been measured already."""
+        return self.needs - {IMAGE} if MEASUREMENT in columns else self.needs
+
+    def compares(self, columns: Set[str]) -> str | None:
+        """Nothing where the image was measured already, and nobody has it."""
+        nobody_has_it = self.compared_with == IMAGE and MEASUREMENT in columns and IMAGE not in columns
+        return None if nobody_has_it else self.compared_with
+
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         reference = examples.tensor(IMAGE)
-        operator = self.operator(tuple(reference.shape[1:]), streams)
+        operator = self.operator_of(examples, streams, tuple(reference.shape[1:]))
         return Measurement(self.noise(operator.forward(reference), streams), operator)
+
+    def expected(self, shape: tuple[int, ...]) -> Expected:
+        """What a measurement of images of `shape` (C,H,W) looks like.
+
+        Raises:
+            UserError: if A is drawn for every image, so that it is not that of measurements that somebody else made.
+        """
+        if shape not in self._expected:
+            found = expected(lambda streams: self.operator(shape, streams), shape, type(self).__name__)
+            sigma = self.noise_sigma if isinstance(self.noise, GaussianNoise) else None
+            self._expected[shape] = replace(found, noise_sigma=sigma)
+        return self._expected[shape]
+
+    def given(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:
+        y, expected = examples.tensor(MEASUREMENT), self.expected(shape)
+        if tuple(y.shape[1:]) != expected.shape:
+            raise UserError(
+                f"data: {type(self).__name__} of images {tuple(shape)} measures {expected.shape}, and the given "
+                f"measurements are {tuple(y.shape[1:])}; take a task, a model or measurements that fit"
+            )
+        operator = self.operator_of(examples, streams, shape)
+        return Measurement(self.looked_at(y, operator), operator)
+
+    def looked_at(self, y: Tensor, operator: Operator) -> Tensor:
+        """What of a given y says something of the image: all of it, unless a subclass says less."""
+        return y
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         return per_sample_norm(measurement.y - measurement.operator.forward(clean_estimate))

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dsg.data.examples import IMAGE, Examples
 from dsg.diffusion.noise import NoiseStreams, Purpose
@@ -13,6 +14,7 @@ from dsg.errors import UserError
 from dsg.types import Image, PerSample
 from tasks.base import InverseProblem, Measurement
 from tasks.noise import MeasurementNoise
+from tasks.operators import Operator
 from tasks.operators.mask import Mask
 from tasks.shape import height_and_width
 
@@ -20,7 +22,7 @@ from tasks.shape import height_and_width
 class Inpainting(InverseProblem):
     """y = m ⊙ (x + noise), with a mask m of each image's own that its channels share.
 
-    Subclasses draw the mask.
+    Subclasses draw the mask, or find it in the data.
 
     Args:
         noise: what is added to the image; Gaussian with σ_y = 0.05 on [−1, 1] by default.
@@ -34,24 +36,19 @@ class Inpainting(InverseProblem):
         super().__init__(noise)
         self.noise_on_dropped = noise_on_dropped
 
-    @abstractmethod
-    def draw_mask(self, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
-        """The mask of one image, (H,W): 1 where it is observed, 0 where it is dropped."""
-
     def check(self, shape: tuple[int, ...]) -> None:
         height_and_width(shape, type(self).__name__)
-
-    def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Mask:
-        size = height_and_width(shape, type(self).__name__)
-        masks = [self.draw_mask(*size, generator) for generator in streams.generators(Purpose.OPERATOR)]
-        return Mask(torch.from_numpy(np.stack(masks)).float()[:, None].to(streams.device))
 
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         if self.noise_on_dropped:
             return super().measure(examples, streams)
         reference = examples.tensor(IMAGE)
-        operator = self.operator(tuple(reference.shape[1:]), streams)
+        operator = self.operator_of(examples, streams, tuple(reference.shape[1:]))
         return Measurement(operator.forward(self.noise(reference, streams)), operator)
+
+    def looked_at(self, y: Tensor, operator: Operator) -> Tensor:
+        """m ⊙ y, whatever stands where nothing was observed."""
+        return operator.forward(y)
 
     def noisy_numbers(self, measurement: Measurement) -> PerSample:
         """Those observed; all of them with `noise_on_dropped`."""
@@ -64,7 +61,20 @@ class Inpainting(InverseProblem):
         return torch.where(measurement.operator.parameters()["mask"] > 0, measurement.y.clamp(-1, 1), -1.0)
 
 
-class RandomInpainting(Inpainting):
+class DrawnInpainting(Inpainting):
+    """Inpainting whose masks are drawn."""
+
+    @abstractmethod
+    def draw_mask(self, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
+        """The mask of one image, (H,W): 1 where it is observed, 0 where it is dropped."""
+
+    def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Mask:
+        size = height_and_width(shape, type(self).__name__)
+        masks = [self.draw_mask(*size, generator) for generator in streams.generators(Purpose.OPERATOR)]
+        return Mask(torch.from_numpy(np.stack(masks)).float()[:, None].to(streams.device))
+
+
+class RandomInpainting(DrawnInpainting):
     """Pixels dropped at random: y = m ⊙ (x + noise).
 
     For each image a share p ~ U(drop_min, drop_max) is drawn; then round(p·H·W) different pixels are chosen, every
@@ -103,7 +113,7 @@ class RandomInpainting(Inpainting):
         return mask.reshape(height, width)
 
 
-class BoxInpainting(Inpainting):
+class BoxInpainting(DrawnInpainting):
     """A square dropped somewhere: y = m ⊙ (x + noise).
 
     Args:

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import groupby
 
-from dsg.data.examples import IMAGE, LABEL, Example
+from dsg.data.examples import IMAGE, LABEL, MEASUREMENT, Example
+from dsg.data.expected import Expected
 from dsg.errors import UserError
 
 Key = tuple[str, int]  # (image id, sample number)
@@ -68,6 +69,19 @@ class EvaluationData(ABC):
 
     def bind(self, score_model: object) -> None:
         """Learn which model is evaluated; called before anything is read, for data that is drawn from the model."""
+
+    def brings(self) -> frozenset[str]:
+        """Those of `columns` that are y, or what y is measured through: a task that does not read them is refused."""
+        return self.columns() & {MEASUREMENT}
+
+    def expect(self, expected: Expected) -> None:
+        """Learn what the task measures, where the data `brings` something for that; called before anything is read.
+        Raises UserError where it cannot be that.
+        """
+
+    def notes(self) -> Sequence[str]:
+        """What whoever starts an evaluation should be told of the data, a line each."""
+        return ()
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""

@@ -12,6 +12,9 @@ from dsg.errors import UserError
 
 IMAGE = "image"  # the name that tasks call the state by
 LABEL = "label"  # the column of class labels
+MEASUREMENT = "measurement"  # y, where somebody has measured it already
+MASK = "mask"  # what that was measured through: 1 where a pixel is observed, 0 where it is dropped
+KERNEL = "kernel"  # the blur that it was measured through
 
 Value = Tensor | int | float | str
 
@@ -57,7 +60,12 @@ class Examples:
         return next((len(values) for values in (self.images, *self.columns.values()) if values is not None), 0)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.columns or (name == IMAGE and self.images is not None)
+        return name in self.names
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What there is of every example, `image` among them where they have one."""
+        return frozenset(self.columns) | (frozenset() if self.images is None else frozenset({IMAGE}))
 
     def __getitem__(self, name: str) -> Tensor | list[str]:
         """A column; `image` is the clean states. Raises KeyError if there is none."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dsg.data.base import EvaluationData
 from dsg.data.class_folders import are_numbers, labels_of_folders
-from dsg.data.examples import LABEL, Example, Value
+from dsg.data.examples import LABEL, MEASUREMENT, Example, Value
 from dsg.data.image_file import Size, read_image
 from dsg.data.images_below import images_below
 from dsg.data.labels import labels_of_file, labels_of_metadata
@@ -107,6 +107,11 @@ class ImageFolder(EvaluationData):
         """The metadata's columns: name → id → value; what are images, as paths below `root`."""
         if self._metadata is None:
             return {}
+        if MEASUREMENT in self._metadata.columns:  # which tasks would take as y, cropped and resized
+            raise UserError(
+                f"{self._metadata.path}: a column {MEASUREMENT} would be y itself; give measurements by "
+                "dsg.data.measured.MeasuredFolder, or rename the column"
+            )
         names = {image_id: path.relative_to(self.root).as_posix() for image_id, path in self._paths.items()}
         return {
             column: {image_id: values[name] for image_id, name in names.items()}

@@ -16,7 +16,9 @@ JUNK = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Informati
 Place = tuple[int, int]  # a folder on the disk, whatever path leads to it
 
 
-def images_below(root: Path, option: str = "data.root") -> dict[str, Path]:
+def images_below(
+    root: Path, suffixes: frozenset[str] = SUFFIXES, option: str = "data.root", what: str = "image"
+) -> dict[str, Path]:
     """Path below `root` → file, of every image there, sorted by the parts of its path.
 
     Links to files and folders are followed; a folder that holds itself by a link is not entered again. Left out are
@@ -25,23 +27,25 @@ def images_below(root: Path, option: str = "data.root") -> dict[str, Path]:
 
     Args:
         root: the folder.
-        option: what gave it, for the errors.
+        suffixes: the endings, in small letters.
+        option: which option named the folder, for errors.
+        what: what it holds, for errors.
 
     Raises:
         UserError: for a folder that is missing, is a run's, cannot be read or has no images; for a name that is not
             UTF-8.
     """
     if not root.is_dir():
-        raise UserError(f"{option}: no folder at {root}; give the folder that holds the images")
+        raise UserError(f"{option}: no folder at {root}; give the folder that holds the {what}s")
     if holds_results(root, [entry.name for entry in _seen(root, option)]):
         raise UserError(
-            f"{option}: {root} is the folder of a run or a comparison; give the folder that holds the images, or the "
+            f"{option}: {root} is the folder of a run or a comparison; give the folder that holds the {what}s, or the "
             "folder `samples` of a run for what it made"
         )
-    files = {path.relative_to(root).as_posix(): path for path in _images(root, (), option)}
+    files = {path.relative_to(root).as_posix(): path for path in _images(root, (), suffixes, option)}
     if not files:
         raise UserError(
-            f"{option}: no image ({', '.join(sorted(SUFFIXES))}) below {root}; hidden folders and those of runs are "
+            f"{option}: no {what} ({', '.join(sorted(suffixes))}) below {root}; hidden folders and those of runs are "
             "left out"
         )
     if odd := next((path for name, path in files.items() if not _is_text(name)), None):
@@ -68,7 +72,7 @@ def _is_left_out(folder: Path) -> bool:
     return leads_up or holds_results(folder, {path.name for path in folder.iterdir()})
 
 
-def _images(folder: Path, above: tuple[Place, ...], option: str) -> Iterator[Path]:
+def _images(folder: Path, above: tuple[Place, ...], suffixes: frozenset[str], option: str) -> Iterator[Path]:
     """The images of one folder and those below; `above` are the folders that it lies in, where links were followed."""
     state, seen = folder.stat(), _seen(folder, option)
     place = (state.st_dev, state.st_ino)
@@ -77,8 +81,8 @@ def _images(folder: Path, above: tuple[Place, ...], option: str) -> Iterator[Pat
     for entry in seen:
         path = folder / entry.name
         if _is_folder(entry):
-            yield from _images(path, (*above, place), option)
-        elif path.suffix.lower() in SUFFIXES and (entry.is_symlink() or entry.is_file()):
+            yield from _images(path, (*above, place), suffixes, option)
+        elif path.suffix.lower() in suffixes and (entry.is_symlink() or entry.is_file()):
             yield path
 
 

@@ -10,9 +10,10 @@ from tasks.operators import LinearOperator
 from tasks.operators.spectral import SpectralOperator
 
 LINEAR = (
-    "Denoising, RandomInpainting, BoxInpainting, Colourisation, SuperResolution, GaussianDeblurring or MotionDeblurring"
+    "Denoising, RandomInpainting, BoxInpainting, GivenMaskInpainting, Colourisation, SuperResolution, "
+    "GaussianDeblurring, MotionDeblurring or GivenKernelDeblurring"
 )
-SPECTRAL = f"{LINEAR} with padding circular"
+SPECTRAL = f"{LINEAR}, the latter two with padding circular"
 
 
 def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: bool = False) -> float:

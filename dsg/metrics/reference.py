@@ -74,7 +74,7 @@ def _at_most(subset: int, known: FeatureSet) -> FeatureSet:
 
 def pictures_below(folder: str | Path) -> list[Path]:
     """Every image below a folder, found as the data's are; a UserError if there is none."""
-    return list(images_below(Path(folder), "distribution.reference").values())
+    return list(images_below(Path(folder), option="distribution.reference").values())
 
 
 def _clean_fid_files(source: str) -> tuple[Path, Path]:

@@ -6,10 +6,11 @@ from functools import partial
 
 from dsg.data.base import EvaluationData
 from dsg.data.batches import check_workers
-from dsg.data.examples import LABEL
+from dsg.data.examples import KERNEL, LABEL, MASK
 from dsg.data.file_names import check_file_names
 from dsg.errors import UserError
 from dsg.sampling import Sampler
+from tasks.base import InverseProblem, Task
 
 
 def check_data(sampler: Sampler, data: EvaluationData) -> None:
@@ -28,6 +29,20 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     _check_condition(sampler, columns)
     _check_labels(sampler, data)
     sampler.task.check(shape)
+    _check_measurements(sampler.task, data, shape)
+
+
+def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]) -> None:
+    """Whether measurements that the data gives, and what they are measured through, are those of the task."""
+    brought = data.brings()
+    if unused := sorted(brought & {MASK, KERNEL} - task.needs):
+        instead = {MASK: "tasks.GivenMaskInpainting", KERNEL: "tasks.GivenKernelDeblurring"}[unused[0]]
+        raise UserError(
+            f"data.{unused[0]}s: {type(task).__name__} does not look at the {unused[0]} that the data brings; "
+            f"take {instead}, or leave data.{unused[0]}s out"
+        )
+    if brought and isinstance(task, InverseProblem):
+        data.expect(task.expected(shape))
 
 
 def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:

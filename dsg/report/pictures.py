@@ -18,7 +18,7 @@ from dsg.errors import UserError
 from dsg.metrics.direction import direction_of
 from dsg.metrics.ranking import by_quality
 from dsg.report.evaluated_run import EvaluatedRun
-from dsg.report.truth import check_truth, error_picture, read_truth
+from dsg.report.truth import check_truth, error_picture, read_truth, was_measured_unseen
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 GAIN = 4  # of the error
@@ -61,7 +61,9 @@ def strips(run: EvaluatedRun) -> Strips | None:
     if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
         return None
     note = ""
-    if run.compared_with is None:
+    if run.data is not None and was_measured_unseen(run.data):
+        note = "There is no truth: the measurements were given without it"
+    elif run.compared_with is None:
         note = "There is no truth: the task compares its samples with nothing"
     elif run.data is None:
         note = f"The truth is not shown; it cannot be read again: {run.no_data}"

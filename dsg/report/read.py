@@ -64,7 +64,7 @@ def _read(path: Path, name: str, trusted: Sequence[str]) -> EvaluatedRun:
     timing = summary.get("timing", {})
     notes += _not_alike(results)
     return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data,
-                        *compared_with(settings, trusted))  # fmt: skip
+                        *compared_with(settings, trusted, data))  # fmt: skip
 
 
 def _not_alike(results: Results) -> list[str]:

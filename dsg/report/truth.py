@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dsg.command.exit_codes import flat
 from dsg.data.base import EvaluationData
-from dsg.data.examples import IMAGE, Examples
+from dsg.data.examples import IMAGE, MEASUREMENT, Examples
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
@@ -40,16 +40,27 @@ def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> Evaluati
         raise UserError(_reason(error)) from error
 
 
-def compared_with(settings: dict[str, Any], trusted: Sequence[str] = ()) -> tuple[str | None, str]:
+def compared_with(
+    settings: dict[str, Any], trusted: Sequence[str] = (), data: EvaluationData | None = None
+) -> tuple[str | None, str]:
     """What the task of a run's settings compares its samples with: `image`, a column of the data, or nothing.
 
+    Of `data` that gives measurements without the images it is nothing too.
     Where the task is not to be imported it is taken to be the image, and the second value says why: check_truth finds
     out if it was another.
     """
+    if data is not None and was_measured_unseen(data):
+        return None, ""
     try:
         return trusted_class(at(settings, "model.task.class_path"), Task, trusted).compared_with, ""
     except UserError as reason:
         return IMAGE, str(reason)
+
+
+def was_measured_unseen(data: EvaluationData) -> bool:
+    """Whether `data` gives measurements without the images."""
+    columns = data.columns()
+    return MEASUREMENT in columns and IMAGE not in columns
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:

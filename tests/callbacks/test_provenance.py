@@ -61,7 +61,7 @@ def test_a_start_says_its_code_versions_weights_and_machine(start, run, monkeypa
     assert line["code"]["own"].keys() == {"tests.toy.Toy"}
     assert (line["versions"]["numpy"], line["versions"]["torch"]) == (np.__version__, str(torch.__version__))
     assert (line["precision"], line["processes"], line["device"]["count"]) == ("32-true", 1, 1)
-    assert line["weights"] == {"toy.pt": "sha256:abc"}
+    assert line["weights"] == {"score_model/toy.pt": "sha256:abc"}
     assert metrics(run)["provenance"] == {"starts": 1, "changed": {}}
     assert starts_of_rows(run) == ["1", "1"]
     assert "start" not in metrics(run)["metrics"]

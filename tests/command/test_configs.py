@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from dsg import guidance
 from dsg.command.files import read
@@ -97,10 +98,15 @@ def test_an_experiment_begins_with_the_command_that_runs_it_its_cost_and_what_to
 COMPOSITIONS = [(model, "random_inpainting", "dsg") for model in WITHOUT_WEIGHTS]
 COMPOSITIONS += [("twenty_five_gaussians", "random_projection", method) for method in (*OF_A_MIXTURE, "dps")]
 COMPOSITIONS += [("pair", "generation", "unguided")]
-FOR_IMAGES = [task for task in TASKS if task not in ("random_projection", "generation", "deepinv_downsampling")]
+FOR_IMAGES = [
+    task
+    for task in TASKS
+    if task not in ("random_projection", "generation", "deepinv_downsampling") and not task.startswith("given_")
+]
 ON_IMAGES = [method for method in METHODS if method not in OF_A_MIXTURE]
 COMPOSITIONS += [("portraits", *pair) for pair in zip(itertools.cycle(FOR_IMAGES), ON_IMAGES, strict=False)]
 COMPOSITIONS += [("portraits", "generation", "unguided")]
+COMPOSITIONS += [("portraits", "given_mask_inpainting", "dsg"), ("portraits", "given_kernel_deblurring", "diffpir")]
 
 
 def test_the_compositions_cover_every_model_task_and_method():
@@ -122,6 +128,8 @@ def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, b
     if task == "motion_deblurring":
         small = ["--model.task.kernel_size", "15"]
     run = [*options, *small, "--run_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"]
+    if task.startswith("given_"):
+        run += [*configurations("data/measured"), *measured(tmp_path, task)]
     if model == "pair":
         run += [*configurations("combiner/classifier_free"), "--data.label", "1"]
     try:
@@ -131,12 +139,21 @@ def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, b
             raise
 
 
+def measured(tmp_path: Path, task: str) -> list[str]:
+    """A folder with one black measurement, and its mask or kernel."""
+    (tmp_path / "y").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "y" / "a.png")
+    Image.new("L", (64, 64), 255).save(tmp_path / "white.png")
+    column = "masks" if task == "given_mask_inpainting" else "kernels"
+    return ["--data.measurements", str(tmp_path / "y"), f"--data.{column}", str(tmp_path / "white.png")]
+
+
 def test_the_page_on_configurations_composes_as_it_says():
     lines = (CONFIGS.parent / "docs" / "configuration.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ") and "`model/" in line and "`guidance/" in line]
-    assert len(rows) == 5
+    assert len(rows) == 6
     for row in rows:
-        parts = re.findall(r"`((?:model|task|guidance|combiner|kernel)/\w+)`", row)
+        parts = re.findall(r"`((?:model|data|task|guidance|combiner|kernel)/\w+)`", row)
         options = " ".join(re.findall(r"`(--[^`]*)`", row)).split()
         assert at(resolved(*configurations(*parts), *options), "model.task.class_path")
 

@@ -601,3 +601,29 @@ def test_a_smaller_loss_is_better_where_there_is_no_noise_or_the_comparison_says
     tuned = {"m": {"tune": {STEP_SIZE: [1.0]}}}
     with pytest.raises(UserError, match=r"comparison.tuning.metric: a smaller loss may fit .*; take residual"):
         Comparison({"t": {}}, tuned, ["psnr"], tuning={"metric": "loss"})
+
+
+def test_measurements_without_truth_are_tuned_and_compared_by_their_residual(compare, plan, tmp_path):
+    tune(plan, [0.5, 1.0])
+    root = plan["data"]["init_args"]["root"]
+    own = "dsg.data.measured.MeasuredFolder"
+    plan["data"] = {"class_path": own, "init_args": {"measurements": root, "limit": 2}}
+    plan["comparison"]["tuning"] = {"metric": "residual", "data": {"init_args": {"measurements": f"{root}/../others"}}}
+    plan["comparison"] |= {"metrics": ["residual", "psnr"], "optional_metrics": ["psnr"]}
+    del plan["comparison"]["tasks"]["RandomInpainting"]
+    code, out, _ = compare()
+    assert code == 0
+    assert "unavailable: psnr, ssim, lpips_vgg: there is no truth" in out
+    found = {row["method"]: row for row in rows(tmp_path)}
+    assert [row["metric"] for row in rows(tmp_path)] == ["residual", "residual"]
+    chosen = {}
+    for value in ("0.5", "1.0"):
+        folder = tmp_path / "out/tuning/Denoising/dps/default" / f"step_size={value}"
+        mean = json.loads((folder / "metrics.json").read_text())["metrics"]["residual"]["mean"]
+        chosen[f"step_size={value}*"] = abs(mean - 1)
+    assert found["dps"]["chosen"] == min(chosen, key=chosen.__getitem__)
+    plan["comparison"]["metrics"] = ["psnr"]
+    plan["comparison"]["optional_metrics"] = []
+    code, _, err = compare()
+    assert code == 2
+    assert "has no psnr (psnr, ssim, lpips_vgg: there is no truth to compare with" in err

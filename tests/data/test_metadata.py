@@ -166,6 +166,13 @@ def test_a_table_that_does_not_fit_is_refused_with_its_line(root, text, words):
         folder(root).keys()
 
 
+@pytest.mark.parametrize("column", ["measurement", "measurement_file_name"])
+def test_a_measurement_does_not_come_by_the_metadata_which_would_crop_it(root, column):
+    jsonl(root, [{"file_name": name, column: "styles/x.png"} for name in ("a.png", "b.png", "styles/y.png")])
+    with pytest.raises(UserError, match=r"metadata.jsonl: a column measurement .*MeasuredFolder, or rename"):
+        folder(root).keys()
+
+
 def test_two_metadata_files_are_refused(root):
     jsonl(root, LINES)
     (root / "metadata.csv").write_text("file_name\n")

@@ -70,7 +70,7 @@ def test_what_is_sent_to_a_reading_process_arrives_and_reads_the_same(kind, imag
 
 @pytest.mark.parametrize("network", [Inception, PortraitFeatures])
 def test_the_reader_of_pictures_for_features_can_be_sent_too(network, image_folder):
-    pictures = pickle.loads(pickle.dumps(_Pictures([image_folder / "a.png"], network.prepare)))
+    pictures = pickle.loads(pickle.dumps(_Pictures([image_folder / "a.png"], network.prepare, None)))
     assert pictures.prepare is network.prepare
 
 
