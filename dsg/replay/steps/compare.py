@@ -1,0 +1,55 @@
+"""Every recorded step of a file, taken again and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsg.errors import UserError
+from dsg.replay.steps.loss import LOSS
+from dsg.replay.steps.posterior import POSTERIOR
+from dsg.replay.steps.predictions import PREDICTIONS
+from dsg.replay.steps.read import RecordedStep, read_steps
+from dsg.replay.steps.replayed import Replayed, Table, Unequal
+
+TABLE: Table = {**LOSS, **POSTERIOR, **PREDICTIONS}
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one step compares.
+
+    Args:
+        tag: the variant of the method.
+        key: names the step.
+        deviation: the largest of any number; None where the step cannot be equal.
+        tolerance: what is equality.
+        note: the options that make the record's numbers, or why none do.
+    """
+
+    tag: str
+    key: str
+    deviation: float | None
+    tolerance: float
+    note: str
+
+    def passes(self, tolerance: float | None = None) -> bool:
+        """Whether the step is equal, or is said not to be; NaN is not."""
+        return self.deviation is None or self.deviation <= (self.tolerance if tolerance is None else tolerance)
+
+
+def compare(path: Path) -> Iterator[Row]:
+    """A row a step. Raises UserError for a file whose steps nobody knows how to take."""
+    if path.stem not in TABLE:
+        raise UserError(f"{path}: no steps that can be replayed are called {path.stem}; choose {', '.join(TABLE)}")
+    return (row(record) for record in read_steps(path))
+
+
+def row(record: RecordedStep) -> Row:
+    """The row of one step."""
+    found = TABLE[record.file](record)
+    if isinstance(found, Replayed):
+        return Row(record.tag, record.key, found.deviation(record), found.tolerance, found.options)
+    assert isinstance(found, Unequal)
+    return Row(record.tag, record.key, None, 0.0, found.reason)
