@@ -102,7 +102,7 @@ def measured(record: RecordedStep, sigma: float | None = None) -> tuple[Recorded
     """
     common, shape = record.common, record.common["prior/means"].shape[1:]
     if "sr2" in record.tag:
-        y, operator = "data/y_sr2", Separable(*(_mean_of_two(size) for size in shape[-2:]))
+        y, operator = "data/y_sr2", Separable(_mean_of_two(shape[-2]), _mean_of_two(shape[-1]))
     elif "tanh" in record.tag:
         y, operator = "data/target_tanh", Tanh()
     else:
