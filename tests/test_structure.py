@@ -8,7 +8,8 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"base", "linear", "data_term", "window", "chain"}  # no methods: what methods have in common
+# no methods: what methods have in common
+SHARED = {"base", "additive", "step_rules", "curve", "descent", "linear", "data_term", "window", "chain"}
 BASES = {"dsg": {"dps"}, "daps": {"langevin"}}  # a plug-in knows the one that it goes over by default
 METHODS = sorted(path.stem for path in (ROOT / "dsg/guidance").glob("*.py") if path.stem not in SHARED | {"__init__"})
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]

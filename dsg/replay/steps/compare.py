@@ -12,8 +12,9 @@ from dsg.replay.steps.posterior import POSTERIOR
 from dsg.replay.steps.predictions import PREDICTIONS
 from dsg.replay.steps.read import RecordedStep, read_steps
 from dsg.replay.steps.replayed import Replayed, Table, Unequal
+from dsg.replay.steps.tfg import TFG_REPOSITORY
 
-TABLE: Table = {**LOSS, **POSTERIOR, **PREDICTIONS}
+TABLE: Table = {**LOSS, **TFG_REPOSITORY, **POSTERIOR, **PREDICTIONS}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tasks.operators.separable import Separable
 
 STEPS = 50  # of the 1000 levels, t = 980, 960, ..., 0
 Draws = Mapping[Purpose, Sequence[Tensor]]
+"""Standard normal tensors, (B, *shape) each, by purpose and in the order in which they are used."""
 
 
 class Tanh(Operator):
