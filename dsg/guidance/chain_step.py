@@ -12,8 +12,9 @@ from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.chain import Target
 from dsg.guidance.data_term import data_term
+from dsg.guidance.steepness import steepness
 from dsg.process import ReverseProcess
-from dsg.types import PerSample, State, expand_to
+from dsg.types import State, expand_to
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,11 @@ class Slope:
 
     def step_size(self, rule: float | DecayingStep, step: Step, process: ReverseProcess) -> Tensor:
         """h, (B, 1, ..., 1) in the state's precision: that of a DecayingStep, or a share of 1/(c ℓ²/σ_y² + 1/r²)."""
+        centre = self.target.centre
         if isinstance(rule, DecayingStep):
-            h = torch.full((len(self.target.centre),), rule.at(step), dtype=torch.float64, device=self.target.centre.device)
+            h = torch.full(
+                (len(self.target.centre),), rule.at(step), dtype=torch.float64, device=self.target.centre.device
+            )
         else:
             h = rule / (self.precision * steepness(process) + self.pull)
         return expand_to(h, self.target.centre).to(self.target.centre)
@@ -86,10 +90,3 @@ def check_step_size(chain: str, rule: float | DecayingStep) -> None:
     """Raise UserError unless a share is in (0, 1]."""
     if not isinstance(rule, DecayingStep) and not 0.0 < rule <= 1.0:
         raise UserError(f"step_size: {chain}'s must be in (0, 1], or a DecayingStep, got {rule}")
-
-
-def steepness(process: ReverseProcess) -> PerSample:
-    """ℓ² = max(1, ‖A‖)², (B,) float64, found once a batch."""
-    if "operator norm" not in process.memory:
-        process.memory["operator norm"] = process.measurement.operator.norm(process.measurement.y)
-    return process.memory["operator norm"].double().clamp(min=1.0) ** 2

@@ -33,7 +33,7 @@ class PiGDM(EstimateGuidance):
       the kernel. With many steps it samples the exact posterior where Jᵀ v is exact.
     - `estimate`: x̂ ← x̂ + w √ā r² Jᵀ v before the kernel, and ε stays where the kernel reads it apart; the paper's step
       times √ā_prev. What codes do: that of RED-diff's authors (for σ_y = 0, their `awd`), and InverseBench's, whose
-      weight on x/√ā is Aᵀ (A Aᵀ + σ_y²/r² I)⁻¹, under the kernel FreshNoise.
+      weight on x/√ā is Aᵀ (A Aᵀ + σ_y²/r² I)⁻¹, under the kernel Renoise.
     - `consistent_estimate`: the same, and ε moves with x̂ (RED-diff's authors with `awd` off).
 
     The RED-diff authors' `mcg` is `published`.
@@ -67,6 +67,9 @@ class PiGDM(EstimateGuidance):
     @property
     def needs_signal(self) -> bool:  # type: ignore[override]
         return self.update_rule == "score"  # ε moves x̂ by √((1−ā)/ā)
+
+    def is_guided(self, step: Step) -> bool:
+        return self.weight > 0.0
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """The task's loss at x̂, and −Jᵀ v by one backward pass of −⟨v, x̂⟩ with v held fixed."""

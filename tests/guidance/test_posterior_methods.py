@@ -16,7 +16,7 @@ from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.guidance import BODDNM, DAPS, DDNM, DDRM, DPS, DiffPIR, PiGDM, REDDiff
 from dsg.guidance.langevin import Langevin
-from dsg.guidance.ode_path import EvenTimes, PowerLaw
+from dsg.guidance.ode_path import EvenTimes
 from dsg.models.mixture import GaussianMixture
 from dsg.sampling import Sampler
 from tasks import GaussianNoise, InverseProblem, PoissonNoise

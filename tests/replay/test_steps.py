@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from dsg.replay.__main__ import main
 from dsg.replay.record import read_record
-from dsg.replay.steps.compare import TABLE, row
+from dsg.replay.steps.compare import FILES, row
 from dsg.replay.steps.read import read_steps
 from dsg.replay.steps.recorded import measured
 
@@ -33,7 +33,7 @@ def test_a_recorded_step_is_ours_under_its_option_or_there_is_a_reason(steps):
 
 
 def test_every_file_that_can_be_replayed_has_its_records_here():
-    assert {path.stem for path in RECORDS.glob("*.safetensors")} == set(TABLE)
+    assert {path.stem for path in RECORDS.glob("*.safetensors")} == set(FILES)
 
 
 def test_a_folder_of_records_prints_a_row_a_step_and_exits_with_zero(capsys):
@@ -57,7 +57,7 @@ def test_a_folder_means_every_file_in_it_and_one_number_that_differs_is_beyond_t
 @pytest.mark.parametrize(
     ("name", "without", "words"),
     [
-        ("unheard_of", "", "choose dps_official"),
+        ("unheard_of", "", "choose common, "),
         ("dps_official", "inpaint/t0600/x_t", "inpaint/t0600 has no x_t"),
         ("dps_official", "inpaint/t0600/noise", "no further noise for reverse"),
     ],

@@ -12,8 +12,9 @@ from dsg.replay.steps.posterior import POSTERIOR
 from dsg.replay.steps.predictions import PREDICTIONS
 from dsg.replay.steps.read import RecordedStep, read_steps
 from dsg.replay.steps.replayed import Replayed, Table, Unequal
+from dsg.replay.steps.tfg import TFG_REPOSITORY
 
-TABLE: Table = {**LOSS, **POSTERIOR, **PREDICTIONS}
+TABLE: Table = {**LOSS, **TFG_REPOSITORY, **POSTERIOR, **PREDICTIONS}
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,23 @@ class Row:
         return self.deviation is None or self.deviation <= (self.tolerance if tolerance is None else tolerance)
 
 
+FILES = sorted({key.partition("/")[0] for key in TABLE})
+
+
 def compare(path: Path) -> Iterator[Row]:
     """A row a step. Raises UserError for a file whose steps nobody knows how to take."""
-    if path.stem not in TABLE:
-        raise UserError(f"{path}: no steps that can be replayed are called {path.stem}; choose {', '.join(TABLE)}")
+    if path.stem not in FILES:
+        raise UserError(f"{path}: no steps that can be replayed are called {path.stem}; choose {', '.join(FILES)}")
     return (row(record) for record in read_steps(path))
 
 
 def row(record: RecordedStep) -> Row:
-    """The row of one step."""
-    found = TABLE[record.file](record)
+    """The row of one step. Raises UserError for a tag that nobody knows."""
+    name = f"{record.file}/{record.tag}"
+    key = next((key for key in TABLE if key == record.file or ("/" in key and name.startswith(key))), None)
+    if key is None:
+        raise UserError(f"{record.file}: its tag {record.tag} cannot be replayed")
+    found = TABLE[key](record)
     if isinstance(found, Replayed):
         return Row(record.tag, record.key, found.deviation(record), found.tolerance, found.options)
     assert isinstance(found, Unequal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from dsg.diffusion import Karras, SigmaSchedule
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.level import CLEAN, NoiseLevel, Step
 from dsg.diffusion.noise import Purpose
@@ -13,12 +14,12 @@ from dsg.guidance.chain_step import DecayingStep
 from dsg.guidance.hamiltonian import HamiltonianMonteCarlo
 from dsg.guidance.langevin import Langevin
 from dsg.guidance.ode_path import PowerLaw
-from dsg.process import ReverseProcess
 from dsg.replay.steps.read import RecordedStep
-from dsg.replay.steps.recorded import Draws, RecordedDraws, measured, prior
+from dsg.replay.steps.recorded import process_through
 from dsg.replay.steps.replayed import Replayed, in_words
 
 ANNEALING_STEPS = 50
+SIGMA_MIN, SIGMA_MAX, RHO = 0.1, 20.0, 7.0
 
 
 def daps_official(record: RecordedStep) -> Replayed:
@@ -30,7 +31,8 @@ def daps_official(record: RecordedStep) -> Replayed:
     )  # fmt: skip
     *inner, last = record.numbered()
     step = _step(sigma, record.number("sigma_next"), position=record.t, total=ANNEALING_STEPS)
-    process = _process(record, step, {Purpose.MONTE_CARLO: inner, Purpose.REVERSE: [last]})
+    draws = {Purpose.MONTE_CARLO: inner, Purpose.REVERSE: [last]}
+    process = process_through(record, [step], DDIM(), draws)
     with torch.no_grad():
         found = guidance.step(step.signal * record["x_t"], step, process)
     ours = {"x_prev": found.x_prev / step.prev.signal, "x0_ode": found.transition.mean / step.prev.signal}
@@ -41,9 +43,19 @@ def daps_inversebench(record: RecordedStep) -> Replayed:
     """InverseBench's: its chain, begun at the recorded end of the ODE, 2/5 of the way."""
     chain, sigma = _chain(record, half=True), record.number("sigma")
     step = _step(sigma, 0.0, position=2, total=4)
-    process = _process(record, step, {Purpose.MONTE_CARLO: record.numbered()})
+    process = process_through(record, [step], DDIM(), {Purpose.MONTE_CARLO: record.numbered()})
     target = Target(record["x0_ode"], sigma, record.option("tau"))
     return Replayed(f"DAPS(chain={in_words(chain)})", {"x0_mcmc": chain.draw(record["x0_ode"], target, step, process)})
+
+
+def daps_spacing(record: RecordedStep) -> Replayed:
+    """Its annealing levels: those of Karras et al. from σ_max to σ_min, of which 0 takes the last one's place."""
+    high, low = SIGMA_MAX ** (1.0 / RHO), SIGMA_MIN ** (1.0 / RHO)
+    before_last = (high + (low - high) * (ANNEALING_STEPS - 1) / ANNEALING_STEPS) ** RHO
+    spacing = Karras(RHO, before_last, SIGMA_MAX)
+    steps = spacing.steps(SigmaSchedule(SIGMA_MIN, SIGMA_MAX), ANNEALING_STEPS)
+    sigmas = [step.sigma for step in steps] + [steps[-1].prev.sigma]
+    return Replayed(in_words(spacing), {"annealing_sigmas": torch.tensor(sigmas, dtype=torch.float64)})
 
 
 def _chain(record: RecordedStep, half: bool) -> Chain:
@@ -58,9 +70,3 @@ def _step(sigma: float, following: float, position: int, total: int) -> Step:
     level = NoiseLevel.from_sigma(0.0, sigma)
     prev = CLEAN if following == 0.0 else NoiseLevel.from_sigma(0.0, following)
     return Step(level.t, level.log_snr, prev, index=total - 1 - position, total=total)
-
-
-def _process(record: RecordedStep, step: Step, draws: Draws) -> ReverseProcess:
-    task, measurement = measured(record)
-    streams = RecordedDraws(draws, len(measurement.y), step.is_last)
-    return ReverseProcess(prior(record.common), task, measurement, DDIM(), streams, [step])

@@ -31,7 +31,7 @@ class RecordedStep:
     Args:
         file: the name of the file, without its ending.
         tag: the variant of the method.
-        key: names the step, as `t0980`.
+        key: names the step, as `t0980`; empty where the tag has no steps, and is one thing by itself.
         tensors: of the step, by their last names.
         settings: of the tag: `y`, `mask` and scalars.
         hyper: the options of the whole file.
@@ -92,7 +92,7 @@ def holds_steps(path: Path) -> bool:
 
 
 def read_steps(path: Path) -> Iterator[RecordedStep]:
-    """Every recorded step of a file, tag by tag, the noisiest first.
+    """Every recorded step of a file, tag by tag, the noisiest first; one of a tag that has no steps.
 
     Raises:
         UserError: for a file that cannot be read, or without `common.safetensors` beside it.
@@ -112,6 +112,7 @@ def read_steps(path: Path) -> Iterator[RecordedStep]:
         tags = {"prior": shared}
     for tag, steps in sorted(tags.items()):
         settings = steps.pop("", {})
+        steps = steps or {"": {}}  # a tag without steps is one by itself, of no time
         for key in sorted(steps, reverse=not any(key.startswith("s") for key in steps)):
             yield RecordedStep(path.stem, tag, key, shared.get(key, {}) | steps[key], settings, hyper, common)
 

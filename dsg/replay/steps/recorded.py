@@ -24,6 +24,7 @@ from tasks.operators.separable import Separable
 
 STEPS = 50  # of the 1000 levels, t = 980, 960, ..., 0
 Draws = Mapping[Purpose, Sequence[Tensor]]
+"""Standard normal tensors, (B, *shape) each, by purpose and in the order in which they are used."""
 
 
 class Tanh(Operator):
@@ -45,6 +46,12 @@ class Recorded(InverseProblem):
 
     def operator(self, shape: tuple[int, ...], streams: NoiseStreams) -> Operator:
         return self._operator
+
+    def noisy_numbers(self, measurement: Measurement) -> Tensor:
+        """Those that a mask keeps."""
+        if not isinstance(measurement.operator, Mask):
+            return super().noisy_numbers(measurement)
+        return torch.broadcast_to(measurement.operator.mask, measurement.y.shape).flatten(1).sum(dim=1)
 
 
 class RecordedDraws(NoiseStreams):
@@ -102,7 +109,7 @@ def measured(record: RecordedStep, sigma: float | None = None) -> tuple[Recorded
     """
     common, shape = record.common, record.common["prior/means"].shape[1:]
     if "sr2" in record.tag:
-        y, operator = "data/y_sr2", Separable(*(_mean_of_two(size) for size in shape[-2:]))
+        y, operator = "data/y_sr2", Separable(_mean_of_two(shape[-2]), _mean_of_two(shape[-1]))
     elif "tanh" in record.tag:
         y, operator = "data/target_tanh", Tanh()
     else:
@@ -119,9 +126,22 @@ def process_of(
     model = prior(record.common, clip)
     steps = levels(model)
     step = step_of(record, steps)
+    return process_through(record, steps, kernel, draws, model, sigma, last=step.is_last), step
+
+
+def process_through(
+    record: RecordedStep,
+    steps: Sequence[Step],
+    kernel: ReverseKernel,
+    draws: Draws,
+    model: GaussianMixture | None = None,
+    sigma: float | None = None,
+    last: bool = False,
+) -> ReverseProcess:
+    """A process of its own steps, with a tag's measurement and its draws; `last` is RecordedDraws'."""
     task, measurement = measured(record, sigma)
-    streams = RecordedDraws(draws, len(measurement.y), step.is_last)
-    return ReverseProcess(model, task, measurement, kernel, streams, steps), step
+    streams = RecordedDraws(draws, len(measurement.y), last)
+    return ReverseProcess(model or prior(record.common), task, measurement, kernel, streams, steps)
 
 
 def one_by_one(draws: Tensor) -> list[Tensor]:

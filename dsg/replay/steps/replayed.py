@@ -45,7 +45,7 @@ class Unequal:
 
 
 Table = Mapping[str, Callable[[RecordedStep], Replayed | Unequal]]
-"""How the steps of a file, by its name, are taken again."""
+"""How the steps of a file are taken again: by its name, or by `file/start of the tag` where it has several methods."""
 
 
 def taken(
