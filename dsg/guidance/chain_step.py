@@ -78,12 +78,10 @@ class Slope:
         """h, (B, 1, ..., 1) in the state's precision: that of a DecayingStep, or a share of 1/(c ℓ²/σ_y² + 1/r²)."""
         centre = self.target.centre
         if isinstance(rule, DecayingStep):
-            h = torch.full(
-                (len(self.target.centre),), rule.at(step), dtype=torch.float64, device=self.target.centre.device
-            )
+            h = torch.full((len(centre),), rule.at(step), dtype=torch.float64)
         else:
             h = rule / (self.precision * steepness(process) + self.pull)
-        return expand_to(h, self.target.centre).to(self.target.centre)
+        return expand_to(h, centre).to(centre)
 
 
 def check_step_size(chain: str, rule: float | DecayingStep) -> None:

@@ -53,7 +53,7 @@ class DiffPIR(Guidance):
 
     Raises:
         UserError: for values outside these ranges; before the first sample, for a task that is not Gaussian, or not
-            linear with `proximal`, or without noise with the others, and for η > 0 without a table of timesteps.
+            linear with `proximal`, or without noise with `first_order`, and for η > 0 without a table of timesteps.
     """
 
     regularisation: float = 3.0
@@ -76,8 +76,10 @@ class DiffPIR(Guidance):
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         if self.data_step == "proximal":
             require_linear("DiffPIR with data_step proximal", task, score_model)
-        elif require_gaussian("DiffPIR", task) == 0.0:
-            raise UserError("DiffPIR's first-order step divides by σ_y, and the task has none; set data_step proximal")
+        elif require_gaussian("DiffPIR", task) == 0.0 and self.data_step == "first_order":
+            raise UserError(
+                "DiffPIR's first-order step divides by σ_y, and the task has none; set data_step bounded_first_order"
+            )
         if self.eta > 0.0 and not isinstance(score_model.schedule, NoiseSchedule):
             schedule = type(score_model.schedule).__name__
             raise UserError(f"eta: DiffPIR's has the β of a table of timesteps, and {schedule} has none; set it to 0")

@@ -278,7 +278,7 @@ def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
 
 def test_impossible_settings_are_refused():
     for make, words in [
-        (lambda: PiGDM("other"), "published or score"),
+        (lambda: PiGDM("other"), "published, score"),
         (lambda: BODDNM(0.0), "cutoff"),
         (lambda: DDRM(1.5), "eta"),
         (lambda: DDNM(cutoff=1.0), "cutoff"),
