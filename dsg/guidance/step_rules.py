@@ -65,7 +65,7 @@ class OverPreviousSignal(StepRule):
 
 @dataclass(frozen=True)
 class OverLoss(StepRule):
-    """ρ = 1/L, so that ρ g is the gradient of log L: DPS in the TFG repository, normalised once more than in the paper."""
+    """ρ = 1/L, so that ρ g is the gradient of log L: DPS in the TFG repository, normalised once more than published."""
 
     def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> PerSample:
         return _over(torch.ones_like(guide.loss), guide.loss)
