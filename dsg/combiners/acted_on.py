@@ -29,8 +29,8 @@ def check_knows(on: On, score_model: ScoreModel) -> None:
     """Raise UserError for `prediction` with a score model that does not say what its network predicts."""
     if on == "prediction" and score_model.predicts is None:
         raise UserError(
-            f"combiner.acts_on: prediction is what the network predicts, and {type(score_model).__name__} does not say; "
-            f"set acts_on to one of {', '.join(get_args(PredictionType))}"
+            f"combiner.acts_on: {type(score_model).__name__} does not say what its network predicts; set it to one of "
+            f"{', '.join(get_args(PredictionType))}"
         )
 
 

@@ -27,8 +27,8 @@ class CFGZeroStar(Extrapolation):
 
     The paper has flow matching's velocity (`acts_on` flow). Here v = √ā ε − √(1−ā) x̂; v = 0 means x̂ = √ā x_t, the
     estimate of one who knows no more than N(0, I), and takes no evaluation (a learned variance is then the
-    posterior's). diffusers fits and zeroes whatever the network predicts (`acts_on` prediction) and has a `floor` of 1e-8; its
-    `use_original_formulation` counts w = γ − 1 as its scale, and is the same map.
+    posterior's). diffusers fits and zeroes whatever the network predicts (`acts_on` prediction) and has a `floor` of
+    1e-8; its `use_original_formulation` counts w = γ − 1 as its scale, and is the same map.
 
     Args:
         guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, and has no

@@ -75,7 +75,7 @@ class NetworkModel(ScoreModel):
             load_exactly(network, checkpoint)
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
-        self.predicts = predicts
+        self.predicts: PredictionType = predicts
         self.coordinates = coordinates or coordinates_of(self.schedule)
         check_coordinates(self.coordinates, self.schedule)
         self.clean_range = clean_range
