@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from dsg.diffusion.level import Step
 from dsg.guidance.curve import Curve, weight
@@ -36,7 +37,7 @@ class StepRule(ABC):
     def scaled(self, step_size: float, guide: LossGradient, step: Step, process: ReverseProcess) -> State:
         """ζ ρ g of a step size ζ, (B, *shape)."""
         factor = step_size * self.factor(guide, step, process)
-        return (factor if isinstance(factor, float) else expand_to(factor, guide.gradient)) * guide.gradient
+        return (expand_to(factor, guide.gradient) if isinstance(factor, Tensor) else factor) * guide.gradient
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class OverPreviousSignal(StepRule):
 
 @dataclass(frozen=True)
 class OverLoss(StepRule):
-    """ρ = 1/L, so that ρ g is the gradient of log L: DPS in the TFG repository, normalised once more than in the paper."""
+    """ρ = 1/L, so that ρ g is the gradient of log L: DPS in the TFG repository, normalised once more than published."""
 
     def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> PerSample:
         return _over(torch.ones_like(guide.loss), guide.loss)
@@ -109,5 +110,5 @@ class Normalised(StepRule):
 
 def _over(numerator: PerSample, denominator: PerSample) -> PerSample:
     """a/b, and 0 where b vanishes: there is no direction to go in."""
-    vanishes = denominator == 0
-    return torch.where(vanishes, 0, numerator / torch.where(vanishes, 1, denominator))
+    safe = torch.where(denominator > 0, denominator, 1)
+    return torch.where(denominator > 0, numerator / safe, torch.zeros_like(safe))

@@ -26,6 +26,7 @@ from dsg.guidance.hamiltonian import HamiltonianMonteCarlo
 from dsg.guidance.langevin import Langevin
 from dsg.guidance.metropolis import MetropolisHastings
 from dsg.guidance.ode_path import PowerLaw
+from dsg.guidance.step_rules import Normalised, OverLoss
 
 STEPS = 10
 
@@ -67,11 +68,24 @@ METHODS = {
     "dsg, rising rate and chi radius": Method(
         DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)
     ),
+    # as long a step whatever the gradient: one that rounding has turned is followed as far
+    "freedom, normalised": Method(
+        FreeDoM(0.2, rule=Normalised()), FreeDoM(0.0, rule=Normalised()), (STEPS, STEPS), rounding=0.5
+    ),
     "freedom": Method(FreeDoM(2.0, 2, 2, 6), FreeDoM(0.0, 2), (STEPS + 4, STEPS + 4), (STEPS + 3, 0)),
     "lgd-mc": Method(LGDMC(0.5, draws=3), LGDMC(0.0), (STEPS, STEPS)),
+    "lgd-mc, root of squares, over the loss": Method(
+        LGDMC(10.0, 3, average="root_sum_square_over_draws", rule=OverLoss()), LGDMC(0.0), (STEPS, STEPS)
+    ),
     "mpgd": Method(MPGD(0.5), MPGD(0.0), (STEPS, 0)),
     "ugd": Method(
         UGD(0.5, 2, 0.2, 2), UGD(0.0, 0, 1.0, 2), (2 * STEPS, 2 * STEPS), (2 * STEPS - 2, 2 * STEPS - 2), first=2
+    ),
+    "ugd, by adam": Method(
+        UGD(0.5, 2, 0.01, backward_optimiser="adam", backward_start="forward", backward_bounds=(-1.0, 1.0)),
+        UGD(0.0, 0, backward_optimiser="adam"),
+        (STEPS, STEPS),
+        (STEPS - 1, STEPS - 1),
     ),
     "tfg": Method(TFG(0.3, 0.1, 0.1), TFG(0.0, 0.0), (STEPS, STEPS)),
     "tfg, mean guidance alone": Method(TFG(0.0, 0.2), TFG(0.0, 0.0), (STEPS, 0)),

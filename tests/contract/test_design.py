@@ -8,7 +8,7 @@ from tests.contract.design import AXES, NAMES, covering, pairs_of, product
 
 DSGS = {name for name in AXES.method if name.startswith("dsg")}
 STILL = {"ddim without noise", "euler", "heun"}
-OF_CLASSES = {"cfg", "cfg++", "apg", "cfg-zero*"}
+OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "bo-ddnm", "ddrm"}
 LINEAR = SPECTRAL | {"pigdm", "pigdm as a score", "dsg over pigdm", "diffpir"}
 REFUSED = {
@@ -25,10 +25,24 @@ REFUSED = {
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
     **{
         ("model", "toy from noise alone", "method", name): "ā = 0"
-        for name in ("tfg", "ugd", "pigdm as a score", "daps", "daps, metropolis-hastings")
+        for name in (
+            "freedom, normalised",
+            "tfg",
+            "ugd",
+            "ugd, by adam",
+            "pigdm as a score",
+            "daps",
+            "daps, metropolis-hastings",
+        )
     },
-    **{("model", "toy from noise alone", "kernel", kernel): "ā = 0" for kernel in ("euler-maruyama", "euler", "heun")},
-    ("model", "toy from noise alone", "combiner", "classifier guidance"): "ā = 0",
+    **{
+        ("model", "toy from noise alone", "kernel", kernel): "ā = 0"
+        for kernel in ("euler-maruyama", "euler-maruyama, exploding", "euler", "heun")
+    },
+    **{
+        ("model", "toy from noise alone", "combiner", combiner): "ā = 0"
+        for combiner in ("classifier guidance", "apg, from the unconditional")
+    },
     **{
         ("model", name, "kernel", "ddpm, learned variance"): "no variance"
         for name in ("toy", "toy from noise alone", "toy with decoder")
@@ -39,7 +53,11 @@ REFUSED = {
         for combiner in OF_CLASSES
     },
     # of the kernel
-    **{("kernel", name, "combiner", "cfg++"): "renoises" for name in AXES.kernel if not name.startswith("ddim")},
+    **{
+        ("kernel", name, "combiner", "cfg++"): "renoises"
+        for name in AXES.kernel
+        if not name.startswith(("ddim", "renoise"))
+    },
 }
 
 

@@ -11,7 +11,7 @@ from dsg.replay.steps.loss import LOSS
 from dsg.replay.steps.posterior import POSTERIOR
 from dsg.replay.steps.predictions import PREDICTIONS
 from dsg.replay.steps.read import RecordedStep, read_steps
-from dsg.replay.steps.replayed import Replayed, Table, Unequal
+from dsg.replay.steps.replayed import Entry, Replayed, Table, Unequal
 from dsg.replay.steps.tfg import TFG_REPOSITORY
 
 TABLE: Table = {**LOSS, **TFG_REPOSITORY, **POSTERIOR, **PREDICTIONS}
@@ -50,13 +50,18 @@ def compare(path: Path) -> Iterator[Row]:
     return (row(record) for record in read_steps(path))
 
 
+def entry(record: RecordedStep) -> Entry | None:
+    """How the steps of a file, or of a tag in it, are taken again."""
+    name = f"{record.file}/{record.tag}"
+    return next((TABLE[key] for key in TABLE if key == record.file or ("/" in key and name.startswith(key))), None)
+
+
 def row(record: RecordedStep) -> Row:
     """The row of one step. Raises UserError for a tag that nobody knows."""
-    name = f"{record.file}/{record.tag}"
-    key = next((key for key in TABLE if key == record.file or ("/" in key and name.startswith(key))), None)
-    if key is None:
+    take = entry(record)
+    if take is None:
         raise UserError(f"{record.file}: its tag {record.tag} cannot be replayed")
-    found = TABLE[key](record)
+    found = take(record)
     if isinstance(found, Replayed):
         return Row(record.tag, record.key, found.deviation(record), found.tolerance, found.options)
     assert isinstance(found, Unequal)

@@ -36,6 +36,7 @@ class RecordedStep:
         settings: of the tag: `y`, `mask` and scalars.
         hyper: the options of the whole file.
         common: prior, schedule and data, by their full names.
+        before: the noisier one of the same tag, for records in which something is carried from step to step.
     """
 
     file: str
@@ -45,6 +46,7 @@ class RecordedStep:
     settings: Tensors
     hyper: dict[str, Any]
     common: Tensors
+    before: RecordedStep | None = None
 
     @property
     def t(self) -> int:
@@ -111,10 +113,12 @@ def read_steps(path: Path) -> Iterator[RecordedStep]:
     if path.stem == COMMON:
         tags = {"prior": shared}
     for tag, steps in sorted(tags.items()):
-        settings = steps.pop("", {})
+        settings, before = steps.pop("", {}), None
         steps = steps or {"": {}}  # a tag without steps is one by itself, of no time
         for key in sorted(steps, reverse=not any(key.startswith("s") for key in steps)):
-            yield RecordedStep(path.stem, tag, key, shared.get(key, {}) | steps[key], settings, hyper, common)
+            of_step = shared.get(key, {}) | steps[key]
+            before = RecordedStep(path.stem, tag, key, of_step, settings, hyper, common, before)
+            yield before
 
 
 @cache

@@ -44,7 +44,8 @@ class Unequal:
     reason: str
 
 
-Table = Mapping[str, Callable[[RecordedStep], Replayed | Unequal]]
+Entry = Callable[[RecordedStep], Replayed | Unequal]
+Table = Mapping[str, Entry]
 """How the steps of a file are taken again: by its name, or by `file/start of the tag` where it has several methods."""
 
 
