@@ -103,7 +103,10 @@ def test_every_configuration_of_the_repository_names_a_method():
         (["wrong.yaml"], "wrong.yaml: .*guidance_rat"),
         (["outside.Plain", "step_size"], "--zero: expected NAME=VALUE, such as step_size=0, got 'step_size'"),
         (["outside.Plain", "scale=0"], "--zero: Plain has no parameter scale; its parameters are step_size"),
-        (["dsg.guidance.DSG", "base.zeta=0"], "DPS has no parameter base.zeta; its parameters are base.step_size"),
+        (
+            ["dsg.guidance.DSG", "base.zeta=0"],
+            "DPS has no parameter base.zeta; its parameters are base.step_size, base.rule",
+        ),
         (["outside.Plain", "step_size=-1"], r"--zero: Plain\(step_size=-1\) cannot be made: ValueError: below zero"),
     ],
 )
