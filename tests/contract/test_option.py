@@ -234,7 +234,9 @@ def test_a_method_that_breaks_the_contract_fails_it_by_name(contract):
 
 
 def test_the_option_runs_the_contract_and_the_laws_of_the_one_kernel_alone(contract, outside):
-    result = contract("test_contract.py", "toy-super-resolution-unguided-Mixed", "--kernel", "kernels.Mixed")
+    result = contract(
+        "test_contract.py", "toy-super-resolution-unguided-Mixed-conditional", "--kernel", "kernels.Mixed"
+    )
     result.assert_outcomes(passed=8, skipped=1)
     result = contract("test_kernel_laws.py", "Mixed", "--kernel", "kernels.Mixed")
     assert result.parseoutcomes()["passed"] == 10
