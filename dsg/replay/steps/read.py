@@ -50,8 +50,8 @@ class RecordedStep:
 
     @property
     def t(self) -> int:
-        """The timestep, or the number of the annealing step."""
-        return int(self.key[1:])
+        """The timestep, or the number of the annealing step; 0 of a tag without steps."""
+        return int(self.key[1:] or 0)
 
     def __getitem__(self, name: str) -> Tensor:
         """A tensor of the step, or else of its tag. Raises UserError if there is none."""
