@@ -9,8 +9,8 @@ from tests.contract.design import AXES, NAMES, covering, pairs_of, product
 DSGS = {name for name in AXES.method if name.startswith("dsg")}
 STILL = {"ddim without noise", "euler", "heun"}
 OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
-SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "bo-ddnm", "ddrm"}
-LINEAR = SPECTRAL | {"pigdm", "pigdm as a score", "dsg over pigdm", "diffpir"}
+SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
+LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
 REFUSED = {
     # a sphere without a radius
     **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},
@@ -20,6 +20,11 @@ REFUSED = {
         for name in LINEAR
         for task in ("poisson denoising", "class label", "phase retrieval", "high dynamic range")
     },
+    **{
+        ("task", task, "method", "diffpir, bounded first order"): "Gaussian"
+        for task in ("poisson denoising", "class label")
+    },
+    ("task", "class label", "method", "red-diff, published means"): "numbers of y",
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
@@ -32,6 +37,7 @@ REFUSED = {
             "ugd, by adam",
             "pigdm as a score",
             "daps",
+            "daps, hamiltonian",
             "daps, metropolis-hastings",
         )
     },
