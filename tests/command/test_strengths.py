@@ -105,6 +105,23 @@ def test_a_strength_is_of_the_rule_that_it_was_chosen_with(fill):
         assert "has no DPS for JPEG as it is set here" in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("method", "strength", "option"),
+    [
+        ("red_diff", 0.3, "average=mean"),
+        ("red_diff", 0.3, "weighting=sqrt"),
+        ("diffpir", 3.0, "unit_noise=true"),
+    ],
+)
+def test_a_strength_of_a_papers_formula_is_not_that_of_a_code(fill, method, strength, option):
+    portraits = ("--strengths", str(CONFIGS / "strengths" / "portraits.yaml"), "--model.steps", "50")
+    task = ("--model.task", "tasks.RandomInpainting", "--config", str(CONFIGS / "guidance" / f"{method}.yaml"))
+    assert fill(*portraits, *task)[0]["regularisation"] == strength
+    found, notes = fill(*portraits, *task, f"--model.guidance.{option}")
+    assert "regularisation" not in found
+    assert "for RandomInpainting as it is set here" in notes[0]
+
+
 def test_null_is_no_table(fill):
     assert fill("--strengths", "null") == ({}, [])
 
