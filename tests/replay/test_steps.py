@@ -94,3 +94,35 @@ def test_the_other_tasks_of_the_records_measure_what_the_common_file_has(tag):
     _, measurement = measured(replace(step, tag=tag))
     noise = measurement.y - measurement.operator.forward(step.common["data/x0"])
     assert noise.std().item() == pytest.approx(step.common["data/sigma_y"].item(), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("file", "tag", "without"),
+    [
+        ("lgd_tfg", "sr2", {"noise0"}),
+        ("lgd_inversebench", "sr2_ode", {"noise1"}),
+        ("ugd_official_imagenet", "tanh", set()),
+        ("freedom_official", "parse_tanh", set()),
+        ("mpgd_official", "sr2", set()),
+    ],
+)
+def test_tags_of_other_tasks_and_of_kernels_without_noise_can_be_taken_too(file, tag, without):
+    """Whose records are elsewhere: here with the draws of another tag, so that there is no number to compare."""
+    found = next(step for step in read_steps(RECORDS / f"{file}.safetensors") if step.t == 200)
+    settings = {name: value for name, value in found.settings.items() if name not in ("mask", "y")}
+    draws = {name: value for name, value in found.tensors.items() if name not in without}
+    if file == "lgd_tfg":
+        draws = {name.replace("4", "0") if name == "noise4" else name: value for name, value in draws.items()}
+    taken = entry(found)(replace(found, tag=tag, settings=settings, tensors=draws))
+    assert taken.ours["x_prev"].isfinite().all()
+    assert taken.ours["x_prev"].shape == found["x_prev"].shape
+
+
+def test_a_guider_with_a_momentum_is_replayed_with_the_steps_before_it():
+    """Recorded in other files: the first step has no momentum to add, and a later one has."""
+    steps = [step for step in read_steps(RECORDS / "cfg_family_diffusers.safetensors") if step.tag == "apg"]
+    before = None
+    for step in steps:
+        before = replace(step, tag="apg_momentum", before=before)
+        deviation = entry(before)(before).deviation(step)  # from the record without momentum
+        assert deviation < 1e-9 if step is steps[0] else deviation > 1e-3

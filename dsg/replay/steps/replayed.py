@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dsg.diffusion.kernels import ReverseKernel
+from dsg.diffusion.noise import Purpose
 from dsg.guidance.base import Guidance, LossGuidance
 from dsg.replay.steps.read import RecordedStep
 from dsg.replay.steps.recorded import Draws, process_of
@@ -16,6 +17,8 @@ from dsg.replay.steps.recorded import Draws, process_of
 FLOAT64 = 1e-9
 FLOAT32 = 2e-7
 """Of records whose code kept the coefficients of its schedule in float32."""
+MOST_REPEATS = 10
+"""How often a recorded step is taken at most: FreeDoM's time travel."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ def taken(
         exploding: the recorded states are x/√ā = x_0 + σ ε.
         tolerance: what is equality.
     """
+    if not kernel.is_stochastic and not draws.get(Purpose.REVERSE):  # its code drew none, and ours multiplies it by 0
+        draws = {**draws, Purpose.REVERSE: [torch.zeros_like(record["x_t"])] * MOST_REPEATS}
     process, step = process_of(record, kernel, draws, clip, sigma)
     x_t = record["x_t"] * (step.signal if exploding else 1.0)
     with torch.no_grad():
