@@ -44,7 +44,8 @@ def reddiff_official(record: RecordedStep) -> Replayed:
 def reddiff_inversebench(record: RecordedStep) -> Replayed:
     """InverseBench's: the gradient of ‖r‖², twice ours, so that Adam's ε counts half; the network is fed √ā x/√ā."""
     own = record.hyper[record.tag]
-    guidance = REDDiff(0.5 * own["base_lambda"], own["lr"], adam_epsilon=0.5e-8)
+    weighting = "const" if own["schedule"] == "constant" else own["schedule"]
+    guidance = REDDiff(0.5 * own["base_lambda"], own["lr"], weighting, adam_epsilon=0.5e-8)
     levels = [NoiseLevel.from_sigma(0.0, record.number(f"sigma{k}")) for k in range(2)]
     model = FedScaled(
         record.common["prior/weights"], record.common["prior/means"], record.common["prior/s"] ** 2,
