@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from dsg.combiners.acted_on import On, check_knows, check_on, kind_of, part, with_part
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
+from dsg.models.base import ScoreModel
 from dsg.types import State, direction, expand_to, per_sample_norm
 
 
 @dataclass(frozen=True)
 class APG(Extrapolation):
-    """Sadat et al. 2024 (2410.02416), on the clean estimates, each sample on its own:
+    """Sadat et al. 2024 (2410.02416), on the clean estimates x, each sample on its own:
 
-        Δ = x̂_c − x̂_u                               the guidance
+        Δ = x_c − x_u                               the guidance
         Δ ← Δ + β Δ_before                          momentum, over the steps
         Δ ← Δ min(1, r/‖Δ‖)                         norm cap
-        Δ = Δ_∥ + Δ_⊥,   Δ_∥ = ⟨Δ, x̂_c⟩/‖x̂_c‖² x̂_c   the parallel part oversaturates
-        x̂ = x̂_c + (γ − 1)(Δ_⊥ + η Δ_∥)
+        Δ = Δ_∥ + Δ_⊥,   Δ_∥ = ⟨Δ, x_c⟩/‖x_c‖² x_c    the parallel part oversaturates
+        x = x_c + (γ − 1)(Δ_⊥ + η Δ_∥)
+
+    diffusers acts on whatever the network predicts (`acts_on` prediction) and starts from the unconditional one by
+    default, x = x_u + γ (Δ_⊥ + η Δ_∥) (`start` unconditional); its `use_original_formulation` is the paper's form and
+    counts w = γ − 1 as its scale.
 
     β = 0, r = ∞ and η = 1 are classifier-free guidance. The momentum is the batch's and carries no gradient; a step
     that is taken again (time travel) starts from the same Δ_before.
@@ -32,6 +40,9 @@ class APG(Extrapolation):
         momentum: β in (−1, 1); the paper's is negative.
         norm_threshold: r > 0, in the units of the state's Euclidean norm; None does not cap.
         parallel: η in [0, 1], the share of the parallel part that is kept.
+        acts_on: what x is: `sample`, the clean estimates, in the paper; `epsilon`, `v`, `flow`, or the network's own
+            `prediction`.
+        start: `conditional` is the paper's; `unconditional` has no shortcut at γ = 1.
 
     Raises:
         UserError: for values outside these ranges, or a model that has no classes or no null class.
@@ -40,6 +51,8 @@ class APG(Extrapolation):
     momentum: float = -0.5
     norm_threshold: float | None = None
     parallel: float = 0.0
+    acts_on: On = "sample"
+    start: Literal["conditional", "unconditional"] = "conditional"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,14 +62,31 @@ class APG(Extrapolation):
             raise UserError(f"norm_threshold: APG's r must be above 0, or null, got {self.norm_threshold}")
         if not 0.0 <= self.parallel <= 1.0:
             raise UserError(f"parallel: APG's η must be in [0, 1], got {self.parallel}")
+        check_on(self.acts_on)
+        if self.start not in ("conditional", "unconditional"):
+            raise UserError(f"start: APG's must be conditional or unconditional, got {self.start!r}")
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.acts_on == "epsilon"
+
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
+        super().check(score_model, kernel)
+        check_knows(self.acts_on, score_model)
+
+    def is_guided(self, step: Step) -> bool:
+        return self.in_interval(step) if self.start == "unconditional" else super().is_guided(step)
 
     def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        conditional = strong.clean_estimate
-        delta = self._capped(self._with_momentum(conditional - weak.clean_estimate, step, process))
+        kind = kind_of(self.acts_on, process.score_model)
+        conditional, unconditional = part(strong, kind, step), part(weak, kind, step)
+        delta = self._capped(self._with_momentum(conditional - unconditional, step, process))
         unit = direction(conditional)
         along = expand_to((delta * unit).flatten(1).sum(1), delta) * unit
         kept = delta - (1.0 - self.parallel) * along
-        return strong.moved_to(conditional + (self.scale(step) - 1.0) * kept, step)
+        if self.start == "unconditional":
+            return with_part(strong, kind, unconditional + self.scale(step) * kept, x_t, step)
+        return with_part(strong, kind, conditional + (self.scale(step) - 1.0) * kept, x_t, step)
 
     def _with_momentum(self, delta: State, step: Step, process: Evaluations) -> State:
         if self.momentum == 0.0:

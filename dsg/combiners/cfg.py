@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
+from dsg.combiners.acted_on import On, check_knows, check_on, kind_of, part, with_part
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
+from dsg.models.base import ScoreModel
 from dsg.types import PerSample, State, expand_to
 
 
@@ -26,6 +29,8 @@ class ClassifierFree(Extrapolation):
         v ← (φ std(v_c)/std(v) + 1 − φ) v
 
     As there, that is done on the velocity v; at high noise every ε has spread 1 and there would be nothing to rescale.
+    diffusers does it on whatever the network predicts: `acts_on` prediction. Its `use_original_formulation` counts
+    w = γ − 1 as its scale, and is the same map.
 
     Args:
         guidance_scale: γ = 1 + w ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, 0 the
@@ -33,27 +38,40 @@ class ClassifierFree(Extrapolation):
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         rescale: φ in [0, 1]; 0 does not rescale.
+        acts_on: what is rescaled, `v` in the paper; `epsilon`, `sample`, `flow`, or the network's own `prediction`.
 
     Raises:
         UserError: for values outside these ranges, or a model that has no classes or no null class.
     """
 
     rescale: float = 0.0
+    acts_on: On = "v"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.rescale <= 1.0:
             raise UserError(f"rescale: φ must be in [0, 1], got {self.rescale}")
+        check_on(self.acts_on)
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.rescale > 0.0 and self.acts_on == "epsilon"
+
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
+        super().check(score_model, kernel)
+        if self.rescale > 0.0:
+            check_knows(self.acts_on, score_model)
 
     def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
         combined = weak.towards(strong, self.scale(step))
         if self.rescale == 0.0:
             return combined
-        velocity = combined.velocity(step)
-        wanted, found = _std(strong.velocity(step)), _std(velocity)
+        kind = kind_of(self.acts_on, process.score_model)
+        value = part(combined, kind, step)
+        wanted, found = _std(part(strong, kind, step)), _std(value)
         ratio = torch.where(found > 0, wanted / torch.where(found > 0, found, 1), 1)
         factor = self.rescale * ratio + (1.0 - self.rescale)
-        return Prediction.from_velocity(expand_to(factor, velocity) * velocity, x_t, step, combined.variance_range)
+        return with_part(combined, kind, expand_to(factor, value) * value, x_t, step)
 
 
 def _std(x: State) -> PerSample:

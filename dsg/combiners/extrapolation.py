@@ -50,8 +50,11 @@ class Extrapolation(PredictionCombiner):
 
     def is_guided(self, step: Step) -> bool:
         """Whether two predictions are combined on this step."""
-        in_interval = self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
-        return in_interval and self.scale(step) != 1.0
+        return self.in_interval(step) and self.scale(step) != 1.0
+
+    def in_interval(self, step: Step) -> bool:
+        """Whether the step's level is one of those that are guided."""
+        return self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
 
     def scale(self, step: Step) -> float:
         """γ at this step."""

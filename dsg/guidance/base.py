@@ -123,12 +123,17 @@ class LossGuidance(Guidance):
         guided = GuidedStep(step, x_t, guide, transition, process.noise(x_t))
         return self.update(guided, process), transition
 
+    def repeated_step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
+        """The step as often as `repeats` says, with time travel in between: the last one's record."""
+        record = self.step(x_t, step, process)
+        for _ in range(self.repeats(step) - 1 if self.is_guided(step) else 0):
+            record = self.step(process.renoise(record.x_prev, step), step, process)
+        return record
+
     def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         x_t = x_T
         for step in process.steps:
-            record = self.step(x_t, step, process)
-            for _ in range(self.repeats(step) - 1 if self.is_guided(step) else 0):
-                record = self.step(process.renoise(record.x_prev, step), step, process)
+            record = self.repeated_step(x_t, step, process)
             yield record
             x_t = record.x_prev
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from dsg.diffusion.kernels import ReverseKernel, Transition
-from dsg.diffusion.level import Step
+from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
@@ -31,12 +33,18 @@ class DDRM(Guidance):
         τ < σ_y/s:    c = ĉ + τ (√(1−η²) (b − ĉ) s/σ_y + η z)
         τ ≥ σ_y/s:    c = (1−η_b) ĉ + η_b b + √(τ² − η_b² σ_y²/s²) z
 
-    and x_prev = √ā_prev V c. No backward pass; the kernel is not asked. The paper's first state is around y: x_T,
-    where ā is near 0.
+    and x_prev = √ā_prev V c. No backward pass; the kernel is not asked. The paper begins around y, at the noise τ_T of
+    the first level,
+
+        τ_T > σ_y/s:  c = b + √(τ_T² − σ_y²/s²) z,   otherwise:  c = τ_T z,   x_T = √ā_T V c
+
+    which differs little from noise alone where ā_T is near 0, and much where a trajectory begins half-way.
 
     Args:
         eta: η in [0, 1].
         eta_b: η_b in [0, 1]; 0 does not look at y until τ < σ_y/s.
+        start: `noise` begins at the sampler's x_T, `measurement` around y as in the paper, and `measurement_code` as in
+            the authors' code, which divides by τ_T instead of √(1+τ_T²). z is x_T in both.
 
     Raises:
         UserError: for values outside these ranges; before the first sample, for a task without singular values or
@@ -45,11 +53,14 @@ class DDRM(Guidance):
 
     eta: float = 0.85
     eta_b: float = 1.0
+    start: Literal["noise", "measurement", "measurement_code"] = "noise"
 
     def __post_init__(self) -> None:
         for name, value in (("eta", self.eta), ("eta_b", self.eta_b)):
             if not 0.0 <= value <= 1.0:
                 raise UserError(f"{name}: DDRM's must be in [0, 1], got {value}")
+        if self.start not in ("noise", "measurement", "measurement_code"):
+            raise UserError(f"start: DDRM's must be noise, measurement or measurement_code, got {self.start!r}")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         require_linear("DDRM", task, score_model, spectral=True)
@@ -71,6 +82,22 @@ class DDRM(Guidance):
         unseen = free.sample(z)
         change = torch.where(inverse > 0, seen - operator.v_adjoint(unseen), 0)
         return StepRecord(step, x_t, unseen + operator.v(change), prediction, free)
+
+    def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
+        return super().sample(self.begin(x_T, process.steps[0], process), process)
+
+    def begin(self, x_T: State, level: NoiseLevel, process: ReverseProcess) -> State:
+        """The first state, (B, *shape), from the noise `x_T` and its level."""
+        if self.start == "noise":
+            return x_T
+        operator, y = spectral_operator(process), process.measurement.y
+        inverse, normal = operator.inverse_singular_values(y), operator.v_adjoint(x_T)
+        ratio = level.signal / level.noise  # 1/τ_T, which is 0 for noise alone
+        share = ratio * noise_sigma(process) * inverse
+        around = ratio * inverse * operator.u_adjoint(y) + (1.0 - share**2).clamp(min=0).sqrt() * normal
+        seen = (inverse > 0) & (share < 1.0)
+        state = x_T + operator.v(torch.where(seen, around - normal, 0))
+        return state if self.start == "measurement_code" else level.noise * state
 
     def _free(self, prediction: Prediction, step: Step) -> Transition:
         """The step where s = 0, which is also the unguided one."""

@@ -40,6 +40,13 @@ def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: b
         raise UserError(f"{method} needs a linear operator, and {type(task).__name__}'s is none; use {fitting}")
     if spectral and not isinstance(operator, SpectralOperator):
         raise UserError(f"{method} needs A's singular values, which {type(task).__name__} has not; use {fitting}")
+    return require_gaussian(method, task)
+
+
+def require_gaussian(method: str, task: Task) -> float:
+    """σ_y of an inverse problem with Gaussian noise, or a UserError that says why the task is none."""
+    if not isinstance(task, InverseProblem):
+        raise UserError(f"{method} needs a task y = A(x) + noise, and {type(task).__name__} is none; use DPS or DSG")
     try:
         return task.noise_sigma
     except UserError as error:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
-from dsg.guidance.chain import Chain
+from dsg.guidance.chain import Chain, Target
 from dsg.process import ReverseProcess
 from dsg.types import State, expand_to
 
@@ -48,13 +49,14 @@ class MetropolisHastings(Chain):
         if not 0.0 < self.rate < 1.0:
             raise UserError(f"rate: MetropolisHastings's must be in (0, 1), got {self.rate}")
 
-    def draw(self, estimate: State, radius: float, sigma: float, process: ReverseProcess) -> State:
-        x, potential = estimate, self._potential(estimate, sigma, process)
+    def draw(self, start: State, target: Target, step: Step, process: ReverseProcess) -> State:
+        estimate, sigma = target.centre, target.sigma
+        x, potential = start, self._potential(start, sigma, process)
         log_beta = torch.zeros_like(potential)
         for k in range(self.chain_steps):
             beta = expand_to(log_beta.exp(), x).to(x)
             kept = (1.0 - beta**2).sqrt() * (x - estimate)
-            proposal = estimate + kept + beta * radius * process.noise(x, Purpose.MONTE_CARLO)
+            proposal = estimate + kept + beta * target.radius * process.noise(x, Purpose.MONTE_CARLO)
             proposed = self._potential(proposal, sigma, process)
             uniform = process.streams.normal(Purpose.MONTE_CARLO, (1,))[:, 0]
             taken = torch.special.log_ndtr(uniform.double()) < potential - proposed  # log of a uniform number

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.guidance.base import EstimateGuidance
+from dsg.guidance.step_rules import Constant, StepRule
 from dsg.guidance.window import check_at_least
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import State
@@ -18,19 +19,27 @@ class MPGD(EstimateGuidance):
 
         x̂ ← x̂ − c ∇_x̂ L(x̂, y),   x_prev = the kernel's step with (x̂, ε)
 
-    Under a kernel that reads x̂ and ε as one (all but DDIM) ε moves with x̂.
+    Under a kernel that reads x̂ and ε as one (all but DDIM) ε moves with x̂. The authors' code divides c by √ā_prev: rule
+    `OverPreviousSignal`.
 
     Args:
         step_size: c ≥ 0, for the norm ‖y − A x̂‖₂ as L; 0 is the unguided sampler.
+        rule: ρ, a factor on c (`dsg.guidance.step_rules`); `Constant` is the paper's.
 
     Raises:
-        UserError: for a negative step size.
+        UserError: for a negative step size; before the first sample, where ρ divides by √ā, for levels that start at
+            ā = 0.
     """
 
     step_size: float = 16.0
+    rule: StepRule = field(default_factory=Constant, kw_only=True)
 
     def __post_init__(self) -> None:
         check_at_least(self.step_size, 0, "step_size")
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.rule.needs_signal
 
     def is_guided(self, step: Step) -> bool:
         return self.step_size > 0.0
@@ -42,5 +51,5 @@ class MPGD(EstimateGuidance):
 
     def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
         prediction = guide.prediction
-        moved = prediction.clean_estimate - self.step_size * guide.gradient
+        moved = prediction.clean_estimate - self.rule.scaled(self.step_size, guide, step, process)
         return process.with_estimate(prediction, moved, step, keep_epsilon=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,26 +26,40 @@ class PiGDM(EstimateGuidance):
 
         ∇_{x_t} log p(y | x_t) ≈ Jᵀ v,   v = Aᵀ (r² A Aᵀ + σ_y² I)⁻¹ (y − A x̂)
 
-    which is exact for data N(0, I). `update` says what becomes of it:
+    which is exact for data N(0, I). `update_rule` says what becomes of it, w being `weight`:
 
-    - `published`: x_prev = μ + σ z + √ā r² Jᵀ v, the paper's step; for σ_y = 0, r² Aᵀ(r² A Aᵀ)⁻¹ = A⁺.
-    - `score`: Jᵀ v is added to the model's score, that is x̂ ← x̂ + (1−ā)/√ā Jᵀ v and ε ← ε − √(1−ā) Jᵀ v before the
-      kernel. With many steps it samples the exact posterior where Jᵀ v is exact.
+    - `published`: x_prev = μ + σ z + w √ā r² Jᵀ v, the paper's step; for σ_y = 0, r² Aᵀ(r² A Aᵀ)⁻¹ = A⁺.
+    - `score`: w Jᵀ v is added to the model's score, that is x̂ ← x̂ + w (1−ā)/√ā Jᵀ v and ε ← ε − w √(1−ā) Jᵀ v before
+      the kernel. With many steps it samples the exact posterior where Jᵀ v is exact.
+    - `estimate`: x̂ ← x̂ + w √ā r² Jᵀ v before the kernel, and ε stays where the kernel reads it apart; the paper's step
+      times √ā_prev. What codes do: that of RED-diff's authors (for σ_y = 0, their `awd`), and InverseBench's, whose
+      weight on x/√ā is Aᵀ (A Aᵀ + σ_y²/r² I)⁻¹, under the kernel Renoise.
+    - `consistent_estimate`: the same, and ε moves with x̂ (RED-diff's authors with `awd` off).
+
+    The RED-diff authors' `mcg` is `published`.
 
     DSG over this method follows its gradient, −Jᵀ v.
 
     Args:
-        update_rule: `published` or `score`.
+        update_rule: `published`, `score`, `estimate` or `consistent_estimate`.
+        weight: w ≥ 0; 1 is the paper's (`grad_term_weight` of the RED-diff authors' code).
 
     Raises:
-        UserError: for another rule; before the first sample, for a task that is not linear or not Gaussian.
+        UserError: for another rule or a weight below 0; before the first sample, for a task that is not linear or not
+            Gaussian.
     """
 
-    update_rule: Literal["published", "score"] = "published"
+    update_rule: Literal["published", "score", "estimate", "consistent_estimate"] = "published"
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.update_rule not in ("published", "score"):
-            raise UserError(f"update_rule: PiGDM's must be published or score, got {self.update_rule!r}")
+        if self.update_rule not in ("published", "score", "estimate", "consistent_estimate"):
+            raise UserError(
+                "update_rule: PiGDM's must be published, score, estimate or consistent_estimate, got "
+                f"{self.update_rule!r}"
+            )
+        if not 0.0 <= self.weight < math.inf:
+            raise UserError(f"weight: PiGDM's must be at least 0, got {self.weight}")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         require_linear("PiGDM", task, score_model)
@@ -52,6 +67,9 @@ class PiGDM(EstimateGuidance):
     @property
     def needs_signal(self) -> bool:  # type: ignore[override]
         return self.update_rule == "score"  # ε moves x̂ by √((1−ā)/ā)
+
+    def is_guided(self, step: Step) -> bool:
+        return self.weight > 0.0
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """The task's loss at x̂, and −Jᵀ v by one backward pass of −⟨v, x̂⟩ with v held fixed."""
@@ -68,11 +86,15 @@ class PiGDM(EstimateGuidance):
     def guided_step(
         self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
     ) -> tuple[State, Transition]:
-        rule = EstimateGuidance if self.update_rule == "score" else LossGuidance
+        rule = LossGuidance if self.update_rule == "published" else EstimateGuidance
         return rule.guided_step(self, guide, x_t, step, process)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        return guided.unguided - guided.step.signal * guided.step.noise_variance * guided.gradient
+        return guided.unguided - self.weight * guided.step.signal * guided.step.noise_variance * guided.gradient
 
     def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
-        return guide.prediction.shifted(step.noise * guide.gradient, step)
+        if self.update_rule == "score":
+            return guide.prediction.shifted(self.weight * step.noise * guide.gradient, step)
+        correction = self.weight * step.signal * step.noise_variance * guide.gradient
+        kept = self.update_rule == "estimate"
+        return process.with_estimate(guide.prediction, guide.prediction.clean_estimate - correction, step, kept)

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
+from dsg.guidance.curve import Curve, weight
 from dsg.guidance.window import check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.types import State
-
-Curve = Literal["constant", "increase", "decrease"]
-
-
-def weight(curve: Curve, step: Step, steps: Sequence[Step]) -> float:
-    """s(t) of mean 1 over the trajectory (Ye et al. 2024, section 3.2).
-
-    Constant, increasing towards the clean end as α_t = ā/ā_prev, or decreasing as 1 − α_t.
-    """
-    if curve == "constant":
-        return 1.0
-    values = [1.0 - s.beta if curve == "increase" else s.beta for s in steps]
-    own = 1.0 - step.beta if curve == "increase" else step.beta
-    return own * len(values) / sum(values)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import Schedule
+from dsg.models.prediction_types import PredictionType
 from dsg.models.weights import TellsWeights
 from dsg.types import Image, State
 
@@ -22,9 +23,9 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
     A network in other coordinates (variance-exploding, EDM, a flow) is wrapped: states here are variance-preserving.
     Subclasses set `schedule` and `shape` (of one state, no batch); `clean_range` where clean states have one; with
     classes `num_classes` and, if they were trained with dropped labels, `null_class`; and `learns_variance` where they
-    return a `variance_range`; and `weight_files` where weights were read, whose hashes `weights` tells. They call
-    `freeze()` at the end of `__init__`. A score model knows nothing of tasks and
-    guidance.
+    return a `variance_range`; `predicts`, on which a prediction combiner may act; and `weight_files` where weights
+    were read, whose hashes `weights` tells. They call `freeze()` at the end of `__init__`. A score model knows nothing
+    of tasks and guidance.
     """
 
     schedule: Schedule
@@ -34,6 +35,7 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
     null_class: int | None = None  # the label for "no class"; without it a model with classes needs labels
     learns_variance: bool = False
     whole_timesteps: bool = False  # of a network whose own t is an index and can be no fraction
+    predicts: PredictionType | None = None  # what its network was trained for; None where it does not say
 
     @abstractmethod
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:

@@ -59,6 +59,7 @@ class ScoreError(ScoreModel):
         self.schedule, self.shape = score_model.schedule, score_model.shape
         self.num_classes, self.null_class = score_model.num_classes, score_model.null_class
         self.learns_variance, self.clean_range = score_model.learns_variance, score_model.clean_range
+        self.predicts = score_model.predicts
         d, random = math.prod(self.shape), np.random.Generator(np.random.PCG64DXSM(seed))
         waves = torch.from_numpy(random.standard_normal((min(d, RANK), d)))
         self._waves = frequency * waves / waves.norm(dim=1, keepdim=True)  # float64, no buffers: no cast may touch them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
+from dsg.process.averages import Average, log_mean_exp
 from dsg.process.gradients import LossGradient
 from dsg.process.trace import GradientKind
 from dsg.types import PerSample, State
@@ -146,17 +146,15 @@ class ReverseProcess:
             return replace(prediction, clean_estimate=clean_estimate)
         return prediction.moved_to(clean_estimate, step)
 
-    def smoothed_loss(self, like: State, std: float, draws: int) -> Callable[[State], PerSample]:
-        """x̂ ↦ −log (1/K Σ_k exp(−L(x̂ + std·z_k, y))), (B,), with K fixed draws; L itself where std is 0."""
+    def smoothed_loss(
+        self, like: State, std: float, draws: int, average: Average = log_mean_exp
+    ) -> Callable[[State], PerSample]:
+        """x̂ ↦ the average of L(x̂ + std·z_k, y) over K fixed draws, (B,); where std is 0 all are L(x̂, y)."""
         if std == 0.0:
-            return self.loss
+            once = average is log_mean_exp
+            return self.loss if once else lambda estimate: average(self.loss(estimate).expand(draws, -1))
         shifts = [std * self.noise(like, Purpose.MONTE_CARLO) for _ in range(draws)]
-
-        def loss(clean_estimate: State) -> PerSample:
-            losses = torch.stack([self.loss(clean_estimate + shift) for shift in shifts])
-            return math.log(draws) - torch.logsumexp(-losses, dim=0)
-
-        return loss
+        return lambda estimate: average(torch.stack([self.loss(estimate + shift) for shift in shifts]))
 
     def transition(
         self, x_t: State, prediction: Prediction, step: Step, predict: Callable[[State, Step], Prediction] | None = None

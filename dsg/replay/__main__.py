@@ -1,11 +1,18 @@
 """Replay recorded runs and print how far each step of ours is from the record.
 
-python -m dsg.replay PATH... [--network DIR] [--tolerance 1e-3]
+python -m dsg.replay PATH... [--network DIR] [--tolerance X]
 
 Every step of a trajectory (*.safetensors) is run from the recorded state, with the recorded y, mask and noise and the
 network in DIR (without --network: the only unconditional network folder beside it); "free run" shows what rounding adds
 up to when the steps follow each other. A folder with model.pt, config.json and forward.safetensors has its network's
-outputs compared. Exit status: 0 every step within the tolerance, 1 some beyond it, 2 an unusable file.
+outputs compared.
+
+A file of single steps of a method's own code, with `common.safetensors` beside it, has every step taken again under the
+option that is its code's (dsg/replay/steps): a row shows tag, step, deviation and option, or why none is equal. A
+folder with `common.safetensors` has all its files compared. Such a step has a tolerance of its own, 1e-9 or that of a
+record whose coefficients were float32.
+
+Exit status: 0 every step within the tolerance, 1 some beyond it, 2 an unusable file.
 """
 
 from __future__ import annotations
@@ -20,6 +27,8 @@ from rich.table import Table
 from dsg.errors import UserError
 from dsg.replay.deviations import drift, network_deviations, step_deviations
 from dsg.replay.record import read_options, read_trajectory
+from dsg.replay.steps.compare import Row, compare
+from dsg.replay.steps.read import COMMON, holds_steps
 
 
 def main(args: list[str] | None = None) -> int:
@@ -27,21 +36,37 @@ def main(args: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dsg.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="trajectories and network folders")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="trajectories, single steps, folders")
     parser.add_argument("--network", type=Path, metavar="DIR", help="folder of the network that ran the trajectories")
-    parser.add_argument("--tolerance", type=float, default=1e-3, help="largest deviation that passes (default 1e-3)")
+    parser.add_argument(
+        "--tolerance", type=float, help="largest deviation that passes (default 1e-3; of a single step, its own)"
+    )
     options = parser.parse_args(args)
     passed = True
-    for path in options.paths:
+    for path in [file for given in options.paths for file in _files(given)]:
         try:
-            rows = _rows(path, options.network)
+            table, all_pass = _compared(path, options.network, options.tolerance)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        Console().print(_table(path, rows, options.tolerance))
-        # written so that NaN is beyond the tolerance
-        passed = passed and all(deviation <= options.tolerance for _, deviation, _ in rows)
+        Console().print(table)
+        passed = passed and all_pass
     return 0 if passed else 1
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a folder of single steps; anything else is itself."""
+    return sorted(path.glob("*.safetensors")) if (path / f"{COMMON}.safetensors").is_file() else [path]
+
+
+def _compared(path: Path, network: Path | None, tolerance: float | None) -> tuple[Table, bool]:
+    """The table of a path, and whether all of it is within the tolerance."""
+    if path.is_file() and holds_steps(path):
+        steps = list(compare(path))
+        return _table_of_steps(path, steps, tolerance), all(step.passes(tolerance) for step in steps)
+    rows, tolerance = _rows(path, network), 1e-3 if tolerance is None else tolerance
+    # written so that NaN is beyond the tolerance
+    return _table(path, rows, tolerance), all(deviation <= tolerance for _, deviation, _ in rows)
 
 
 def _rows(path: Path, network: Path | None) -> list[tuple[int, float, float | None]]:
@@ -70,6 +95,19 @@ def _table(path: Path, rows: list[tuple[int, float, float | None]], tolerance: f
     for t, deviation, free in rows:
         mark = "" if deviation <= tolerance else " !"
         table.add_row(str(t), f"{deviation:.2e}{mark}", "" if free is None else f"{free:.2e}")
+    return table
+
+
+def _table_of_steps(path: Path, rows: list[Row], tolerance: float | None) -> Table:
+    table = Table(title=str(path), title_justify="left", title_style="bold", min_width=len(str(path)))
+    table.add_column("tag")
+    table.add_column("step", justify="right")
+    table.add_column("largest deviation", justify="right")
+    table.add_column("option, or why none is equal", overflow="fold")
+    for row in rows:
+        mark = "" if row.passes(tolerance) else " !"
+        deviation = "-" if row.deviation is None else f"{row.deviation:.2e}{mark}"
+        table.add_row(row.tag, row.key, deviation, row.note)
     return table
 
 

@@ -23,6 +23,7 @@ from dsg.combiners import (
     MixtureClassifier,
     PredictionCombiner,
 )
+from dsg.combiners.acted_on import part, with_part
 from dsg.data.examples import Examples
 from dsg.data.held_out import HeldOutPortraits
 from dsg.diffusion.condition import Condition
@@ -309,6 +310,52 @@ def test_full_rescaling_gives_the_velocity_the_spread_of_the_conditional_one():
     assert not torch.allclose(spreads[2], spreads[1], rtol=1e-2)
 
 
+KINDS = ("epsilon", "v", "sample", "flow")
+
+
+def predicting(kind: str) -> ScoreModel:
+    model = ClassToy()
+    model.predicts = kind
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_full_rescaling_gives_what_it_acts_on_the_spread_of_the_conditional_one(kind):
+    x_t, step, found, conditional, _ = one_step(ClassifierFree(5.0, rescale=1.0, acts_on=kind))
+    spreads = [part(prediction, kind, step).flatten(1).std(1) for prediction in (found, conditional)]
+    assert torch.allclose(spreads[0], spreads[1], rtol=1e-4)
+    both = step.signal * found.clean_estimate + step.noise * found.epsilon
+    assert torch.allclose(both, x_t, atol=1e-4)  # the halves belong to each other
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_a_prediction_there_and_back_is_the_same_prediction(kind):
+    x_t, step, found, _, unconditional = one_step(ClassifierFree(5.0))
+    again = with_part(unconditional, kind, part(found, kind, step), x_t, step)
+    assert torch.allclose(again.epsilon, found.epsilon, atol=1e-4)
+    assert torch.allclose(again.clean_estimate, found.clean_estimate, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_apg_from_the_unconditional_with_its_parts_off_is_classifier_free_guidance_at_every_scale(kind):
+    for scale in (0.0, 1.0, 3.0):
+        apg = APG(scale, momentum=0.0, parallel=1.0, acts_on=kind, start="unconditional")
+        found, expected = one_step(apg)[2], one_step(ClassifierFree(scale))[2]
+        assert torch.allclose(found.clean_estimate, expected.clean_estimate, atol=1e-4)
+    less = APG(1.0, momentum=0.0, acts_on=kind, start="unconditional")
+    assert not torch.allclose(one_step(less)[2].clean_estimate, expected.clean_estimate, atol=1e-2)
+
+
+def test_what_a_combiner_acts_on_may_be_what_the_network_predicts():
+    step = Even().steps(ClassToy().schedule, STEPS)[4]
+    x_t = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    for kind in KINDS:
+        _, process = begin(CFGZeroStar(3.0, acts_on="prediction"), LABELS, model=predicting(kind), clip=False)
+        found = process.predict(x_t, step)
+        expected = begin(CFGZeroStar(3.0, acts_on=kind), LABELS, clip=False)[1].predict(x_t, step)
+        assert torch.equal(found.clean_estimate, expected.clean_estimate)
+
+
 def test_a_velocity_there_and_back_is_the_same_prediction():
     level = NoiseLevel.from_alpha_bar(500, 0.08)
     clean, epsilon = torch.randn(2, 4, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -490,6 +537,11 @@ def test_classifier_free_guidance_of_equal_variances_is_the_tilted_gaussian(gamm
         (lambda: APG(2.0, norm_threshold=0.0), "norm_threshold"),
         (lambda: APG(2.0, parallel=-0.1), "parallel"),
         (lambda: CFGZeroStar(2.0, zero_steps=-1), "zero_steps"),
+        (lambda: CFGZeroStar(2.0, floor=-1e-8), "floor"),
+        (lambda: CFGZeroStar(2.0, acts_on="x"), "acts_on: .*epsilon, v, sample, flow, prediction"),
+        (lambda: ClassifierFree(2.0, acts_on="x"), "acts_on"),
+        (lambda: APG(2.0, acts_on="x"), "acts_on"),
+        (lambda: APG(2.0, start="weak"), "start: .*conditional or unconditional"),
         (lambda: ClassifierGuidance(ToyClassifier(), -1.0), "guidance_scale"),
         (lambda: MixtureClassifier(GaussianMixture.standard_normal((2,))), "classes"),
     ],
@@ -511,6 +563,9 @@ def without_null_class() -> ScoreModel:
         (ClassifierFree(2.0), Toy(), "with classes"),
         (CFGPlusPlus(0.5), Toy(), "with classes"),
         (APG(2.0), without_null_class(), "null_class"),
+        (APG(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say .* epsilon, v, sample, flow"),
+        (CFGZeroStar(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
+        (ClassifierFree(2.0, rescale=0.5, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
         (CFGZeroStar(2.0), without_null_class(), "null_class"),
         (ClassifierGuidance(ToyClassifier(), 1.0, conditional=False), without_null_class(), "null_class"),
         (ClassifierGuidance(MixtureClassifier(mixture()), 1.0), ClassToy(), "3 classes"),

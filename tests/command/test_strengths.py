@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from dsg.command.config import resolve
 from dsg.command.table_of_strengths import read_table
 from dsg.errors import UserError
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 TABLE = """
 chosen: {best: the best of nine}
 where:
@@ -91,6 +93,33 @@ def test_a_condition_decides_whether_a_row_holds(fill):
     values, (note,) = fill(*dsg, "--model.guidance.base", '{"class_path": "dsg.guidance.LGDMC"}')
     assert values == {}
     assert "takes the class's own guidance_rate=0.1, interval=1" in note
+
+
+def test_a_strength_is_of_the_rule_that_it_was_chosen_with(fill):
+    portraits = ("--strengths", str(CONFIGS / "strengths" / "portraits.yaml"), "--model.steps", "50")
+    assert fill(*portraits) == ({"step_size": 4.0}, [])
+    assert fill(*portraits, "--config", str(CONFIGS / "guidance" / "dps.yaml"))[0]["step_size"] == 4.0
+    for rule in (["--model.guidance.rule", "OverLoss"], ["--model.guidance.rule=dsg.guidance.step_rules.Exploding"]):
+        found, notes = fill(*portraits, *rule, "--config", str(CONFIGS / "guidance" / "dps.yaml"))
+        assert "step_size" not in found
+        assert "has no DPS for JPEG as it is set here" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "strength", "option"),
+    [
+        ("red_diff", 0.3, "average=mean"),
+        ("red_diff", 0.3, "weighting=sqrt"),
+        ("diffpir", 3.0, "unit_noise=true"),
+    ],
+)
+def test_a_strength_of_a_papers_formula_is_not_that_of_a_code(fill, method, strength, option):
+    portraits = ("--strengths", str(CONFIGS / "strengths" / "portraits.yaml"), "--model.steps", "50")
+    task = ("--model.task", "tasks.RandomInpainting", "--config", str(CONFIGS / "guidance" / f"{method}.yaml"))
+    assert fill(*portraits, *task)[0]["regularisation"] == strength
+    found, notes = fill(*portraits, *task, f"--model.guidance.{option}")
+    assert "regularisation" not in found
+    assert "for RandomInpainting as it is set here" in notes[0]
 
 
 def test_null_is_no_table(fill):

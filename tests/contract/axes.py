@@ -17,7 +17,7 @@ from dsg.combiners import (
     PredictionCombiner,
 )
 from dsg.diffusion import Even, LogSNR, Spacing
-from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, Heun, ReverseKernel
+from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, EulerMaruyamaVE, Heun, Renoise, ReverseKernel
 from dsg.models.base import ScoreModel
 from tasks import Task
 from tests.contract.toys import ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
@@ -77,6 +77,8 @@ KERNELS: dict[str, Solver] = {
     "ddpm, learned variance": Solver(DDPM("learned_range")),
     "euler-maruyama": Solver(EulerMaruyama(1.0), LogSNR()),
     "euler": Solver(EulerMaruyama(0.0), LogSNR()),
+    "euler-maruyama, exploding": Solver(EulerMaruyamaVE(1.0), LogSNR()),
+    "renoise": Solver(Renoise(0.5)),
     "heun": Solver(Heun(), LogSNR()),
 }
 COMBINERS: dict[str, Combining] = {
@@ -84,6 +86,7 @@ COMBINERS: dict[str, Combining] = {
     "cfg": Combining(lambda model: ClassifierFree(2.0)),
     "cfg++": Combining(lambda model: CFGPlusPlus(0.6)),
     "apg": Combining(lambda model: APG(2.0, norm_threshold=10.0)),
+    "apg, from the unconditional": Combining(lambda model: APG(2.0, acts_on="epsilon", start="unconditional")),
     "cfg-zero*": Combining(lambda model: CFGZeroStar(2.0), silent_steps=1),
     "autoguidance": Combining(lambda model: Autoguidance(2.0, guide=weaker(model))),
     "classifier guidance": Combining(lambda model: ClassifierGuidance(ToyNoisyClassifier(model.shape)), 1),

@@ -22,8 +22,11 @@ from dsg.guidance import (
     REDDiff,
     Unguided,
 )
+from dsg.guidance.hamiltonian import HamiltonianMonteCarlo
 from dsg.guidance.langevin import Langevin
 from dsg.guidance.metropolis import MetropolisHastings
+from dsg.guidance.ode_path import PowerLaw
+from dsg.guidance.step_rules import Normalised, OverLoss
 
 STEPS = 10
 
@@ -65,11 +68,24 @@ METHODS = {
     "dsg, rising rate and chi radius": Method(
         DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)
     ),
+    # as long a step whatever the gradient: one that rounding has turned is followed as far
+    "freedom, normalised": Method(
+        FreeDoM(0.2, rule=Normalised()), FreeDoM(0.0, rule=Normalised()), (STEPS, STEPS), rounding=0.5
+    ),
     "freedom": Method(FreeDoM(2.0, 2, 2, 6), FreeDoM(0.0, 2), (STEPS + 4, STEPS + 4), (STEPS + 3, 0)),
     "lgd-mc": Method(LGDMC(0.5, draws=3), LGDMC(0.0), (STEPS, STEPS)),
+    "lgd-mc, root of squares, over the loss": Method(
+        LGDMC(10.0, 3, average="root_sum_square_over_draws", rule=OverLoss()), LGDMC(0.0), (STEPS, STEPS)
+    ),
     "mpgd": Method(MPGD(0.5), MPGD(0.0), (STEPS, 0)),
     "ugd": Method(
         UGD(0.5, 2, 0.2, 2), UGD(0.0, 0, 1.0, 2), (2 * STEPS, 2 * STEPS), (2 * STEPS - 2, 2 * STEPS - 2), first=2
+    ),
+    "ugd, by adam": Method(
+        UGD(0.5, 2, 0.01, backward_optimiser="adam", backward_start="forward", backward_bounds=(-1.0, 1.0)),
+        UGD(0.0, 0, backward_optimiser="adam"),
+        (STEPS, STEPS),
+        (STEPS - 1, STEPS - 1),
     ),
     "tfg": Method(TFG(0.3, 0.1, 0.1), TFG(0.0, 0.0), (STEPS, STEPS)),
     "tfg, mean guidance alone": Method(TFG(0.0, 0.2), TFG(0.0, 0.0), (STEPS, 0)),
@@ -82,16 +98,27 @@ METHODS = {
     "dsg over lgd-mc": Method(DSG(LGDMC(draws=3), 0.2), DSG(LGDMC(), 0.0), (STEPS, STEPS - 1)),
     "dsg over ugd": Method(DSG(UGD(), 0.2), DSG(UGD(), 0.0), (STEPS, STEPS - 1)),
     "dsg over mpgd": Method(DSG(MPGD(), 0.2), DSG(MPGD(), 0.0), (STEPS, 0)),
-    "pigdm": Method(PiGDM(), None, (STEPS, STEPS)),
+    "pigdm": Method(PiGDM(), PiGDM(weight=0.0), (STEPS, STEPS)),
+    "pigdm, estimate": Method(PiGDM("estimate"), PiGDM("estimate", 0.0), (STEPS, STEPS), (STEPS - 1, STEPS - 1)),
     # x̂ moves by (1−ā)/√ā Jᵀv, which is stiff: ten explicit steps of Euler diverge, and rounding is amplified
     "pigdm as a score": Method(PiGDM("score"), None, (20, 20), (19, 19), steps=20, rounding=0.25),
     "dsg over pigdm": Method(DSG(PiGDM(), 0.2), DSG(PiGDM(), 0.0), (STEPS, STEPS - 1)),
     "ddnm": Method(DDNM(), None, (STEPS, 0)),
     "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),
+    "ddnm, published noise": Method(DDNM(noisy="spectral_code"), None, (STEPS, 0)),
     "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
     "diffpir": Method(DiffPIR(), None, (STEPS, 0), (0, 0)),
+    "diffpir, bounded first order": Method(DiffPIR(1.0, 0.9, "bounded_first_order", 0.5), None, (STEPS, 0), (0, 0)),
     "red-diff": Method(REDDiff(0.01, learning_rate=0.2), None, (STEPS, 0), (0, 0)),
-    "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(20)), None, (2 * STEPS - 1, 0), (0, 0), first=2),
+    "red-diff, published means": Method(REDDiff(0.01, 0.2, "sqrt", "mean", "zero", 0.05), None, (STEPS, 0), (0, 0)),
+    "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(8)), None, (2 * STEPS - 1, 0), (0, 0), first=2),
+    "daps, hamiltonian": Method(
+        DAPS(2, 0.3, 0.1, HamiltonianMonteCarlo(5, 0.5, 0.5, half=False), PowerLaw(), "tweedie"),
+        None,
+        (2 * STEPS - 1, 0),
+        (0, 0),
+        first=2,
+    ),
     # a chain that accepts or rejects: rounding turns some of its answers round
     "daps, metropolis-hastings": Method(
         DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(100)),
@@ -102,4 +129,5 @@ METHODS = {
         rounding=0.3,
     ),
     "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
+    "ddrm, around y": Method(DDRM(start="measurement"), None, (STEPS, 0), (0, 0)),
 }

@@ -8,9 +8,9 @@ from tests.contract.design import AXES, NAMES, covering, pairs_of, product
 
 DSGS = {name for name in AXES.method if name.startswith("dsg")}
 STILL = {"ddim without noise", "euler", "heun"}
-OF_CLASSES = {"cfg", "cfg++", "apg", "cfg-zero*"}
-SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "bo-ddnm", "ddrm"}
-LINEAR = SPECTRAL | {"pigdm", "pigdm as a score", "dsg over pigdm", "diffpir"}
+OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
+SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
+LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
 REFUSED = {
     # a sphere without a radius
     **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},
@@ -20,15 +20,35 @@ REFUSED = {
         for name in LINEAR
         for task in ("poisson denoising", "class label", "phase retrieval", "high dynamic range")
     },
+    **{
+        ("task", task, "method", "diffpir, bounded first order"): "Gaussian"
+        for task in ("poisson denoising", "class label")
+    },
+    ("task", "class label", "method", "red-diff, published means"): "numbers of y",
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
     **{
         ("model", "toy from noise alone", "method", name): "ā = 0"
-        for name in ("tfg", "ugd", "pigdm as a score", "daps", "daps, metropolis-hastings")
+        for name in (
+            "freedom, normalised",
+            "tfg",
+            "ugd",
+            "ugd, by adam",
+            "pigdm as a score",
+            "daps",
+            "daps, hamiltonian",
+            "daps, metropolis-hastings",
+        )
     },
-    **{("model", "toy from noise alone", "kernel", kernel): "ā = 0" for kernel in ("euler-maruyama", "euler", "heun")},
-    ("model", "toy from noise alone", "combiner", "classifier guidance"): "ā = 0",
+    **{
+        ("model", "toy from noise alone", "kernel", kernel): "ā = 0"
+        for kernel in ("euler-maruyama", "euler-maruyama, exploding", "euler", "heun")
+    },
+    **{
+        ("model", "toy from noise alone", "combiner", combiner): "ā = 0"
+        for combiner in ("classifier guidance", "apg, from the unconditional")
+    },
     **{
         ("model", name, "kernel", "ddpm, learned variance"): "no variance"
         for name in ("toy", "toy from noise alone", "toy with decoder")
@@ -39,7 +59,11 @@ REFUSED = {
         for combiner in OF_CLASSES
     },
     # of the kernel
-    **{("kernel", name, "combiner", "cfg++"): "renoises" for name in AXES.kernel if not name.startswith("ddim")},
+    **{
+        ("kernel", name, "combiner", "cfg++"): "renoises"
+        for name in AXES.kernel
+        if not name.startswith(("ddim", "renoise"))
+    },
 }
 
 

@@ -151,6 +151,8 @@ class Known(ScoreModel):
 
 @pytest.mark.parametrize("variance", [0.3, 2.0])
 def test_with_exact_scores_many_steps_end_at_the_variance_of_the_data(kernel, variance):
+    if not kernel.kernel.becomes_exact:
+        pytest.skip("it says that it does not")
     spacing = LogSNR() if isinstance(kernel.spacing, Even) else kernel.spacing
     sampler = Sampler(Known(variance, 400), Denoising(), Unguided(), kernel.kernel, 500, spacing, clip_denoised=False)
     process = sampler.begin(Examples(torch.zeros(40, 400)), EnsembleStreams(SampleKey(0, "x"), 40))

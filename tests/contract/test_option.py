@@ -103,7 +103,10 @@ def test_every_configuration_of_the_repository_names_a_method():
         (["wrong.yaml"], "wrong.yaml: .*guidance_rat"),
         (["outside.Plain", "step_size"], "--zero: expected NAME=VALUE, such as step_size=0, got 'step_size'"),
         (["outside.Plain", "scale=0"], "--zero: Plain has no parameter scale; its parameters are step_size"),
-        (["dsg.guidance.DSG", "base.zeta=0"], "DPS has no parameter base.zeta; its parameters are base.step_size"),
+        (
+            ["dsg.guidance.DSG", "base.zeta=0"],
+            "DPS has no parameter base.zeta; its parameters are base.step_size, base.rule",
+        ),
         (["outside.Plain", "step_size=-1"], r"--zero: Plain\(step_size=-1\) cannot be made: ValueError: below zero"),
     ],
 )
@@ -231,7 +234,9 @@ def test_a_method_that_breaks_the_contract_fails_it_by_name(contract):
 
 
 def test_the_option_runs_the_contract_and_the_laws_of_the_one_kernel_alone(contract, outside):
-    result = contract("test_contract.py", "toy-super-resolution-unguided-Mixed", "--kernel", "kernels.Mixed")
+    result = contract(
+        "test_contract.py", "toy-super-resolution-unguided-Mixed-conditional", "--kernel", "kernels.Mixed"
+    )
     result.assert_outcomes(passed=8, skipped=1)
     result = contract("test_kernel_laws.py", "Mixed", "--kernel", "kernels.Mixed")
     assert result.parseoutcomes()["passed"] == 10

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from dsg.diffusion.kernels import DDIM, DDPM, Transition
+from dsg.diffusion.continuous_spacing import LogSNR
+from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyamaVE, Renoise, Transition
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
@@ -84,9 +85,53 @@ def test_the_radius_is_root_n_sigma_and_the_norm_of_a_map():
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, float("nan")])
-def test_eta_outside_its_range_is_refused(eta):
+@pytest.mark.parametrize("kernel", [DDIM, Renoise])
+def test_eta_outside_its_range_is_refused(kernel, eta):
     with pytest.raises(UserError, match=r"\[0, 1\]"):
-        DDIM(eta)
+        kernel(eta)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_renoising_without_fresh_noise_is_ddim_without_eta(step):
+    _, x_t, prediction = _prediction(step)
+    renoise, ddim = (k.transition(x_t, prediction, step) for k in (Renoise(0.0), DDIM(0.0)))
+    assert torch.allclose(renoise.mean, ddim.mean)
+    assert renoise.std == 0.0
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("eta", [0.5, 0.85, 1.0])
+def test_renoising_draws_the_same_share_of_the_noise_afresh_at_every_step(step, eta):
+    _, x_t, prediction = _prediction(step)
+    transition = Renoise(eta).transition(x_t, prediction, step)
+    assert transition.std == pytest.approx(eta * math.sqrt(1 - step.prev.alpha_bar))
+    share = (transition.mean - math.sqrt(step.prev.alpha_bar) * prediction.clean_estimate) / prediction.epsilon
+    assert torch.allclose(share**2 + transition.std**2, torch.full_like(share, 1 - step.prev.alpha_bar), atol=1e-9)
+
+
+@pytest.mark.parametrize("eta", [0.5, 0.85])
+def test_renoising_in_fine_steps_narrows_a_gaussian_by_the_law_that_it_states(eta):
+    """On N(0, 1), where x̂ = √ā x_t and ε = √(1−ā) x_t, a step scales a state and adds noise."""
+    variance, kernel = 1.0, Renoise(eta)
+    for step in LogSNR().steps(NoiseSchedule("linear", 1000, 1e-6, 2e-2), 2000)[:-1]:
+        x_t = torch.ones(1, 1, dtype=torch.float64)
+        prediction = Prediction(step.signal * x_t, step.noise * x_t)
+        transition = kernel.transition(x_t, prediction, step)
+        variance = transition.mean.item() ** 2 * variance + transition.std**2
+    assert variance == pytest.approx((1 + math.sqrt(1 - eta**2)) / 2, abs=5e-3)
+    assert not kernel.becomes_exact
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+def test_the_reverse_sde_of_exploding_states_has_the_mean_of_ddpm_and_the_noise_of_its_step(step):
+    _, x_t, prediction = _prediction(step)
+    exploding, ddpm = (k.transition(x_t, prediction, step) for k in (EulerMaruyamaVE(1.0), DDPM()))
+    assert torch.allclose(exploding.mean, ddpm.mean)
+    added = math.sqrt(1 / step.alpha_bar - 1 / step.prev.alpha_bar)  # to x/√ā
+    assert exploding.std == pytest.approx(math.sqrt(step.prev.alpha_bar) * added)
+    half = EulerMaruyamaVE(0.0).transition(x_t, prediction, step).mean
+    start = math.sqrt(step.prev.alpha_bar / step.alpha_bar) * x_t
+    assert torch.allclose(half - start, (ddpm.mean - start) / 2)
 
 
 def test_an_unknown_variance_is_refused():

@@ -13,6 +13,7 @@ from dsg.models.mixture import GaussianMixture
 from dsg.sampling import Sampler
 from tasks import GaussianNoise, InverseProblem
 from tasks.operators.matrix import Matrix
+from tests.guidance.chains import drawn
 from tests.tasks.dense import Dense
 
 NORMS, COUNT = (0.5, 3.0, 30.0), 1000
@@ -61,7 +62,7 @@ def test_every_sample_reaches_the_gaussian_posterior_whatever_the_norm_of_its_op
     """N(x̂, r²) given y = A x + σ n with ‖A‖ = 0.5, 3 and 30 in one batch; 1000 chains each, four standard errors."""
     step_size = 0.1
     process = begin(Stretching(spectral), COUNT)
-    x = Langevin(400, step_size).draw(ESTIMATE.expand(3 * COUNT, 3), RADIUS, SIGMA, process).double()
+    x = drawn(Langevin(400, step_size), ESTIMATE.expand(3 * COUNT, 3), RADIUS, SIGMA, process).double()
     u, s, vt = (f.double() for f in factors())
     for i, samples in enumerate(x.split(COUNT)):
         y = process.measurement.y[i * COUNT].double()
@@ -79,7 +80,7 @@ def test_the_norm_is_asked_once_a_batch(monkeypatch):
     monkeypatch.setattr(Vectors, "norm", lambda self, y: asked.append(len(y)) or norm(self, y))
     process = begin(Stretching(False), 2)
     for _ in range(3):
-        Langevin(2).draw(ESTIMATE.expand(6, 3), RADIUS, SIGMA, process)
+        drawn(Langevin(2), ESTIMATE.expand(6, 3), RADIUS, SIGMA, process)
     assert asked == [6]
 
 
@@ -90,6 +91,6 @@ def test_a_clipped_exposure_is_descended_at_its_own_scale():
     keys = [SampleKey(3, "a", sample) for sample in range(500)]
     sampler = Sampler(GaussianMixture.standard_normal((3,)), task, DAPS(), DDIM(), 10, clip_denoised=False)
     process = sampler.begin(Examples(torch.tensor([0.02, -0.01, 0.0]).expand(500, 3)), NoiseStreams(keys))
-    x = Langevin(100, 0.1).draw(torch.zeros(500, 3), 1.0, sigma, process)
+    x = drawn(Langevin(100, 0.1), torch.zeros(500, 3), 1.0, sigma, process)
     assert ((x.mean(0) - process.measurement.y[0] / scale).abs() <= 4.5 * sigma / scale / 500**0.5).all()
     assert (x.std(0) / (sigma / scale) - 1).abs().max() <= 0.15

@@ -149,7 +149,7 @@ def test_dsg_with_the_chi_radius_keeps_the_norm_of_its_own_noise():
 
 
 def test_schedules_of_tfg_have_mean_one_and_their_direction():
-    from dsg.guidance.tfg import weight
+    from dsg.guidance.curve import weight
 
     for curve, rising in (("increase", True), ("decrease", False)):
         values = [weight(curve, step, STEPS) for step in STEPS]

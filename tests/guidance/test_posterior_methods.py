@@ -9,13 +9,14 @@ from torch import Tensor
 import tasks
 from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, DDPM
+from dsg.diffusion.level import CLEAN
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
 from dsg.guidance import BODDNM, DAPS, DDNM, DDRM, DPS, DiffPIR, PiGDM, REDDiff
-from dsg.guidance.daps import ode_levels
 from dsg.guidance.langevin import Langevin
+from dsg.guidance.ode_path import EvenTimes
 from dsg.models.mixture import GaussianMixture
 from dsg.sampling import Sampler
 from tasks import GaussianNoise, InverseProblem, PoissonNoise
@@ -218,10 +219,10 @@ def test_daps_draws_the_clean_image_from_its_gaussian_model_of_the_posterior():
 def test_the_levels_of_daps_ode_fall_evenly_and_end_at_the_clean_image():
     schedule = NoiseSchedule()
     steps = Even().steps(schedule, 10)
-    levels = ode_levels(steps[0], schedule, 3)
-    assert [level.t for level in levels] == [999, 666, 333]
-    assert [level.alpha_bar for level in levels] == pytest.approx(schedule.alpha_bar[[999, 666, 333]])
-    assert [level.t for level in ode_levels(steps[-1], schedule, 3)] == [0]
+    levels = EvenTimes().levels(steps[0], schedule, 3)
+    assert [level.t for level in levels[:-1]] == [999, 666, 333]
+    assert [level.alpha_bar for level in levels] == pytest.approx([*schedule.alpha_bar[[999, 666, 333]], 1.0])
+    assert EvenTimes().levels(steps[-1], schedule, 3) == [steps[-1], CLEAN]
 
 
 def test_daps_tells_combiners_where_the_trajectory_is(monkeypatch):
@@ -277,7 +278,7 @@ def test_ddnm_plus_over_a_kernel_without_one_noise_level_is_refused():
 
 def test_impossible_settings_are_refused():
     for make, words in [
-        (lambda: PiGDM("other"), "published or score"),
+        (lambda: PiGDM("other"), "published, score"),
         (lambda: BODDNM(0.0), "cutoff"),
         (lambda: DDRM(1.5), "eta"),
         (lambda: DDNM(cutoff=1.0), "cutoff"),

@@ -4,6 +4,8 @@ from dsg.diffusion.kernels.base import ReverseKernel, Transition
 from dsg.diffusion.kernels.ddim import DDIM
 from dsg.diffusion.kernels.ddpm import DDPM
 from dsg.diffusion.kernels.euler_maruyama import EulerMaruyama
+from dsg.diffusion.kernels.euler_maruyama_ve import EulerMaruyamaVE
 from dsg.diffusion.kernels.heun import Heun
+from dsg.diffusion.kernels.renoise import Renoise
 
-__all__ = ["DDIM", "DDPM", "EulerMaruyama", "Heun", "ReverseKernel", "Transition"]
+__all__ = ["DDIM", "DDPM", "EulerMaruyama", "EulerMaruyamaVE", "Heun", "Renoise", "ReverseKernel", "Transition"]

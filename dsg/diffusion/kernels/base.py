@@ -69,6 +69,9 @@ class ReverseKernel(ABC):
     needs_signal: ClassVar[bool] = False
     """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
 
+    becomes_exact: ClassVar[bool] = True
+    """Whether with the exact score it draws from the data as the steps get fine."""
+
     @property
     @abstractmethod
     def is_stochastic(self) -> bool:

@@ -133,7 +133,7 @@ class ADM(ScoreModel):
         self.clean_range = (-1.0, 1.0)
         self.shape = (3, options.image_size, options.image_size)
         self.num_classes = NUM_CLASSES if options.class_cond else None
-        self.learns_variance = options.learn_sigma
+        self.learns_variance, self.predicts = options.learn_sigma, "epsilon"
         self.time_scale = 1000 / len(self.schedule) if rescale_timesteps else 1.0
         self.channels_last = channels_last
         self.freeze()

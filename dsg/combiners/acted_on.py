@@ -1,0 +1,58 @@
+"""Which of the things that a network may predict a combiner acts on.
+
+Linear combinations are the same for all of them; a spread, a projection and a norm are not. Papers speak of one, and
+their code, or others', acts on whatever the network predicts.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from dsg.diffusion.level import NoiseLevel
+from dsg.diffusion.prediction import Prediction
+from dsg.errors import UserError
+from dsg.models.base import ScoreModel
+from dsg.models.prediction_types import PredictionType, both_halves, training_target
+from dsg.types import State
+
+On = Literal["epsilon", "v", "sample", "flow", "prediction"]
+"""ε, v, x̂, the velocity ε − x_0 of the straight path; or that of these which the score model's network predicts."""
+
+
+def check_on(on: str) -> None:
+    """Raise UserError for another word."""
+    if on not in get_args(On):
+        raise UserError(f"acts_on: must be one of {', '.join(get_args(On))}, got {on!r}")
+
+
+def check_knows(on: On, score_model: ScoreModel) -> None:
+    """Raise UserError for `prediction` with a score model that does not say what its network predicts."""
+    if on == "prediction" and score_model.predicts is None:
+        raise UserError(
+            f"combiner.acts_on: {type(score_model).__name__} does not say what its network predicts; set it to one of "
+            f"{', '.join(get_args(PredictionType))}"
+        )
+
+
+def kind_of(on: On, score_model: ScoreModel) -> PredictionType:
+    """What `acts_on` means for a score model."""
+    if on != "prediction":
+        return on
+    assert score_model.predicts is not None, "checked before the first sample"
+    return score_model.predicts
+
+
+def part(prediction: Prediction, kind: PredictionType, level: NoiseLevel) -> State:
+    """That part of a prediction, (B, *shape)."""
+    if kind == "v":
+        return prediction.velocity(level)
+    return training_target(prediction.clean_estimate, prediction.epsilon, level.alpha_bar, kind)
+
+
+def with_part(prediction: Prediction, kind: PredictionType, value: State, x_t: State, level: NoiseLevel) -> Prediction:
+    """The prediction at `x_t` with another such part, and both halves of it."""
+    if kind == "sample":
+        return prediction.moved_to(value, level)
+    if kind == "epsilon":
+        return prediction.shifted(value - prediction.epsilon, level)
+    return both_halves(value, x_t, level, kind, prediction.variance_range)

@@ -1,0 +1,42 @@
+"""Loss guidance whose step is the ordinary one, and then a step down the gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dsg.diffusion.level import Step
+from dsg.guidance.base import LossGuidance
+from dsg.guidance.step_rules import Constant, StepRule
+from dsg.guidance.window import check_at_least
+from dsg.process import GuidedStep, ReverseProcess
+from dsg.types import State
+
+
+@dataclass(frozen=True)
+class AdditiveGuidance(LossGuidance):
+    """x_prev = μ + σ z − ζ ρ g, with the step size ζ and a step rule ρ.
+
+    Args:
+        step_size: ζ ≥ 0; 0 is the unguided sampler.
+        rule: ρ; see `dsg.guidance.step_rules`.
+
+    Raises:
+        UserError: for a step size outside its range; before the first sample, where ρ divides by √ā, for levels that
+            start at ā = 0.
+    """
+
+    step_size: float = 1.0
+    rule: StepRule = field(default_factory=Constant, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_at_least(self.step_size, 0, "step_size")
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.rule.needs_signal
+
+    def is_guided(self, step: Step) -> bool:
+        return self.step_size > 0.0
+
+    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
+        return guided.unguided - self.rule.scaled(self.step_size, guided.guide, guided.step, process)
