@@ -331,7 +331,7 @@ def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare,
         ({"tasks": {"t": {"include": ["no.yaml"]}}}, "no file at "),
         ({"tuning": {"data": {}}}, "comparison.tuning: names no `metric`"),
         ({"methods": {"dps": guidance("DPS", stepsize=1)}}, "runs/RandomInpainting/dps/default: "),
-        ({"methods": {"dps": guidance("DPS", step_size=-1.0)}}, "step_size: DPS's"),
+        ({"methods": {"dps": guidance("DPS", step_size=-1.0)}}, "dps/default: step_size: must be at least 0, got -1.0"),
     ],
 )
 def test_a_mistake_is_one_line(compare, plan, change, said):
@@ -626,4 +626,4 @@ def test_measurements_without_truth_are_tuned_and_compared_by_their_residual(com
     plan["comparison"]["optional_metrics"] = []
     code, _, err = compare()
     assert code == 2
-    assert "has no psnr (psnr, ssim, lpips_vgg: there is no truth to compare with" in err
+    assert "comparison.metrics: psnr, ssim, lpips_vgg: there is no truth to compare with" in err

@@ -79,7 +79,7 @@ METHODS = {
     ),
     "mpgd": Method(MPGD(0.5), MPGD(0.0), (STEPS, 0)),
     "ugd": Method(
-        UGD(0.5, 2, 0.2, 2), UGD(0.0, 0, 1.0, 2), (2 * STEPS, 2 * STEPS), (2 * STEPS - 2, 2 * STEPS - 2), first=2
+        UGD(0.5, 2, 0.5, 2), UGD(0.0, 0, 1.0, 2), (2 * STEPS, 2 * STEPS), (2 * STEPS - 2, 2 * STEPS - 2), first=2
     ),
     "ugd, by adam": Method(
         UGD(0.5, 2, 0.01, backward_optimiser="adam", backward_start="forward", backward_bounds=(-1.0, 1.0)),
@@ -101,7 +101,7 @@ METHODS = {
     "pigdm": Method(PiGDM(), PiGDM(weight=0.0), (STEPS, STEPS)),
     "pigdm, estimate": Method(PiGDM("estimate"), PiGDM("estimate", 0.0), (STEPS, STEPS), (STEPS - 1, STEPS - 1)),
     # x̂ moves by (1−ā)/√ā Jᵀv, which is stiff: ten explicit steps of Euler diverge, and rounding is amplified
-    "pigdm as a score": Method(PiGDM("score"), None, (20, 20), (19, 19), steps=20, rounding=0.25),
+    "pigdm as a score": Method(PiGDM("score"), None, (20, 20), (19, 19), steps=20, rounding=0.35),
     "dsg over pigdm": Method(DSG(PiGDM(), 0.2), DSG(PiGDM(), 0.0), (STEPS, STEPS - 1)),
     "ddnm": Method(DDNM(), None, (STEPS, 0)),
     "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),

@@ -16,8 +16,8 @@ from dsg.metrics.kernel import kernel_distance
 from dsg.metrics.perceptual import load_lpips
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.models.precision import full_float32
-from tests.metrics.test_distribution import fake_inception  # noqa: F401 - a fixture
-from tests.metrics.test_metrics import images, write_backbone
+from tests.metrics.test_distribution import fake_inception, sha256  # noqa: F401 - a fixture
+from tests.metrics.test_perceptual import images, write_backbone
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*torch.jit.*is deprecated", "ignore:.*'pretrained' is deprecated", "ignore:Arguments other than a weight"
@@ -67,5 +67,5 @@ def test_distances_between_sets_are_those_of_a_cpu(device, pictures, fake_incept
 
 
 def _features(kind: str, inception: Path, files: list[Path], device: torch.device) -> torch.Tensor:
-    network = Inception(inception.parent) if kind == "inception" else PortraitFeatures()
+    network = Inception(inception, sha256(inception)) if kind == "inception" else PortraitFeatures()
     return torch.cat(list(extract(network, files, device, batch_size=4)))
