@@ -70,7 +70,7 @@ def _imports(path: Path) -> set[str]:
 
 
 def _options(path: Path) -> set[str]:
-    """What a file's classes are made with: arguments of `__init__` and fields, and the choices that a `Literal` names."""
+    """What classes are made with: arguments of `__init__` and fields, and the choices that a `Literal` names."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     made = [n.args for n in nodes if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
     names = {argument.arg for args in made for argument in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
