@@ -25,7 +25,7 @@ with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
     from dsg.command.private_interfaces import keep_settings_as_they_are
-    from dsg.command.run_settings import run_settings
+    from dsg.command.run_settings import recordable, run_settings
     from dsg.command.strategies import check_strategy
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
@@ -55,6 +55,7 @@ class EvaluationCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         super().parse_arguments(parser, args)
         refuse_global_seed(self.config.predict.seed_everything)
+        self.config = recordable(parser, self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for option, how in OWN_OPTIONS.items():

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,11 @@ def test_what_other_libraries_keep_to_themselves_is_asked_for_in_one_file_alone(
     assert _private(home) == set()  # it asks by name, with `getattr`, so that it can say what is gone
 
 
+def test_no_option_has_a_name_that_yaml_reads_as_something_else():
+    for path in [p for room in ("dsg", "tasks", "callbacks") for p in (ROOT / room).rglob("*.py")]:
+        assert {name: yaml.safe_load(name) for name in _options(path) if yaml.safe_load(name) != name} == {}, path
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_is_a_page_and_knows_no_other_method(method):
     path = ROOT / "dsg/guidance" / f"{method}.py"
@@ -61,6 +67,17 @@ def _imports(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def _options(path: Path) -> set[str]:
+    """What classes are made with: arguments of `__init__` and fields, and the choices that a `Literal` names."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    made = [n.args for n in nodes if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+    names = {argument.arg for args in made for argument in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+    names |= {n.target.id for n in nodes if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+    literals = [n for n in nodes if isinstance(n, ast.Subscript) and ast.unparse(n.value) == "Literal"]
+    choices = {n.value for literal in literals for n in ast.walk(literal.slice) if isinstance(n, ast.Constant)}
+    return names | {choice for choice in choices if isinstance(choice, str)}
 
 
 def _private(path: Path) -> set[str]:

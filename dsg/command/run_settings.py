@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -17,8 +18,42 @@ NOTED += ("callbacks.classification.init_args.twin",)
 
 def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str], tuple[str, ...], bool]:
     """What `RunFolder.open` asks for, in its order."""
-    settings = json.loads(parser.dump(config, format="json", skip_unset=False))["predict"]
+    settings = json.loads(_as_json(parser, config))["predict"]
     for name in ("config", "strengths", "run_dir", "fresh", "seed_everything"):
         settings.pop(name, None)
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
     return settings, [*IGNORED, *trainer], NOTED, config.predict.fresh
+
+
+def recordable(parser: ArgumentParser, config: Namespace) -> Namespace:
+    """`config`, such that config.yaml can hold it.
+
+    Where a class of another library declares a text, its default may be of a kind of text, as the member of an
+    enumeration that Lightning's `Timer` has. The parser cannot write that down, and the text alone means the same.
+    """
+    try:
+        _as_json(parser, config)
+    except ValueError:
+        return _with_plain_values(config)
+    return config
+
+
+def _as_json(parser: ArgumentParser, config: Namespace) -> str:
+    return parser.dump(config, format="json", skip_unset=False)
+
+
+def _with_plain_values(value: Any) -> Any:
+    """A copy in which every kind of text and of number is a text and a number, at any depth."""
+    if isinstance(value, Namespace):
+        copy = value.clone()
+        for name, part in vars(value).items():
+            vars(copy)[name] = _with_plain_values(part)
+        return copy
+    if isinstance(value, dict):
+        return {name: _with_plain_values(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_plain_values(part) for part in value]
+    for kind in (str, int, float):
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return kind(value.value if isinstance(value, Enum) else value)
+    return value

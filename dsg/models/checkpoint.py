@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.models.entries import find_entry
-from dsg.models.stored_schedule import check_stored_schedule
+from dsg.models.stored_schedule import check_stored_schedule, without_tables
 from dsg.models.weights import WeightFiles
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -79,6 +79,8 @@ def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path,
     kinds = [("missing", missing), ("unknown", foreign), ("of another shape", differing)]
     shown = 1 if advice else _SHOWN
     faults = [f"{len(names)} {kind}: {_first(names, shown)}" for kind, names in kinds if names]
+    if foreign and not (missing or differing or advice):
+        advice = "; if they are no part of the network, take them out of the file"
     if faults:
         raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}{advice}")
 
@@ -102,10 +104,11 @@ def load_exactly(network: nn.Module, path: str | Path, schedule: Schedule | None
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     content = read_checkpoint(path)
     entry = find_entry(content, expected, path)
-    check_names(expected, entry.tensors, f"{path}{entry.label}")
+    tensors = entry.tensors if schedule is None else without_tables(entry.tensors, expected)
+    check_names(expected, tensors, f"{path}{entry.label}")
     if schedule is not None:
         check_stored_schedule(content, schedule, path)
-    network.load_state_dict(entry.tensors)
+    network.load_state_dict(tensors)
     return WeightFiles({f"{Path(path).name}{entry.label}": path})
 
 

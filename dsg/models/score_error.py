@@ -32,7 +32,8 @@ class ScoreError(ScoreModel):
     Args:
         score_model: s_θ; its classes, schedule, shape, decoder and learned variance are passed on.
         size: δ ≥ 0, the root of E‖error of the score‖², in 1/(units of the state).
-        on: `both` adds one error with a class and without, so that s_c − s stays exact; `conditional` only with one.
+        added_to: `both` adds one error with a class and without, so that s_c − s stays exact; `conditional` only with
+            one.
         frequency: κ > 0, radians per unit of the state.
         seed: of directions and phases.
 
@@ -44,18 +45,18 @@ class ScoreError(ScoreModel):
         self,
         score_model: ScoreModel,
         size: float = 0.1,
-        on: Literal["both", "conditional"] = "both",
+        added_to: Literal["both", "conditional"] = "both",
         frequency: float = 3.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if not (0 <= size < math.inf and 0 < frequency < math.inf):
             raise UserError(f"ScoreError: size must be at least 0 and frequency positive, got {size} and {frequency}")
-        if on not in ("both", "conditional"):
-            raise UserError(f"ScoreError: on must be both or conditional, got {on!r}")
-        if on == "conditional" and not score_model.is_conditional:
-            raise UserError("ScoreError: on: conditional needs a score model with classes; set on: both")
-        self.score_model, self.size, self.on = score_model, size, on
+        if added_to not in ("both", "conditional"):
+            raise UserError(f"ScoreError: added_to must be both or conditional, got {added_to!r}")
+        if added_to == "conditional" and not score_model.is_conditional:
+            raise UserError("ScoreError: added_to: conditional needs a score model with classes; set added_to: both")
+        self.score_model, self.size, self.added_to = score_model, size, added_to
         self.schedule, self.shape = score_model.schedule, score_model.shape
         self.num_classes, self.null_class = score_model.num_classes, score_model.null_class
         self.learns_variance, self.clean_range = score_model.learns_variance, score_model.clean_range
@@ -101,10 +102,10 @@ class ScoreError(ScoreModel):
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         prediction = self.score_model(x_t, level, condition)
-        if self.size == 0 or (self.on == "conditional" and condition is None):
+        if self.size == 0 or (self.added_to == "conditional" and condition is None):
             return prediction
         change = level.noise * self.size * self.error(x_t, level)
-        if self.on == "conditional" and self.null_class is not None and isinstance(condition, ClassLabels):
+        if self.added_to == "conditional" and self.null_class is not None and isinstance(condition, ClassLabels):
             labelled = (condition.labels != self.null_class).reshape(-1, *[1] * len(self.shape))
             change = torch.where(labelled.to(change.device), change, torch.zeros_like(change))
         return prediction.shifted(-change.float(), level)

@@ -330,6 +330,19 @@ def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_w
     assert os.fspath(tmp_path / "images") == kept["data"]["init_args"]["root"]
 
 
+@pytest.mark.parametrize("option", ["--trainer.callbacks", "--callbacks.timer"])
+def test_a_callback_of_lightning_whose_default_is_a_kind_of_text_runs_is_recorded_and_continues(
+    evaluate, tmp_path, capsys, option
+):
+    options = (option, "lightning.pytorch.callbacks.Timer", "--data.limit", "1")
+    assert evaluate(*options) == 0
+    assert "interval: step" in (tmp_path / "run/config.yaml").read_text()
+    before = metrics(tmp_path / "run")
+    capsys.readouterr()
+    assert evaluate(*options) == 0, capsys.readouterr().err
+    assert metrics(tmp_path / "run") == before
+
+
 def test_a_run_that_was_killed_before_its_summary_is_summarised_by_the_next_start(evaluate, tmp_path):
     assert evaluate() == 0
     run = tmp_path / "run"

@@ -109,15 +109,33 @@ def test_a_pointer_of_git_lfs_is_called_that(tmp_path):
         load_exactly(network(), tmp_path / "w.pt")
 
 
+@pytest.mark.parametrize("prefix", ["model.", ""])
 @pytest.mark.parametrize("name", ["betas", "alphas_cumprod"])
-def test_noise_levels_beside_the_weights_have_to_be_the_schedule_s(tmp_path, name):
+def test_noise_levels_beside_the_weights_have_to_be_the_schedule_s(tmp_path, name, prefix):
     betas = torch.linspace(1e-4, 2e-2, 1000)
     table = {"betas": betas, "alphas_cumprod": (1 - betas).cumprod(0)}[name]
-    torch.save({**weights(prefix="model."), name: table}, tmp_path / "right.pt")
+    torch.save({**weights(prefix=prefix), name: table}, tmp_path / "right.pt")
     NetworkModel(network(), (3,), checkpoint=str(tmp_path / "right.pt"))
-    torch.save({**weights(prefix="model."), name: table**2}, tmp_path / "wrong.pt")
+    torch.save({**weights(prefix=prefix), name: table**2}, tmp_path / "wrong.pt")
     with pytest.raises(UserError, match=rf"wrong\.pt: {name} is a table of 1000 levels .* set the model's schedule"):
         NetworkModel(network(), (3,), checkpoint=str(tmp_path / "wrong.pt"))
+
+
+def test_what_is_beside_all_weights_can_be_taken_out(tmp_path):
+    torch.save({**weights(), "more": torch.ones(2)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt .*1 unknown: more \(2,\); if .* take them out of the file"):
+        load_exactly(network(), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(("scale", "fits"), [(1.0, True), (0.5, False)])
+def test_noise_levels_beside_the_weights_of_guided_diffusion_have_to_be_its_schedule_s(tmp_path, scale, fits):
+    state = torch.load(GOLDEN / "adm_ffhq_style" / "model.pt", weights_only=True)
+    torch.save({**state, "betas": scale * torch.linspace(1e-4, 2e-2, 1000)}, tmp_path / "w.pt")
+    if fits:
+        recorded("adm_ffhq_style", checkpoint=str(tmp_path / "w.pt"))
+    else:
+        with pytest.raises(UserError, match=r"w\.pt: betas is a table of 1000 levels .* set the model's schedule"):
+            recorded("adm_ffhq_style", checkpoint=str(tmp_path / "w.pt"))
 
 
 def test_a_training_checkpoint_of_guided_diffusion_gives_the_same_network(tmp_path):

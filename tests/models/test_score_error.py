@@ -61,7 +61,7 @@ def test_the_error_is_smooth_in_the_state_and_in_the_noise_level():
 def test_on_both_the_difference_of_the_scores_stays_exact_and_on_the_conditional_it_does_not():
     model, x = pair(), states()
     exact = model(x, LEVEL, LABELS).epsilon - model(x, LEVEL).epsilon
-    both, one = ScoreError(model, 0.5), ScoreError(model, 0.5, on="conditional")
+    both, one = ScoreError(model, 0.5), ScoreError(model, 0.5, added_to="conditional")
     torch.testing.assert_close(both(x, LEVEL, LABELS).epsilon - both(x, LEVEL).epsilon, exact)
     assert torch.equal(one(x, LEVEL).epsilon, model(x, LEVEL).epsilon)
     torch.testing.assert_close(one(x, LEVEL, LABELS).epsilon, both(x, LEVEL, LABELS).epsilon)
@@ -70,7 +70,7 @@ def test_on_both_the_difference_of_the_scores_stays_exact_and_on_the_conditional
 def test_the_null_label_counts_as_no_class():
     model = pair()
     model.null_class = 1
-    wrong, x = ScoreError(model, 0.5, on="conditional"), states()
+    wrong, x = ScoreError(model, 0.5, added_to="conditional"), states()
     same = (wrong(x, LEVEL, LABELS).epsilon == model(x, LEVEL, LABELS).epsilon).all(1)
     assert same.tolist() == [False, True, True, False]
 
@@ -94,7 +94,7 @@ def test_the_prediction_is_float32_and_differentiable_in_an_image():
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [({"size": -0.1}, "size"), ({"frequency": 0.0}, "frequency"), ({"on": "none"}, "both or conditional")],
+    [({"size": -0.1}, "size"), ({"frequency": 0.0}, "frequency"), ({"added_to": "none"}, "both or conditional")],
 )
 def test_values_out_of_range_are_refused(arguments, word):
     with pytest.raises(UserError, match=word):
@@ -103,4 +103,4 @@ def test_values_out_of_range_are_refused(arguments, word):
 
 def test_a_conditional_error_of_a_model_without_classes_is_refused():
     with pytest.raises(UserError, match="with classes"):
-        ScoreError(GaussianMixture.standard_normal((2,)), on="conditional")
+        ScoreError(GaussianMixture.standard_normal((2,)), added_to="conditional")

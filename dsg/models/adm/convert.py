@@ -18,7 +18,7 @@ from dsg.models.adm.in_weights import advice
 from dsg.models.adm.network import ADMOptions
 from dsg.models.checkpoint import check_names, read_checkpoint
 from dsg.models.entries import find_entry
-from dsg.models.stored_schedule import check_stored_schedule
+from dsg.models.stored_schedule import check_stored_schedule, without_tables
 from dsg.models.weights import WeightFiles
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def load_adm(network: UNet2DModel, options: ADMOptions, schedule: NoiseSchedule,
     expected = {source.name: source.shape for source in sources}
     content = read_checkpoint(path)
     entry = find_entry(content, expected, path)
-    check_names(expected, entry.tensors, f"{path}{entry.label}", advice(entry.tensors, options))
+    found = without_tables(entry.tensors, expected)
+    check_names(expected, found, f"{path}{entry.label}", advice(found, options))
     check_stored_schedule(content, schedule, path)
     converted: dict[str, Tensor] = {}
     for source in sources:

@@ -80,7 +80,7 @@ def _table(scheduler: Any, config: dict[str, Any], file: Path) -> tuple[NoiseSch
     try:
         schedule = NoiseSchedule.from_betas(betas.double().numpy(), zero_snr)
     except UserError as error:
-        raise UserError(f"{file}: its betas ({_keys(config)}) are no schedule: {error}") from error
+        raise UserError(f"{file}: its betas ({_keys(config)}) are no schedule: {error}; correct the file") from error
     if predicts == "epsilon" and schedule.noisiest.signal == 0.0:
         key = "rescale_betas_zero_snr" if zero_snr else "betas that end at 1 (trained_betas, beta_end)"
         raise UserError(
