@@ -100,7 +100,7 @@ def test_a_run_that_is_ended_keeps_what_is_finished_and_continues_to_the_same_re
     run = tmp_path / "run"
     command = [sys.executable, "train_free_eval.py", "predict", "--config", settings, "--run_dir", run, *slow]
     process = subprocess.Popen(
-        map(str, command), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
         deadline = time.monotonic() + 60
