@@ -21,7 +21,10 @@ class Candidate:
     def __str__(self) -> str:
         names = [key.rsplit(".", 1)[-1] for key, _ in self.values]
         keys = names if len(set(names)) == len(names) else [key for key, _ in self.values]
-        return ",".join(f"{key}={value}" for key, (_, value) in zip(keys, self.values, strict=True))
+        return ",".join(f"{key}={short(value)}" for key, (_, value) in zip(keys, self.values, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(repr(self.values))  # a value may be a class with its arguments
 
     @property
     def folder(self) -> str:
@@ -60,6 +63,10 @@ class Axis:
             raise UserError(f"{where}.{key}: must be [values], or values, least and most; got {stated!r}")
         if unknown := sorted(section.keys() - {"values", "least", "most"}):
             raise UserError(f"{where}.{key}.{unknown[0]}: no such key; there are values, least, most")
+        numbers = [_as_number(value) for value in values]
+        values = values if None in numbers else numbers
+        if len({short(value) for value in values}) < len(values) or any(values.count(value) > 1 for value in values):
+            raise UserError(f"{where}.{key}: holds a value twice: {values}; name each once")
         axis = cls(key, tuple(values), section.get("least"), section.get("most"))
         limits = [limit for limit in (axis.least, axis.most) if limit is not None]
         if (limits and not axis.is_numeric) or not all(_is_number(limit) for limit in limits):
@@ -85,9 +92,9 @@ class Axis:
             found = end + (end - inner)
         else:
             return None
-        limited = self._limited(_rounded(found, all(isinstance(value, int) for value in self.values)))
-        is_beyond = limited > end if upwards else limited < end
-        return limited if is_beyond and (limited or not found) else None  # a whole number above 0 is not halved to 0
+        whole = all(isinstance(value, int) for value in self.values) and found == int(found)
+        limited = self._limited(int(found) if whole else float(f"{found:.3g}"))  # to three digits: it names a folder
+        return limited if (limited > end if upwards else limited < end) else None
 
     def is_limit(self, value: Any) -> bool:
         """Whether the parameter itself ends at `value`."""
@@ -125,9 +132,22 @@ def line(candidate: Candidate, tried: Iterable[Candidate], key: str) -> list[Any
     return [other[key] for other in tried if other.moved(key, candidate[key]) == candidate]
 
 
-def _rounded(value: float, whole: bool) -> float | int:
-    """To three digits: it names a folder."""
-    return round(value) if whole else float(f"{value:.3g}")
+def short(value: Any) -> str:
+    """A value as a folder's name has it: of a class, its own name and arguments."""
+    if isinstance(value, dict) and isinstance(path := value.get("class_path"), str):
+        arguments = ", ".join(f"{name}={short(own)}" for name, own in (value.get("init_args") or {}).items())
+        return path.rsplit(".", 1)[-1] + (f"({arguments})" if arguments else "")
+    return str(value)
+
+
+def _as_number(value: Any) -> float | int | None:
+    """A number, also one that YAML takes for a text, as 1e-3; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if _is_number(value) else None
 
 
 def _is_number(value: Any) -> bool:

@@ -54,6 +54,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
     needed = [name for name in grid.comparison.metrics if name not in grid.comparison.optional_metrics]
     tuning = [] if grid.comparison.tuning is None else [grid.comparison.tuning["metric"]]
     looks = Looks()
+    compared: set[tuple[int, int]] = set()
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
@@ -71,14 +72,16 @@ def check_all(grid: Grid, check: Check) -> Checked:
         for candidate in candidates:
             other = _check(check, grid.tuning(cell, candidate), built, tuning)
             seen = len(other.keys())
-            _refuse_common_images(data, other, looks)
+            if (pair := (id(data), id(other))) not in compared:  # which `built` keeps alive
+                _refuse_common_images(data, other, looks)
+                compared.add(pair)
     return Checked(cells, unfit, tuned, evaluated, seen)
 
 
-def refusal(check: Check, run: PlannedRun) -> str | None:
-    """Why `run` cannot be; None if it can."""
+def refusal(check: Check, built: dict[str, Any], run: PlannedRun) -> str | None:
+    """Why `run` cannot be; None if it can. `built` is for runs of equal settings, as `Check` has it."""
     try:
-        _check(check, run, {})
+        _check(check, run, built)
     except UserError as reason:
         return str(reason)
     return None
@@ -91,8 +94,8 @@ def _refuse_common_images(evaluated: EvaluationData, tuning: EvaluationData, loo
     if same := looks.in_common(evaluated, tuning):
         ours, theirs = same[0]
         raise UserError(
-            f"comparison.tuning: {len(same)} pictures are evaluated too under another name, the first {theirs} is "
-            f"{ours}; {mend}"
+            f"comparison.tuning: {len({name for _, name in same})} pictures are evaluated too under another name, the "
+            f"first {theirs} is {ours}; {mend}"
         )
 
 

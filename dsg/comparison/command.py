@@ -131,7 +131,7 @@ class _Comparing:
         if self.grid.comparison.tuning is None:
             return chosen
         metric = self.grid.comparison.tuning["metric"]
-        tuning = Tuning(self.grid, tuned, partial(refusal, check))
+        tuning = Tuning(self.grid, tuned, partial(refusal, check, {}))
         first, *others = tuning.begin()
         self._run_round(first, predict, [metric])
         for cell in tuned:

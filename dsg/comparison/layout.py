@@ -93,10 +93,15 @@ def legend(rows: Sequence[Row], comparison: Comparison, otherwise: str = "") -> 
         text += f" §: made with other code or on another machine than most, or by starts that differ: {otherwise}."
     if comparison.tuning:
         text += (
-            f" Parameters were chosen on other images, by {comparison.tuning['metric']}, from as many candidates for "
-            "every method; *: at an end of its grid, a better value may lie beyond; not tuned: a method without."
+            f" Parameters were chosen on other images, by {comparison.tuning['metric']}, from {_budget(comparison)} "
+            "for every method; *: at an end of its grid, a better value may lie beyond; not tuned: a method without."
         )
     return text
+
+
+def _budget(comparison: Comparison) -> str:
+    budget = comparison.budget
+    return "as many candidates" if budget is None else f"at most {budget.amount:g} {budget.unit}"
 
 
 def _heading(metric: str, rows: Sequence[Row]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dsg.comparison.candidate import Candidate, ends, line
+from dsg.comparison.candidate import Candidate, ends, line, short
 from dsg.comparison.grid import Cell, Grid, PlannedRun
 from dsg.comparison.results import read_results
 from dsg.metrics.ranking import best_of, with_fewest_failures
@@ -42,9 +43,8 @@ class Choice:
     @property
     def marked(self) -> str:
         """The values, each with a * beyond which nothing was tried."""
-        values = [
-            f"{key.rsplit('.', 1)[-1]}={v}{'*' if key in self.at_end else ''}" for key, v in self.candidate.values
-        ]
+        marks = dict.fromkeys(self.at_end, "*")
+        values = [f"{key.rsplit('.', 1)[-1]}={short(v)}{marks.get(key, '')}" for key, v in self.candidate.values]
         return ", ".join(values) + " (without effect)" * self.idle
 
 
@@ -76,8 +76,9 @@ class Tuning:
     def check_cost(self, cell: Cell) -> None:
         """Raise UserError if what the configuration names costs more than the budget, by its first candidate."""
         if budget := self.grid.comparison.budget:
-            first = read_results(self.grid.tuning(cell, self.tried[cell][0]).folder)
-            budget.check(str(cell), len(self.tried[cell]), evaluations(first))
+            cost = evaluations(read_results(self.grid.tuning(cell, self.tried[cell][0]).folder))
+            if math.isfinite(cost):  # if the first one failed, nobody knows
+                budget.check(str(cell), len(self.tried[cell]), cost)
 
     def widen(self) -> list[PlannedRun]:
         """The next round: of every cell whose best value is at an end, what lies beyond; none when all have settled."""
@@ -107,12 +108,14 @@ class Tuning:
         choice = self.choose(cell)
         if budget is None or choice.failed or choice.idle:
             return []
-        costs = [evaluations(found) for found in self._results(cell).values()]
+        known = [cost for cost in map(evaluations, self._results(cell).values()) if math.isfinite(cost)]
+        cost = max(known, default=math.nan)  # a candidate that failed took as much as any
+        spent_so_far = cost * len(self.tried[cell]) if known else math.nan
         found: list[Candidate] = []
         for axis, upwards in ends(choice.candidate, self.tried[cell], axes):
             value = axis.beyond(line(choice.candidate, self.tried[cell], axis.key), upwards)
-            spent = sum(costs) + len(found) * max(costs)
-            if value is None or not budget.allows(len(self.tried[cell]) + len(found), spent, max(costs)):
+            spent = spent_so_far + len(found) * cost
+            if value is None or not budget.allows(len(self.tried[cell]) + len(found), spent, cost):
                 continue
             candidate = choice.candidate.moved(axis.key, value)
             if (cell, candidate) in self.closed:
@@ -137,13 +140,6 @@ class Tuning:
             return []
         values = results[best].images.get(metric), results[best].mean(metric)
         return [c for c, found in able.items() if (found.images.get(metric), found.mean(metric)) == values]
-
-
-def choose(grid: Grid, cell: Cell) -> Choice:
-    """The choice of one cell among what the configuration names."""
-    if not grid.axes(cell.method):
-        return Choice(Candidate())
-    return Tuning(grid, [cell], refused=lambda _: None).choose(cell)
 
 
 def evaluations(results: Results) -> float:

@@ -65,6 +65,8 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_workers", type=int, default=0)
     options = parser.parse_args(args)
+    if options.image_size and len(options.image_size) > 2:
+        parser.error(f"--image_size: takes N, or H W; got {' '.join(map(str, options.image_size))}")
     size = options.image_size and (options.image_size[0], options.image_size[-1])
     try:
         if options.features == "inception":

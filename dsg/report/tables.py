@@ -12,7 +12,7 @@ from dsg.report.labels import at, method, task
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
-UNIMPORTANT = ("batch_size", "num_workers", "first", "limit", "spread")
+UNIMPORTANT = ("batch_size", "num_workers", "first", "limit", "spread", "samples_per_image")
 
 
 def direction(metric: str, runs: Sequence[EvaluatedRun]) -> Direction:

@@ -50,7 +50,7 @@ class Journal:
         for file in sorted(self.folder.glob("rank*.jsonl")):
             for row in filter(_is_row, read_lines(file)):
                 key = (row["id"], row["sample"])
-                if key not in found or found[key]["status"] != "ok":
+                if key not in found or _worth(row) > _worth(found[key]):
                     found[key] = row
         return [found[key] for key in sorted(found)]
 
@@ -90,3 +90,11 @@ def _is_row(found: dict[str, Any]) -> bool:
     return all(type(found.get(name)) is kind for name, kind in kinds.items()) and not any(
         isinstance(value, dict | list) for value in found.values()
     )
+
+
+def _worth(row: Row) -> tuple[bool, float]:
+    """Of two rows of one sample the finished one counts, and of two finished ones that of the later start: its picture
+    was made again.
+    """
+    start = row.get("start")
+    return row["status"] == "ok", start if isinstance(start, int) else 0

@@ -23,7 +23,7 @@ from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.render import latex, markdown
 from dsg.comparison.results import read_results
 from dsg.comparison.table import AS_GOOD, BEST, LOST, OTHERWISE, make_table
-from dsg.comparison.tuning import Choice, choose
+from dsg.comparison.tuning import Choice, Tuning
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, UNKNOWN
 from dsg.metrics.per_image import per_image
@@ -171,7 +171,7 @@ def test_of_candidates_that_failed_as_often_the_best_on_their_common_images_is_c
         results_of(psnr={"hard": 10.0, "middle": 21.0}, failed=["easy"]),
     ])  # fmt: skip
     monkeypatch.setattr("dsg.comparison.tuning.read_results", lambda _: next(found))
-    assert str(choose(grid, cell).candidate) == "step_size=0.2"
+    assert str(Tuning(grid, [cell], lambda _: None).choose(cell).candidate) == "step_size=0.2"
 
 
 def test_a_wider_grid_continues_and_runs_the_new_candidates_and_the_new_choice_alone(compare, plan, tmp_path):

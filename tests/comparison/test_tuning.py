@@ -33,7 +33,8 @@ def search(tmp_path, monkeypatch):
 
         def read(folder):
             values = (pair.partition("=")[2] for pair in folder.name.split(","))
-            return results(curve(*map(float, values)), backwards)
+            numbers = [float(value) for value in values if value[0].isdigit()]
+            return results(curve(*numbers), backwards)
 
         monkeypatch.setattr("dsg.comparison.tuning.read_results", read)
         tuning.check_cost(CELL)
@@ -140,6 +141,8 @@ def test_a_budget_is_a_number_of_candidates_or_of_evaluations(budget):
         ({"k": {"values": [1], "max": 3}}, "k.max: no such key"),
         ({"k": {"values": ["a"], "most": 3}}, "limits of numbers"),
         ({"k": {"values": [1.0, 2.0], "most": 1.5}}, "2.0 is beyond its own limit, 1.5"),
+        ({"k": [4, 4.0]}, "holds a value twice"),
+        ({"k": ["a", "b", "a"]}, "holds a value twice"),
         ([], "must hold `dotted.key"),
     ],
 )
@@ -160,11 +163,36 @@ def test_a_mistake_in_what_is_tuned_names_its_key(tune, said):
         ([3.0], False, 1.5),
         ([0.0], True, None),
         ([10, 20], True, 40),
-        ([1, 2], False, None),
+        ([1, 2], False, 0.5),
+        ([1, 2], True, 4),
     ],
 )
 def test_the_next_value_keeps_the_spacing_of_the_last_two(values, upwards, expected):
     assert Axis("k", tuple(values)).beyond(values, upwards) == expected
+
+
+def test_a_number_that_yaml_takes_for_a_text_is_a_number(search):
+    tuning = search(peak(1.0), {"step": ["1e-2", "1e-1"]}, {"candidates": 9})
+    assert tuning.choose(CELL).marked == "step=1.0"
+
+
+def test_a_candidate_that_failed_costs_what_another_did_and_ends_no_search(search, monkeypatch):
+    failed = Results(per_image([{"id": "a", "sample": 0, "status": "failed: the sample is not finite"}]))
+    good = results
+
+    def broken_at_2(psnr, backwards):
+        return failed if psnr == peak(64.0)(2.0) else good(psnr, backwards)
+
+    monkeypatch.setitem(globals(), "results", broken_at_2)
+    tuning = search(peak(64.0), {"step": [2.0, 4.0]}, {"evaluations": 80}, backwards=10)
+    assert tried(tuning) == ["step=2.0", "step=4.0", "step=8.0", "step=16.0"]
+
+
+def test_classes_are_chosen_among_and_named_by_their_own_name(search):
+    rules = [{"class_path": "m.Constant"}, {"class_path": "m.OverLoss", "init_args": {"floor": 1}}]
+    tuning = search(lambda *_: 30.0, {"rule": rules, "step": [1.0]}, {"candidates": 2})
+    assert tried(tuning) == ["rule=Constant,step=1.0", "rule=OverLoss(floor=1),step=1.0"]
+    assert len(set(tuning.tried[CELL])) == 2
 
 
 def test_words_have_no_ends():

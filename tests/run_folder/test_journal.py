@@ -85,3 +85,13 @@ def test_a_run_resumes_behind_rubbish_with_the_results_of_one_that_was_not_distu
     assert sorted(rows) == ["a", "b", "c", "d", "more/e", "more/f"]
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert [rows[name]["start"] for name in ("a", "b", "c", "more/f")] == [1, 1, 2, 2]
+
+
+def test_of_a_sample_that_was_made_again_the_later_row_counts_whatever_stands_first(tmp_path):
+    rows = [{"id": "a", "sample": 0, "psnr": float(start), "start": start, "status": "ok"} for start in (1, 3, 2)]
+    failed = {"id": "a", "sample": 0, "start": 4, "status": "failed: the sample is not finite"}
+    folder = RunFolder(tmp_path / "run")
+    folder.open({})
+    folder.append([*rows, failed])
+    folder.close()
+    assert [row["start"] for row in folder.rows()] == [3]

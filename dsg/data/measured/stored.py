@@ -53,7 +53,9 @@ def read_stored(path: Path, name: str = MEASURED) -> Stored:
             raise UnreadableImage(f"{path} holds complex numbers; save real ones")
         values = values.double()
         if not values.isfinite().all():
-            raise UnreadableImage(f"{path} holds numbers that are not finite; mend or mask them")
+            raise UnreadableImage(
+                f"{path} holds numbers that are not finite; mend them, or write 0 where a mask drops them"
+            )
         return Stored(values, white)
 
 

@@ -43,6 +43,10 @@ def read_scheduler(file: Path) -> Process:
     """
     config = read_json(file)
     scheduler = _build(config, file)
+    if not hasattr(scheduler, "config"):  # one that diffusers has no more
+        raise UserError(
+            f"{file}: _class_name {config.get('_class_name')!r} is no scheduler of diffusers; correct the file"
+        )
     name, stated = type(scheduler).__name__, scheduler.config
     if name in _FLOWS:
         if stated.get("invert_sigmas"):
@@ -72,7 +76,7 @@ def _table(scheduler: Any, config: dict[str, Any], file: Path) -> tuple[NoiseSch
     if not ((betas > 0) & (betas <= 1)).all():
         raise UserError(f"{file}: betas must be in (0, 1], and these reach from {betas.min():g} to {betas.max():g}")
     predicts = scheduler.config.get("prediction_type", "epsilon")
-    if predicts not in _PREDICTIONS:
+    if not isinstance(predicts, str) or predicts not in _PREDICTIONS:
         raise UserError(f"{file}: prediction_type {predicts!r} is not supported, only {', '.join(_PREDICTIONS)}")
     if config.get("variance_type") == "learned":
         raise UserError(f"{file}: variance_type learned is not supported, only learned_range and those that are fixed")
@@ -100,7 +104,7 @@ def _build(config: dict[str, Any], file: Path) -> Any:
     try:
         return kind.from_config({key: config[key] for key in config if key != "rescale_betas_zero_snr"})
     except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:150]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
         raise UserError(f"{file}: diffusers cannot build a {name} ({_keys(config)}; {reason}); correct it") from error
 
 
