@@ -126,7 +126,7 @@ class ImageFolder(EvaluationData):
             return labels_of_folders(self._paths, self.root, self._files)
         if self.labels == "metadata":
             return labels_of_metadata(self._columns.get(LABEL), self.root)
-        return labels_of_file(Path(self.labels), self._paths)
+        return labels_of_file(Path(self.labels).expanduser(), self._paths)
 
     def image_ids(self) -> Sequence[str]:
         _ = self._labels, self._columns  # what does not fit is found before the first sample

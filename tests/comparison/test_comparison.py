@@ -462,6 +462,15 @@ def test_marks_are_by_pairs_not_by_overlap():
     assert r"34.9$^\dagger$ [" in latex(laid_out, "")
 
 
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [({}, "as many candidates for every"), ({"budget": {"candidates": 9}}, "at most 9 candid")],
+)
+def test_the_legend_says_what_every_method_could_try(budget, words):
+    methods = {"m": {"tune": {STEP_SIZE: [1.0, 2.0]}}}
+    assert words in legend([], Comparison({"t": {}}, methods, ["psnr"], tuning={"metric": "psnr", **budget}))
+
+
 def test_a_method_that_failed_on_an_image_is_not_printed_as_best_or_as_good():
     """It lost the hard image, so that its mean is of the easy one; on that it is worse than its rival."""
     rival = results_of(psnr={"easy": 31.0, "hard": 11.0})

@@ -105,7 +105,7 @@ class MeasuredFolder(EvaluationData):
         files = self._places.files
         if self.labels == "folders":
             return labels_of_folders(files, self._places.root, files)
-        return labels_of_file(Path(self.labels), files)
+        return labels_of_file(Path(self.labels).expanduser(), files)
 
     def classes_by_order(self) -> int | None:
         if self._labels is None or self.labels != "folders":
