@@ -39,7 +39,7 @@ def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]
         instead = {MASK: "tasks.GivenMaskInpainting", KERNEL: "tasks.GivenKernelDeblurring"}[unused[0]]
         raise UserError(
             f"data.{unused[0]}s: {type(task).__name__} does not look at the {unused[0]} that the data brings; "
-            f"take {instead}, or leave out data.{unused[0]}s, or the tensor {unused[0]} in the files of the measurements"
+            f"take {instead}, or leave out data.{unused[0]}s, or the tensor {unused[0]} in the measurements"
         )
     if brought and isinstance(task, InverseProblem):
         data.expect(task.expected(shape))
