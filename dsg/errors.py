@@ -11,3 +11,9 @@ class DoesNotFit(UserError):
 
 class UnreadableImage(Exception):
     """One image cannot be used; the message says why. It is recorded as failed and the evaluation goes on."""
+
+
+def first_line(error: BaseException, longest: int = 150) -> str:
+    """The first line of another library's message, for a line of ours; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:longest] if lines else type(error).__name__

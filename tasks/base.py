@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from dsg.data.examples import IMAGE, MEASUREMENT, Examples
+from dsg.data.examples import IMAGE, MEASUREMENT, Examples, measured_unseen
 from dsg.data.expected import Expected
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -185,8 +185,7 @@ class InverseProblem(Task):
 
     def compares(self, columns: Set[str]) -> str | None:
         """Nothing where the image was measured already, and nobody has it."""
-        nobody_has_it = self.compared_with == IMAGE and MEASUREMENT in columns and IMAGE not in columns
-        return None if nobody_has_it else self.compared_with
+        return None if self.compared_with == IMAGE and measured_unseen(columns) else self.compared_with
 
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         reference = examples.tensor(IMAGE)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from dsg.combiners.extrapolation import Extrapolation
+from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
@@ -56,3 +58,21 @@ def with_part(prediction: Prediction, kind: PredictionType, value: State, x_t: S
     if kind == "epsilon":
         return prediction.shifted(value - prediction.epsilon, level)
     return both_halves(value, x_t, level, kind, prediction.variance_range)
+
+
+class ActsOnOne(Extrapolation):
+    """An extrapolation that always acts on one of them, its field `acts_on`."""
+
+    acts_on: On
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_on(self.acts_on)
+
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        return self.acts_on == "epsilon"
+
+    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
+        super().check(score_model, kernel)
+        check_knows(self.acts_on, score_model)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dsg.combiners.acted_on import On, check_knows, check_on, kind_of, part, with_part
+from dsg.combiners.acted_on import ActsOnOne, On, kind_of, part, with_part
 from dsg.combiners.base import Evaluations
-from dsg.combiners.extrapolation import Extrapolation
-from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.models.base import ScoreModel
 from dsg.types import State, direction, expand_to, per_sample_norm
 
 
 @dataclass(frozen=True)
-class APG(Extrapolation):
+class APG(ActsOnOne):
     """Sadat et al. 2024 (2410.02416), on the clean estimates x, each sample on its own:
 
         Δ = x_c − x_u                               the guidance
@@ -62,17 +59,8 @@ class APG(Extrapolation):
             raise UserError(f"norm_threshold: APG's r must be above 0, or null, got {self.norm_threshold}")
         if not 0.0 <= self.parallel <= 1.0:
             raise UserError(f"parallel: APG's η must be in [0, 1], got {self.parallel}")
-        check_on(self.acts_on)
         if self.start not in ("conditional", "unconditional"):
             raise UserError(f"start: APG's must be conditional or unconditional, got {self.start!r}")
-
-    @property
-    def needs_signal(self) -> bool:  # type: ignore[override]
-        return self.acts_on == "epsilon"
-
-    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
-        super().check(score_model, kernel)
-        check_knows(self.acts_on, score_model)
 
     def is_guided(self, step: Step) -> bool:
         return self.in_interval(step) if self.start == "unconditional" else super().is_guided(step)

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 import torch
 
-from dsg.combiners.acted_on import On, check_knows, check_on, kind_of, part, with_part
+from dsg.combiners.acted_on import ActsOnOne, On, kind_of, part, with_part
 from dsg.combiners.base import Evaluations, condition_of
-from dsg.combiners.extrapolation import Extrapolation
-from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
-from dsg.models.base import ScoreModel
 from dsg.models.prediction_types import both_halves
 from dsg.types import State, expand_to
 
 
 @dataclass(frozen=True)
-class CFGZeroStar(Extrapolation):
+class CFGZeroStar(ActsOnOne):
     """Fan et al. 2025 (2503.18886), with the velocity v of the variance-preserving flow, each sample on its own:
 
         s* = ⟨v_c, v_u⟩/‖v_u‖²,   v = s* v_u + γ (v_c − s* v_u),   v = 0 on the first steps
@@ -53,17 +50,8 @@ class CFGZeroStar(Extrapolation):
         super().__post_init__()
         if self.zero_steps < 0:
             raise UserError(f"zero_steps: must be at least 0, got {self.zero_steps}")
-        check_on(self.acts_on)
         if not 0.0 <= self.floor < math.inf:
             raise UserError(f"floor: must be at least 0 and finite, got {self.floor}")
-
-    @property
-    def needs_signal(self) -> bool:  # type: ignore[override]
-        return self.acts_on == "epsilon"
-
-    def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
-        super().check(score_model, kernel)
-        check_knows(self.acts_on, score_model)
 
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         if step.position >= self.zero_steps or not self.is_guided(step):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import signal
 import sys
@@ -11,11 +10,12 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from dsg.command.exit_codes import FAILED, MISTAKE, OK
+from dsg.command.exit_codes import FAILED, OK
+from dsg.command.subcommand import SubcommandParser
 from dsg.comparison.candidate import Candidate
 from dsg.comparison.check import Check, Checked, check_all, refusal
 from dsg.comparison.grid import Cell, Grid, PlannedRun
@@ -39,23 +39,15 @@ Written to OUT_DIR:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"error: {message}; compare --help lists the options\n")
-        self.exit(MISTAKE)
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> SubcommandParser:
     keys = inspect.getdoc(Comparison) or ""
     about = f"{keys.splitlines()[0]}\n\n{OUTPUTS}"
     known = keys.partition("Args:\n")[2].partition("\nRaises:")[0]
-    parser = _Parser(
-        prog="train_free_eval.py compare",
-        description=about,
-        epilog=f"keys of the configuration's `comparison` section (docs/comparison.md has an example); all others are "
+    parser = SubcommandParser(
+        "compare",
+        about,
+        "keys of the configuration's `comparison` section (docs/comparison.md has an example); all others are "
         f"settings of `predict`\nthat every run shares:\n{known}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--config", "-c", action="append", required=True, metavar="FILE",
@@ -67,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
-    """PlannedRun a comparison; returns the exit code.
+    """Run a comparison; returns the exit code.
 
     Args:
         arguments: those behind `compare`.

@@ -29,7 +29,7 @@ Predict = Callable[[list[str]], int]
 
 
 def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Iterator[PlannedRun]:
-    """PlannedRun all, and yield each that has finished; images that failed do not end it.
+    """Run all, and yield each that has finished; images that failed do not end it.
 
     Args:
         runs: in no order that matters.

@@ -63,6 +63,7 @@ class Tuning:
         self.grid, self.refused = grid, refused
         self.tried = {cell: grid.candidates(cell.method) for cell in cells}
         self.closed: dict[tuple[Cell, Candidate], str] = {}
+        self._read: dict[tuple[Cell, Candidate], Results] = {}
 
     def begin(self) -> list[list[PlannedRun]]:
         """The runs of what the configuration names, in rounds; where the budget is in evaluations, the first candidate
@@ -76,7 +77,7 @@ class Tuning:
     def check_cost(self, cell: Cell) -> None:
         """Raise UserError if what the configuration names costs more than the budget, by its first candidate."""
         if budget := self.grid.comparison.budget:
-            cost = evaluations(read_results(self.grid.tuning(cell, self.tried[cell][0]).folder))
+            cost = evaluations(self._result(cell, self.tried[cell][0]))
             if math.isfinite(cost):  # if the first one failed, nobody knows
                 budget.check(str(cell), len(self.tried[cell]), cost)
 
@@ -108,14 +109,13 @@ class Tuning:
         choice = self.choose(cell)
         if budget is None or choice.failed or choice.idle:
             return []
-        known = [cost for cost in map(evaluations, self._results(cell).values()) if math.isfinite(cost)]
-        cost = max(known, default=math.nan)  # a candidate that failed took as much as any
-        spent_so_far = cost * len(self.tried[cell]) if known else math.nan
+        costs = [evaluations(found) for found in self._results(cell).values()]
+        dearest = max(filter(math.isfinite, costs), default=math.nan)  # one that failed took as much as any
+        spent = sum(cost if math.isfinite(cost) else dearest for cost in costs)
         found: list[Candidate] = []
         for axis, upwards in ends(choice.candidate, self.tried[cell], axes):
             value = axis.beyond(line(choice.candidate, self.tried[cell], axis.key), upwards)
-            spent = spent_so_far + len(found) * cost
-            if value is None or not budget.allows(len(self.tried[cell]) + len(found), spent, cost):
+            if value is None or not budget.allows(len(costs) + len(found), spent + len(found) * dearest, dearest):
                 continue
             candidate = choice.candidate.moved(axis.key, value)
             if (cell, candidate) in self.closed:
@@ -128,7 +128,13 @@ class Tuning:
         return found
 
     def _results(self, cell: Cell) -> dict[Candidate, Results]:
-        return {c: read_results(self.grid.tuning(cell, c).folder) for c in self.tried[cell]}
+        return {candidate: self._result(cell, candidate) for candidate in self.tried[cell]}
+
+    def _result(self, cell: Cell, candidate: Candidate) -> Results:
+        """Of a run that has ended, read once."""
+        if (cell, candidate) not in self._read:
+            self._read[cell, candidate] = read_results(self.grid.tuning(cell, candidate).folder)
+        return self._read[cell, candidate]
 
     def _equals_of_the_best(self, results: dict[Candidate, Results]) -> list[Candidate]:
         assert self.grid.comparison.tuning is not None  # the plan refuses values to choose from without it

@@ -40,6 +40,12 @@ def labels_of_folders(paths: Mapping[str, Path], root: Path, files: Iterable[str
     return {image_id: classes[image_id.split("/")[0]] for image_id in paths}
 
 
+def numbered_by_order(image_ids: Iterable[str]) -> int | None:
+    """Among how many class folders the labels were numbered by order; None where the folders are numbers themselves."""
+    names = {image_id.split("/")[0] for image_id in image_ids}
+    return None if are_numbers(names) else len(names)
+
+
 def are_numbers(names: Iterable[str]) -> bool:
     """Whether the folders' names are all whole numbers, so that each says itself which class it is."""
     return all(WHOLE.fullmatch(name) for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +17,11 @@ MASK = "mask"  # what that was measured through: 1 where a pixel is observed, 0 
 KERNEL = "kernel"  # the blur that it was measured through
 
 Value = Tensor | int | float | str
+
+
+def measured_unseen(columns: Set[str]) -> bool:
+    """Whether data of these columns gives measurements without the images that were measured."""
+    return MEASUREMENT in columns and IMAGE not in columns
 
 
 @dataclass(frozen=True)

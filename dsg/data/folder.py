@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
-from dsg.data.class_folders import are_numbers, labels_of_folders
+from dsg.data.class_folders import labels_of_folders, numbered_by_order
 from dsg.data.examples import LABEL, MEASUREMENT, Example, Value
 from dsg.data.image_file import Size, read_image
 from dsg.data.images_below import images_below
@@ -142,8 +142,7 @@ class ImageFolder(EvaluationData):
         return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())
 
     def classes_by_order(self) -> int | None:
-        names = {image_id.split("/")[0] for image_id in self._paths}
-        return len(names) if self.labels == "folders" and not are_numbers(names) else None
+        return numbered_by_order(self._paths) if self.labels == "folders" else None
 
     def load(self, image_id: str) -> Example:
         columns: dict[str, Value] = {n: v[image_id] for n, v in self._columns.items() if n != LABEL}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
-from dsg.guidance.step_rules import Constant, StepRule
-from dsg.guidance.window import check_at_least
+from dsg.guidance.step_rules import RuledStep
 from dsg.process import GuidedStep, ReverseProcess
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class AdditiveGuidance(LossGuidance):
+class AdditiveGuidance(RuledStep, LossGuidance):
     """x_prev = μ + σ z − ζ ρ g, with the step size ζ and a step rule ρ.
 
     Args:
@@ -24,19 +22,6 @@ class AdditiveGuidance(LossGuidance):
         UserError: for a step size outside its range; before the first sample, where ρ divides by √ā, for levels that
             start at ā = 0.
     """
-
-    step_size: float = 1.0
-    rule: StepRule = field(default_factory=Constant, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_at_least(self.step_size, 0, "step_size")
-
-    @property
-    def needs_signal(self) -> bool:  # type: ignore[override]
-        return self.rule.needs_signal
-
-    def is_guided(self, step: Step) -> bool:
-        return self.step_size > 0.0
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         return guided.unguided - self.rule.scaled(self.step_size, guided.guide, guided.step, process)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.guidance.base import EstimateGuidance
-from dsg.guidance.step_rules import Constant, StepRule
-from dsg.guidance.window import check_at_least
+from dsg.guidance.step_rules import RuledStep
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class MPGD(EstimateGuidance):
+class MPGD(RuledStep, EstimateGuidance):
     """He et al. 2024 (2311.16424), algorithm 1: the clean estimate moves, ε stays,
 
         x̂ ← x̂ − c ∇_x̂ L(x̂, y),   x_prev = the kernel's step with (x̂, ε)
@@ -32,17 +31,6 @@ class MPGD(EstimateGuidance):
     """
 
     step_size: float = 16.0
-    rule: StepRule = field(default_factory=Constant, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_at_least(self.step_size, 0, "step_size")
-
-    @property
-    def needs_signal(self) -> bool:  # type: ignore[override]
-        return self.rule.needs_signal
-
-    def is_guided(self, step: Step) -> bool:
-        return self.step_size > 0.0
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         """∇_x̂ L: in clean space."""

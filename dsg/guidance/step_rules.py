@@ -6,7 +6,7 @@ Papers and their code often differ in this factor alone. Each method has the pap
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dsg.diffusion.level import Step
 from dsg.guidance.curve import Curve, weight
+from dsg.guidance.window import check_at_least
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import PerSample, State, expand_to, per_sample_norm
 
@@ -112,3 +113,29 @@ def _over(numerator: PerSample, denominator: PerSample) -> PerSample:
     """a/b, and 0 where b vanishes: there is no direction to go in."""
     safe = torch.where(denominator > 0, denominator, 1)
     return torch.where(denominator > 0, numerator / safe, torch.zeros_like(safe))
+
+
+@dataclass(frozen=True)
+class RuledStep:
+    """Beside a guidance: a step along its gradient, of the step size ζ and a rule ρ.
+
+    Args:
+        step_size: ζ ≥ 0; 0 is the unguided sampler.
+        rule: ρ; one that divides by √ā needs levels that start above ā = 0.
+
+    Raises:
+        UserError: for a step size outside its range.
+    """
+
+    step_size: float = 1.0
+    rule: StepRule = field(default_factory=Constant, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_at_least(self.step_size, 0, "step_size")
+
+    @property
+    def needs_signal(self) -> bool:
+        return self.rule.needs_signal
+
+    def is_guided(self, step: Step) -> bool:
+        return self.step_size > 0.0

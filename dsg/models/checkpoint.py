@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.diffusion.schedule import Schedule
-from dsg.errors import UserError
+from dsg.errors import UserError, first_line
 from dsg.models.entries import find_entry
 from dsg.models.stored_schedule import check_stored_schedule, without_tables
 from dsg.models.weights import WeightFiles
@@ -154,7 +154,7 @@ def _unreadable(file: Path, error: Exception) -> UserError:
     with file.open("rb") as handle:
         if b"git-lfs" in handle.readline(64):
             return UserError(f"checkpoint {file}: a pointer of Git LFS, not the file itself; run `git lfs pull` there")
-    reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+    reason = first_line(error, 120)
     if reason.startswith("Weights only load failed"):  # what follows is advice to load it all the same
         reason = "no weights as torch.save writes them"
     size = file.stat().st_size

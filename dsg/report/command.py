@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from dsg.command.exit_codes import MISTAKE, OK
+from dsg.command.exit_codes import OK
+from dsg.command.subcommand import SubcommandParser
 from dsg.run_folder.atomic import write_atomically
 
 ABOUT = """\
@@ -20,19 +18,8 @@ cost, the best, median and worst images, failures, and the settings. docs/report
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"error: {message}; report --help lists the options\n")
-        self.exit(MISTAKE)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="train_free_eval.py report",
-        description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser() -> SubcommandParser:
+    parser = SubcommandParser("report", ABOUT)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR",
                         help="run folders of `predict`; the others are compared with the first")  # fmt: skip
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE",

@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dsg.data.examples import measured_unseen
 from dsg.errors import UserError
 from dsg.metrics.direction import direction_of
 from dsg.metrics.ranking import by_quality
 from dsg.report.evaluated_run import EvaluatedRun
-from dsg.report.truth import check_truth, error_picture, read_truth, was_measured_unseen
+from dsg.report.truth import check_truth, error_picture, read_truth
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 GAIN = 4  # of the error
@@ -61,7 +62,7 @@ def strips(run: EvaluatedRun) -> Strips | None:
     if metric is None or not any((run.folder.path / "samples").rglob("*.png")):
         return None
     note = ""
-    if run.data is not None and was_measured_unseen(run.data):
+    if run.data is not None and measured_unseen(run.data.columns()):
         note = "There is no truth: the measurements were given without it"
     elif run.compared_with is None:
         note = "There is no truth: the task compares its samples with nothing"

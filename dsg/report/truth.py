@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dsg.command.exit_codes import flat
 from dsg.data.base import EvaluationData
-from dsg.data.examples import IMAGE, MEASUREMENT, Examples
+from dsg.data.examples import IMAGE, Examples, measured_unseen
 from dsg.data.image_file import to_uint8
 from dsg.errors import UserError
 from dsg.metrics.image import psnr
@@ -49,18 +49,12 @@ def compared_with(
     Where the task is not to be imported it is taken to be the image, and the second value says why: check_truth finds
     out if it was another.
     """
-    if data is not None and was_measured_unseen(data):
+    if data is not None and measured_unseen(data.columns()):
         return None, ""
     try:
         return trusted_class(at(settings, "model.task.class_path"), Task, trusted).compared_with, ""
     except UserError as reason:
         return IMAGE, str(reason)
-
-
-def was_measured_unseen(data: EvaluationData) -> bool:
-    """Whether `data` gives measurements without the images."""
-    columns = data.columns()
-    return MEASUREMENT in columns and IMAGE not in columns
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, first_line
 from dsg.types import Image
 
 
@@ -32,7 +32,7 @@ def count_classes(classifier: nn.Module, shape: tuple[int, ...], option: str) ->
     except UserError as error:
         raise UserError(f"{option}: {error}") from None
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        reason = first_line(error, 120)
         raise UserError(
             f"{option}: {name} cannot take images of shape {tuple(shape)} ({reason}); take a classifier of such images"
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dsg.data.base import EvaluationData
-from dsg.data.class_folders import are_numbers, labels_of_folders
+from dsg.data.class_folders import labels_of_folders, numbered_by_order
 from dsg.data.examples import IMAGE, KERNEL, LABEL, MASK, MEASUREMENT, Example, Value
 from dsg.data.expected import Expected
 from dsg.data.labels import labels_of_file
@@ -108,10 +108,7 @@ class MeasuredFolder(EvaluationData):
         return labels_of_file(Path(self.labels).expanduser(), files)
 
     def classes_by_order(self) -> int | None:
-        if self._labels is None or self.labels != "folders":
-            return None
-        names = {image_id.split("/")[0] for image_id in self._places.files}
-        return None if are_numbers(names) else len(names)
+        return numbered_by_order(self._places.files) if self.labels == "folders" else None
 
     @cached_property
     def _kernel_side(self) -> int:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dsg.data.measured.stored import read_stored, stored_shape
+from dsg.data.measured.stored import read_plane, stored_shape
 from dsg.errors import UnreadableImage, UserError
 
 TOLERANCE = 0.01
@@ -26,17 +25,11 @@ def read_kernel(path: Path, name: str = "kernel") -> Tensor:
         UserError: if it is no plane, or real numbers do not sum to 1 within 1 %, or a picture is black.
         UnreadableImage: if it cannot be read.
     """
-    stored = read_stored(path, name)
-    values = stored.values[None] if stored.values.ndim == 2 else stored.values
-    if values.ndim != 3 or not torch.equal(values, values[:1].expand_as(values)):
-        raise UserError(
-            f"data.kernels: {path} is {tuple(stored.values.shape)}, not one plane; give (h,w), or a grey picture"
-        )
-    kernel = values[0]
+    kernel, white = read_plane(path, name, "data.kernels")
     total = kernel.sum().item()
     if total == 0:
         raise UserError(f"data.kernels: {path} is black: a blur sums to 1; give the kernel itself")
-    if stored.white is not None:
+    if white is not None:
         return kernel / total
     if abs(total - 1) > TOLERANCE:
         raise UserError(

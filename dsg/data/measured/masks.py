@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from dsg.data.measured.stored import read_stored
+from dsg.data.measured.stored import read_plane
 from dsg.errors import UserError
 
 Marks = Literal["observed", "dropped"]
@@ -27,21 +26,16 @@ def read_mask(path: Path, name: str = "mask", marks: Marks = "observed") -> Tens
             is observed.
         UnreadableImage: if it cannot be read.
     """
-    stored = read_stored(path, name)
-    values = stored.values[None] if stored.values.ndim == 2 else stored.values
-    if values.ndim != 3 or not torch.equal(values, values[:1].expand_as(values)):
-        raise UserError(
-            f"data.masks: {path} is {tuple(stored.values.shape)}, not one plane; give (H,W), or a grey picture"
-        )
-    found = values[0].unique()
-    ones = stored.white if stored.white is not None and found.max() > 1 else 1
+    plane, white = read_plane(path, name, "data.masks")
+    found = plane.unique()
+    ones = white if white is not None and found.max() > 1 else 1
     others = int(((found != 0) & (found != ones)).sum())
     if others:
         raise UserError(
             f"data.masks: {path} holds {others} values that are neither 0 nor {ones:g} (JPEG makes such), the first "
             f"{found[(found != 0) & (found != ones)][0]:g}; set a threshold, and save it as PNG or .npy"
         )
-    mask = (values[:1] == (ones if marks == "observed" else 0)).float()
+    mask = (plane[None] == (ones if marks == "observed" else 0)).float()
     if not mask.any():
         raise UserError(f"data.masks: {path} observes no pixel; is data.mask_marks the right one?")
     return mask

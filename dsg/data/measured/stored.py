@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from dsg.data.image_file import SUFFIXES
-from dsg.errors import UnreadableImage
+from dsg.errors import UnreadableImage, UserError
 
 PICTURES = SUFFIXES | {".tif", ".tiff"}
 ARRAYS = frozenset({".npy", ".safetensors"})
@@ -78,6 +78,22 @@ def stored_names(path: Path) -> frozenset[str]:
         return frozenset()
     with _in_one_line(path), safe_open(path, "pt") as file:
         return frozenset(file.keys())
+
+
+def read_plane(path: Path, name: str, option: str) -> tuple[Tensor, int | None]:
+    """Of `read_stored` the one plane, (h,w), of a mask or kernel that `option` gave, and what is white.
+
+    Raises:
+        UserError: if it is of another shape than (h,w), (1,h,w) or three equal channels.
+        UnreadableImage: as there.
+    """
+    stored = read_stored(path, name)
+    values = stored.values[None] if stored.values.ndim == 2 else stored.values
+    if values.ndim != 3 or not torch.equal(values, values[:1].expand_as(values)):
+        raise UserError(
+            f"{option}: {path} is {tuple(stored.values.shape)}, not one plane; give (H,W), or a grey picture"
+        )
+    return values[0], stored.white
 
 
 @contextmanager

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from dsg.diffusion.kernels.base import Predict, ReverseKernel, Transition
+from dsg.diffusion.kernels.base import Predict, Transition
+from dsg.diffusion.kernels.reverse_sde import ReverseSDE
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.errors import UserError
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class EulerMaruyama(ReverseKernel):
+class EulerMaruyama(ReverseSDE):
     """Song et al. 2021 (2011.13456), eqs. 6 and 13, in the time of the Ornstein-Uhlenbeck process, ā = exp(−τ):
 
         dY = (Y/2 + (1+λ²)/2 s(Y)) dτ + λ dB,   s = −ε/√(1−ā)
@@ -26,18 +25,6 @@ class EulerMaruyama(ReverseKernel):
     Args:
         noise: λ ≥ 0.
     """
-
-    noise: float = 1.0
-
-    needs_signal: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.noise < math.inf:
-            raise UserError(f"noise: λ of the reverse SDE must be at least 0 and finite, got {self.noise}")
-
-    @property
-    def is_stochastic(self) -> bool:
-        return self.noise > 0.0
 
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
         share = (1.0 + self.noise**2) / 2.0 * step.duration / step.noise

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
-from dsg.diffusion.kernels.base import Predict, ReverseKernel, Transition
+from dsg.diffusion.kernels.base import Predict, Transition
+from dsg.diffusion.kernels.reverse_sde import ReverseSDE
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.errors import UserError
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class EulerMaruyamaVE(ReverseKernel):
+class EulerMaruyamaVE(ReverseSDE):
     """The reverse equation of x̃ = x/√ā = x_0 + σ̃ ε in the time σ̃², by steps of Δ = σ̃² − σ̃_prev²:
 
         x̃_prev = x̃ − (1+λ²)/2 Δ/σ̃ ε + λ √Δ z
@@ -28,18 +27,6 @@ class EulerMaruyamaVE(ReverseKernel):
     Raises:
         UserError: for a negative λ, or one that is not finite.
     """
-
-    noise: float = 1.0
-
-    needs_signal: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.noise < math.inf:
-            raise UserError(f"noise: λ of the reverse SDE must be at least 0 and finite, got {self.noise}")
-
-    @property
-    def is_stochastic(self) -> bool:
-        return self.noise > 0.0
 
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
         duration, signal = step.sigma**2 - step.prev.sigma**2, step.prev.signal

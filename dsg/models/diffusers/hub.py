@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 
-from dsg.errors import UserError
+from dsg.errors import UserError, first_line
 from dsg.models.diffusers.weight_choice import STEM
 
 _CONFIGS = ("model_index.json", "config.json", "scheduler_config.json")
@@ -51,7 +51,7 @@ def download(name: str, variant: str | None, revision: str | None, every_weight:
     try:
         root = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises a different family with every version and proxy
-        reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         at = "" if revision is None else f" at revision {revision}"
         raise UserError(
             f"model {name}{at}: no such folder, and the hub did not give it ({reason}); "

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, first_line
 from dsg.models.checkpoint import check_names, read_checkpoint
 from dsg.models.entries import find_entry
 
@@ -78,7 +78,8 @@ def build(config: dict[str, Any], file: Path, shape: tuple[int, ...], classes: i
         with torch.device("meta"):  # no weight exists until the file gives it
             network = cast(UNet2DModel, UNet2DModel.from_config(own)).eval()
     except Exception as error:  # a configuration is foreign input, and diffusers raises what Python raises
-        raise UserError(f"{file}: diffusers cannot build this network ({_reason(error)}); correct the file") from error
+        reason = first_line(error)
+        raise UserError(f"{file}: diffusers cannot build this network ({reason}); correct the file") from error
     if config.get("time_embedding_type") == "learned":
         network.time_proj.register_forward_pre_hook(_as_index)
     labels = None if classes is None else torch.zeros(1, dtype=torch.long, device="meta")
@@ -86,9 +87,9 @@ def build(config: dict[str, Any], file: Path, shape: tuple[int, ...], classes: i
         with torch.no_grad():
             answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), labels).sample
     except Exception as error:
-        size = "x".join(map(str, shape))
+        size, reason = "x".join(map(str, shape)), first_line(error)
         raise UserError(
-            f"{file}: the network cannot take states of {size} ({_reason(error)}); correct sample_size, in_channels or "
+            f"{file}: the network cannot take states of {size} ({reason}); correct sample_size, in_channels or "
             "the blocks"
         ) from error
     if answer.shape[1] not in (shape[0], 2 * shape[0]):
@@ -131,10 +132,6 @@ def _check_kind(config: dict[str, Any], file: Path) -> None:
 
 def _as_index(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return (arguments[0].long(),)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
 
 
 def _new_name(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
-from dsg.errors import UserError
+from dsg.errors import UserError, first_line
 from dsg.models.coordinates import Coordinates, RectifiedFlow, VarianceExploding, VariancePreserving
 from dsg.models.diffusers.files import read_json
 from dsg.models.prediction_types import PredictionType
@@ -104,7 +104,7 @@ def _build(config: dict[str, Any], file: Path) -> Any:
     try:
         return kind.from_config({key: config[key] for key in config if key != "rescale_betas_zero_snr"})
     except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+        reason = first_line(error)
         raise UserError(f"{file}: diffusers cannot build a {name} ({_keys(config)}; {reason}); correct it") from error
 
 
