@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
 from tests.contract.run import references, sample, unguided
 
+hypothesis_settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+hypothesis_settings.load_profile("untimed")
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, children ignore it too
 

@@ -29,7 +29,9 @@ def labels_of_file(file: Path, paths: Mapping[str, Path]) -> dict[str, int]:
     for number, row in _rows(file):
         label = LABEL.fullmatch(row[-1])
         if len(row) != 2 or label is None:
-            raise UserError(f"data.labels: {file} line {number} is not `id,label` with a whole number; correct it")
+            raise UserError(
+                f"data.labels: {file} line {number} is not `id,label` with a whole number: {','.join(row)[:80]!r}"
+            )
         image_id = row[0].strip()
         if image_id in labels:
             raise UserError(

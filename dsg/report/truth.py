@@ -33,7 +33,10 @@ def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> Evaluati
     """
     try:
         kind = trusted_class(at(settings, "data.class_path"), EvaluationData, trusted)
-        data = kind(**plain(at(settings, "data.init_args") or {}))  # type: ignore[reportAbstractUsage]: a subclass
+        arguments = plain(at(settings, "data.init_args") or {})
+        # the truth has no class, and a file of labels that a run folder names is not to be quoted on the page
+        arguments = {name: value for name, value in arguments.items() if name != "labels"}
+        data = kind(**arguments)  # type: ignore[reportAbstractUsage]: a subclass
         data.keys()
         return data
     except Exception as error:  # any class may stand in a configuration, and it may be gone

@@ -40,7 +40,7 @@ def test_labels_are_read_whatever_wrote_the_file(tmp_path, content):
 
 @pytest.mark.parametrize("number", ["²", "١", "1_0", "+1", "-1", "1.0", "1e1", "0x1", "", "9" * 19])
 def test_what_is_no_number_in_plain_digits_is_named_with_its_line(tmp_path, number):
-    with pytest.raises(UserError, match="line 2 is not `id,label` with a whole number; ") as refusal:
+    with pytest.raises(UserError, match="line 2 is not `id,label` with a whole number: 'b,") as refusal:
         read(tmp_path, f"a,0\nb,{number}\n")
     assert len(str(refusal.value)) < 300 + len(str(tmp_path))
 

@@ -42,7 +42,7 @@ def test_dps_subtracts_the_gradient_times_its_step_size():
     assert torch.allclose(update(DPS(2.0), transition, noise, gradient), expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rate=st.floats(0, 1), std=st.floats(1e-4, 10), side=st.integers(1, 6), seed=st.integers(0, 10**6),
     scale=st.sampled_from([1e-30, 1e-8, 1.0, 1e8, 1e30]),

@@ -54,7 +54,7 @@ def distance(samples, posterior):
     return sliced_wasserstein(samples, truth, random_directions(generator, 50, 8))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 100))
 def test_the_sliced_distance_is_scipy_s_averaged_over_directions(n, m, seed):
     generator = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def points(seed: int, n: int = 3, d: int = 4) -> torch.Tensor:
     return 2 * torch.randn(n, d, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(kinds, levels, seeds, st.booleans())
 def test_the_score_is_the_gradient_of_the_log_density(kind, level, seed, conditional):
     mixture, x = random_mixture(kind, seed), points(seed).requires_grad_()
@@ -45,7 +45,7 @@ def test_the_score_is_the_gradient_of_the_log_density(kind, level, seed, conditi
     torch.testing.assert_close(mixture.score(x, level, condition), gradient)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(kinds, levels, seeds, st.booleans())
 def test_the_denoiser_is_tweedie_s_formula(kind, level, seed, conditional):
     mixture, x = random_mixture(kind, seed), points(seed)
@@ -54,7 +54,7 @@ def test_the_denoiser_is_tweedie_s_formula(kind, level, seed, conditional):
     torch.testing.assert_close(mixture.denoise(x, level, condition), tweedie, atol=1e-8, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(kinds, st.floats(0.01, 0.99), seeds)
 def test_the_denoising_covariance_is_the_denoiser_s_jacobian(kind, alpha_bar, seed):
     mixture, x, level = random_mixture(kind, seed), points(seed, n=1), NoiseLevel.from_alpha_bar(1.0, alpha_bar)
@@ -63,7 +63,7 @@ def test_the_denoising_covariance_is_the_denoiser_s_jacobian(kind, alpha_bar, se
     torch.testing.assert_close(covariance, (1 - alpha_bar) / alpha_bar**0.5 * jacobian, atol=1e-8, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(kinds, levels, seeds)
 def test_the_density_is_the_one_of_torch_distributions(kind, level, seed):
     mixture, x = random_mixture(kind, seed), points(seed)
@@ -73,7 +73,7 @@ def test_the_density_is_the_one_of_torch_distributions(kind, level, seed):
     torch.testing.assert_close(mixture.log_prob(x, level), reference.log_prob(x), atol=1e-8, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(levels, seeds)
 def test_bayes_rule_holds_between_the_classes_and_the_whole(level, seed):
     mixture, x = random_mixture("full", seed), points(seed)
@@ -131,7 +131,7 @@ def test_the_posterior_in_one_dimension_is_bayes_by_quadrature():
     torch.testing.assert_close(posterior.log_prob(grid), log_density, atol=1e-9, rtol=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(kinds, seeds, st.floats(0.05, 3.0))
 def test_the_posterior_is_proportional_to_prior_times_likelihood(kind, seed, sigma):
     prior, x = random_mixture(kind, seed), points(seed, n=6)

@@ -43,7 +43,7 @@ class Echo(nn.Module):
         return self.linear(x)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(["epsilon", "v", "sample", "flow"]), st.floats(1e-3, 0.999), st.integers(0, 99))
 def test_the_target_of_every_prediction_type_is_read_back_as_both_halves(predicts, alpha_bar, seed):
     generator = torch.Generator().manual_seed(seed)

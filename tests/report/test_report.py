@@ -429,6 +429,18 @@ def test_an_argument_of_data_that_names_a_class_is_not_made(make_run, tmp_path, 
     assert not (tmp_path / "imported").exists()
 
 
+def test_a_file_of_labels_that_a_run_folder_names_is_not_quoted(make_run, tmp_path):
+    (tmp_path / "secrets").write_text("https://me:my-password@host\n")
+    run = make_run("run")
+    file = run / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["data"]["init_args"]["labels"] = str(tmp_path / "secrets")
+    file.write_text(yaml.safe_dump(content))
+    for page in pages(run):
+        assert "my-password" not in page
+        assert "The truth is not shown" not in page
+
+
 def test_an_image_is_no_truth_where_no_psnr_tells_that_it_was_measured(make_run):
     html, _ = pages(make_run("run", ids=["a"], a={"psnr": None, "quality": 1.0}))
     assert "no truth: no PSNR was recorded by which the image could be known again" in html

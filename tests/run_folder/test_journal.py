@@ -32,7 +32,7 @@ tails = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tail=st.lists(tails, max_size=3).map(b"\n".join), ended=st.booleans())
 @example(tail=b"[" * 100_000, ended=True)
 @example(tail=b'{"id": "b", "sample": 0, "status": "ok", "psnr": ' + b"9" * 5000 + b"}", ended=True)
