@@ -9,15 +9,22 @@ from .shapes import GRID_X, GRID_Y, circle, coverage, lerp, smoothstep
 
 
 def background(t):
-    near = hsv(t.background_hue, lerp(0.06, 0.60, t.background_strength), lerp(0.30, 0.95, t.background_light))
-    hue = t.background_hue + lerp(-0.25, 0.25, t.background_hue_2)
-    far = hsv(hue, lerp(0.06, 0.50, t.background_strength), lerp(0.25, 0.95, t.background_light_2))
+    near, far = near_colour(t), far_colour(t)
     angle, phase = t.background_angle * 2.0 * math.pi, t.background_phase * 2.0 * math.pi
     along = math.cos(angle) * GRID_X + math.sin(angle) * GRID_Y
     mix = {"gradient": _gradient, "halo": _halo, "stripes": _stripes, "blobs": _blobs, "horizon": _horizon}[
         t.background
     ]
     return near + (far - near) * mix(along, angle, phase)
+
+
+def near_colour(t):
+    return hsv(t.background_hue, lerp(0.06, 0.60, t.background_strength), lerp(0.30, 0.95, t.background_light))
+
+
+def far_colour(t):
+    hue = t.background_hue + lerp(-0.25, 0.25, t.background_hue_2)
+    return hsv(hue, lerp(0.06, 0.50, t.background_strength), lerp(0.25, 0.95, t.background_light_2))
 
 
 def _gradient(along, angle, phase):

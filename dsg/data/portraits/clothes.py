@@ -8,6 +8,12 @@ from .palette import colour, hsv
 from .shapes import GRID_X, GRID_Y, box, coverage, ellipse, lerp, smoothstep, stroke
 
 
+def cloth_colour(t):
+    if t.clothes == "suit":
+        return hsv(t.clothes_hue, 0.30 * t.clothes_strength, lerp(0.13, 0.42, t.clothes_light))
+    return hsv(t.clothes_hue, lerp(0.10, 0.75, t.clothes_strength), lerp(0.20, 0.92, t.clothes_light))
+
+
 def paint_body(canvas, t, head, light):
     """Neck, shoulders and what covers them; they stay upright while the head rolls."""
     x, y, skin = GRID_X, GRID_Y, palette.skin(t)
@@ -20,9 +26,7 @@ def paint_body(canvas, t, head, light):
 
     width = lerp(0.72, 0.98, t.shoulders)
     body = ellipse(x, y - 1.30, width, 1.30 - (chin + 0.13))
-    base = hsv(t.clothes_hue, lerp(0.10, 0.75, t.clothes_strength), lerp(0.20, 0.92, t.clothes_light))
-    if t.clothes == "suit":
-        base = hsv(t.clothes_hue, 0.30 * t.clothes_strength, lerp(0.13, 0.42, t.clothes_light))
+    base = cloth_colour(t)
     cloth = base * light.shade(*dome(x, y - 1.25, width * 1.15, 0.85))
     if t.pattern == "stripes" and t.clothes != "suit":
         cloth = cloth * (1.0 - 0.32 * (np.sin(24.0 * y + 3.0 * np.abs(x)) > 0.1))

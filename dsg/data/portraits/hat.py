@@ -7,11 +7,15 @@ from .palette import hsv
 from .shapes import box, circle, coverage, ellipse, lerp, smoothstep, stroke
 
 
+def hat_colour(t):
+    return hsv(t.hat_hue, lerp(0.15, 0.80, t.hat_strength), lerp(0.22, 0.90, t.hat_light))
+
+
 def paint_hat(canvas, t, head, light):
     if t.hat == "none":
         return
     x, y, a, b = head.x, head.y, head.a, head.b
-    base = hsv(t.hat_hue, lerp(0.15, 0.80, t.hat_strength), lerp(0.22, 0.90, t.hat_light))
+    base = hat_colour(t)
     tall, turn = lerp(0.9, 1.25, t.hat_height), np.sin(head.yaw)
     edge = -0.50 * b + 0.10 * b * np.sin(-head.pitch)
     # The rim runs around the head: nearer the viewer it bends down or up with the pitch.

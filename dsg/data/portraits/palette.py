@@ -45,6 +45,11 @@ def hsv(hue, strength, value):
     return colour(*colorsys.hsv_to_rgb(hue % 1.0, strength, value))
 
 
+def hue(red, green, blue):
+    """The hue of a colour, in [0, 1)."""
+    return colorsys.rgb_to_hsv(red, green, blue)[0]
+
+
 def ramp(stops, q):
     """The colour at q in [0, 1] along evenly spaced stops."""
     position = q * (len(stops) - 1)
