@@ -14,17 +14,16 @@ from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
-from dsg.models.prediction_types import PredictionType, both_halves, training_target
+from dsg.models.prediction_types import PredictionType, both_halves, check_word, training_target
 from dsg.types import State
 
-On = Literal["epsilon", "v", "sample", "flow", "prediction"]
+On = Literal["epsilon", "v", "denoised", "velocity", "prediction"]
 """ε, v, x̂, the velocity ε − x_0 of the straight path; or that of these which the score model's network predicts."""
 
 
 def check_on(on: str) -> None:
     """Raise UserError for another word."""
-    if on not in get_args(On):
-        raise UserError(f"acts_on: must be one of {', '.join(get_args(On))}, got {on!r}")
+    check_word("acts_on", on, get_args(On))
 
 
 def check_knows(on: On, score_model: ScoreModel) -> None:
@@ -47,13 +46,13 @@ def kind_of(on: On, score_model: ScoreModel) -> PredictionType:
 def part(prediction: Prediction, kind: PredictionType, level: NoiseLevel) -> State:
     """That part of a prediction, (B, *shape)."""
     if kind == "v":
-        return prediction.velocity(level)
+        return prediction.v(level)
     return training_target(prediction.clean_estimate, prediction.epsilon, level.alpha_bar, kind)
 
 
 def with_part(prediction: Prediction, kind: PredictionType, value: State, x_t: State, level: NoiseLevel) -> Prediction:
     """The prediction at `x_t` with another such part, and both halves of it."""
-    if kind == "sample":
+    if kind == "denoised":
         return prediction.moved_to(value, level)
     if kind == "epsilon":
         return prediction.shifted(value - prediction.epsilon, level)

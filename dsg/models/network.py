@@ -32,10 +32,10 @@ class NetworkModel(ScoreModel):
         network: the module, by `class_path` in a config.
         shape: shape of one state, without the batch: [3, 64, 64] for images in [−1, 1], [2] for points of the plane.
         predicts: what the network was trained for: the noise `epsilon`, the velocity `v` of the variance-preserving
-            path, the clean `sample`, or the velocity ε − x_0 of a `flow`.
+            path, the clean state `denoised`, or the `velocity` ε − x_0 of the straight path.
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
         coordinates: in which it sees the state; null is those of the schedule: x_t and the timestep of a table,
-            x_0 + σ ε and σ of a SigmaSchedule (EDM: `predicts: sample`), the straight path of a FlowSchedule.
+            x_0 + σ ε and σ of a SigmaSchedule (EDM: `predicts: denoised`), the straight path of a FlowSchedule.
         clean_range: smallest and largest value of clean states, to which x̂ may be clamped; `pixels` is −1 and 1 for
             states (1,H,W) and (3,H,W) and none for others, null is none, as latents need.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.

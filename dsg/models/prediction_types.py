@@ -5,6 +5,7 @@ x_t = √ā x_0 + √(1−ā) ε,    v = √ā ε − √(1−ā) x_0        (Sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -15,17 +16,32 @@ from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.types import State, at_least_float32
 
-PredictionType = Literal["epsilon", "v", "sample", "flow"]
+PredictionType = Literal["epsilon", "v", "denoised", "velocity"]
+"""ε; v; x_0, `sample` in diffusers; ε − x_0 of the straight path, `flow_prediction` there. v is `v_prediction` there."""
+
+_ELSEWHERE = {
+    "sample": "denoised",
+    "original_sample": "denoised",
+    "v_prediction": "v",
+    "flow": "velocity",
+    "flow_prediction": "velocity",
+}
+
+
+def check_word(option: str, word: str, known: Sequence[str]) -> None:
+    """Raise UserError for a word that is not among those of an option; one of diffusers' is told its name here."""
+    if word not in known:
+        said = f"{word!r} is called {_ELSEWHERE[word]} here" if word in _ELSEWHERE else f"got {word!r}"
+        raise UserError(f"{option}: must be one of {', '.join(known)}; {said}")
 
 
 def check_prediction_type(predicts: str, schedule: Schedule) -> None:
     """Raise UserError for another word, or for ε at a schedule that begins at ā = 0."""
-    if predicts not in get_args(PredictionType):
-        raise UserError(f"predicts: must be epsilon, v, sample or flow, got {predicts!r}")
+    check_word("predicts", predicts, get_args(PredictionType))
     if predicts == "epsilon" and schedule.noisiest.signal == 0.0:
         raise UserError(
             "predicts: epsilon says nothing of x_0 at ā = 0, where the schedule begins; the network must predict v or "
-            "sample, or its schedule is another one"
+            "denoised, or its schedule is another one"
         )
 
 
@@ -34,16 +50,16 @@ def both_halves(
 ) -> Prediction:
     """x̂ and ε from a network's output at `x_t`; all (B, *shape), float32 or better.
 
-    - epsilon, v, sample: of the variance-preserving x_t.
-    - flow: the velocity ε − x_0 of the straight path x = (1−t) x_0 + t ε, x = x_t/(√ā + √(1−ā)):
+    - epsilon, v, denoised: of the variance-preserving x_t.
+    - velocity: ε − x_0 of the straight path x = (1−t) x_0 + t ε, x = x_t/(√ā + √(1−ā)):
       x̂ = x − t·output, ε = x + (1−t)·output.
     """
     output, x_t = at_least_float32(output), at_least_float32(x_t)
     if predicts == "epsilon":
         return Prediction.from_epsilon(output, x_t, level, variance_range)
     if predicts == "v":
-        return Prediction.from_velocity(output, x_t, level, variance_range)
-    if predicts == "sample":
+        return Prediction.from_v(output, x_t, level, variance_range)
+    if predicts == "denoised":
         return Prediction.from_clean(output, x_t, level, variance_range)
     x, t = x_t / (level.signal + level.noise), level.noise / (level.signal + level.noise)
     return Prediction(x - t * output, x + (1.0 - t) * output, variance_range)
@@ -56,9 +72,9 @@ def training_target(clean: State, epsilon: State, alpha_bar: float | Tensor, pre
     """
     if predicts == "epsilon":
         return epsilon
-    if predicts == "sample":
+    if predicts == "denoised":
         return clean
-    if predicts == "flow":
+    if predicts == "velocity":
         return epsilon - clean
     return alpha_bar**0.5 * epsilon - (1.0 - alpha_bar) ** 0.5 * clean
 

@@ -67,10 +67,10 @@ MODELS = {
     "ve": network(
         lambda s: (1.0, s), lambda clean, noise: noise, "epsilon", SigmaSchedule(0.01, 157), VarianceExploding()
     ),
-    "edm": network(lambda s: (1.0, s), lambda clean, noise: clean, "sample", SigmaSchedule(), VarianceExploding()),
-    "flow": network(lambda t: (1 - t, t), lambda clean, noise: noise - clean, "flow", FlowSchedule(), RectifiedFlow()),
+    "edm": network(lambda s: (1.0, s), lambda clean, noise: clean, "denoised", SigmaSchedule(), VarianceExploding()),
+    "flow": network(lambda t: (1 - t, t), lambda clean, noise: noise - clean, "velocity", FlowSchedule(), RectifiedFlow()),
     "flow of a thousand": network(
-        lambda t: (1 - t / 1000, t / 1000), lambda clean, noise: noise - clean, "flow", FlowSchedule(),
+        lambda t: (1 - t / 1000, t / 1000), lambda clean, noise: noise - clean, "velocity", FlowSchedule(),
         RectifiedFlow(1000.0),
     ),
 }  # fmt: skip
