@@ -565,6 +565,7 @@ def without_null_class() -> ScoreModel:
         (APG(2.0), without_null_class(), "null_class"),
         (APG(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say .* epsilon, v, denoised, velocity"),
         (CFGZeroStar(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
+        (APG(2.0, acts_on="prediction"), predicting("score"), "predicts the score, .* set it to epsilon"),
         (ClassifierFree(2.0, rescale=0.5, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
         (CFGZeroStar(2.0), without_null_class(), "null_class"),
         (ClassifierGuidance(ToyClassifier(), 1.0, conditional=False), without_null_class(), "null_class"),

@@ -44,7 +44,7 @@ class Echo(nn.Module):
 
 
 @settings(max_examples=30)
-@given(st.sampled_from(["epsilon", "v", "denoised", "velocity"]), st.floats(1e-3, 0.999), st.integers(0, 99))
+@given(st.sampled_from(["epsilon", "v", "denoised", "velocity", "score"]), st.floats(1e-3, 0.999), st.integers(0, 99))
 def test_the_target_of_every_prediction_type_is_read_back_as_both_halves(predicts, alpha_bar, seed):
     generator = torch.Generator().manual_seed(seed)
     clean, epsilon = torch.randn(2, 3, 4, 4, 4, generator=generator)
@@ -146,9 +146,37 @@ def test_coordinates_without_a_place_for_noise_alone_are_refused(schedule):
         NetworkModel(Echo(), (2,), "denoised", schedule, VarianceExploding())
 
 
-def test_a_network_that_predicts_the_noise_cannot_begin_at_noise_alone():
-    with pytest.raises(UserError, match="epsilon says nothing of x_0"):
-        NetworkModel(Echo(), (2,), "epsilon", NoiseSchedule(zero_terminal_snr=True))
+@pytest.mark.parametrize("predicts", ["epsilon", "score"])
+def test_a_network_that_predicts_the_noise_cannot_begin_at_noise_alone(predicts):
+    with pytest.raises(UserError, match=f"{predicts} says nothing of x_0"):
+        NetworkModel(Echo(), (2,), predicts, NoiseSchedule(zero_terminal_snr=True))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "coordinates"),
+    [(NoiseSchedule(), None), (SigmaSchedule(), None), (FlowSchedule(), VariancePreserving())],
+)
+def test_a_velocity_is_refused_where_no_path_is_straight(schedule, coordinates):
+    with pytest.raises(UserError, match=r"velocity is of the straight path, .* set coordinates to RectifiedFlow"):
+        NetworkModel(Echo(), (2,), "velocity", schedule, coordinates)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "said"),
+    [
+        (lambda: VarianceExploding(time_as="sigmas"), "one of sigma, log_sigma, .*'sigmas'"),
+        (lambda: VariancePreserving(time_as="sigma"), "one of schedule, angle, log_snr, got 'sigma'"),
+        (lambda: RectifiedFlow(0.0), "time_scale must be finite and not 0"),
+    ],
+)
+def test_a_time_that_is_none_of_the_coordinates_is_refused(coordinates, said):
+    with pytest.raises(UserError, match=said):
+        coordinates()
+
+
+def test_a_time_that_is_infinite_at_noise_alone_is_refused():
+    with pytest.raises(UserError, match="time_as of VariancePreserving is not finite at noise alone"):
+        NetworkModel(Echo(), (2,), "v", NoiseSchedule(zero_terminal_snr=True), VariancePreserving(time_as="log_snr"))
 
 
 def test_pictures_have_a_range_and_other_states_none():
