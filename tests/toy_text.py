@@ -27,10 +27,12 @@ class TextEmbedding(Condition):
     Args:
         embedding: (B, WORDS, WIDTH).
         mask: (B, WORDS) bool.
+        negative: what stands for no text beside it; None is the empty text.
     """
 
     embedding: Tensor
     mask: Tensor
+    negative: TextEmbedding | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -40,6 +42,9 @@ class TextEmbedding(Condition):
 
     def rows(self, index: Tensor) -> TextEmbedding:
         return TextEmbedding(self.embedding[index], self.mask[index])
+
+    def null(self) -> TextEmbedding | None:
+        return self.negative
 
 
 def embedded(prompts: Sequence[str]) -> TextEmbedding:

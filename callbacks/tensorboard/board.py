@@ -15,15 +15,12 @@ from torch.utils.tensorboard.summary import hparams
 
 from callbacks.tensorboard.hparams import columns
 from dsg.command.private_interfaces import add_summary
-from dsg.metrics.per_image import DESCRIPTIVE
+from dsg.metrics.per_image import COSTS, DESCRIPTIVE
 from dsg.metrics.statistics import RunningMean
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from dsg.run_folder.settings import SETTINGS
 
-COSTS = frozenset(
-    {"nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward", "seconds"}
-)  # their curves are under timing/
 BINS = 30  # as many as TensorBoard draws
 
 

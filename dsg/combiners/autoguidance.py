@@ -56,7 +56,7 @@ class Autoguidance(Extrapolation):
             )
 
     def needs(self, score_model: ScoreModel) -> frozenset[str]:
-        return frozenset() if self.guide.knows_marginal else self.guide.hears
+        return self.guide.requires
 
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.guide,)

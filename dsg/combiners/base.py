@@ -52,7 +52,7 @@ class PredictionCombiner(ABC):
 
     def needs(self, score_model: ScoreModel) -> frozenset[str]:
         """The columns that every example has to have for it."""
-        return score_model.hears or frozenset({LABEL}) if self.needs_condition else frozenset()
+        return columns_of_condition(score_model) if self.needs_condition else frozenset()
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         """Raise UserError if the score model lacks what this combiner needs. Called before the first sample."""
@@ -80,6 +80,11 @@ class Conditional(PredictionCombiner):
         return process.clamped(process.evaluate(x_t, step, process.condition), x_t, step)
 
 
+def columns_of_condition(score_model: ScoreModel) -> frozenset[str]:
+    """The columns of which a condition is made: what the model hears, or the labels of whoever guides beside it."""
+    return score_model.hears if score_model.is_conditional else frozenset({LABEL})
+
+
 def condition_of(process: Evaluations) -> Condition:
     """The batch's condition.
 
@@ -89,6 +94,11 @@ def condition_of(process: Evaluations) -> Condition:
     if process.condition is None:
         raise UserError("combiner: it guides by a condition and this batch has none; set data.labels")
     return process.condition
+
+
+def null_of(process: Evaluations) -> Condition | None:
+    """What stands for no condition in this batch; None is the score model's own way to be unconditional."""
+    return None if process.condition is None else process.condition.null()
 
 
 def check_both_ways(score_model: ScoreModel, combiner: PredictionCombiner) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
@@ -49,7 +49,7 @@ class CFGPlusPlus(PredictionCombiner):
 
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         conditional = process.evaluate(x_t, step, condition_of(process))
-        unconditional = process.evaluate(x_t, step, None)
+        unconditional = process.evaluate(x_t, step, null_of(process))
         forward = process.clamped(unconditional.towards(conditional, self.guidance_scale), x_t, step)
         renoise = process.clamped(unconditional, x_t, step)
         return Prediction(forward.clean_estimate, renoise.epsilon, forward.variance_range)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of
+from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
@@ -66,7 +66,7 @@ class Extrapolation(PredictionCombiner):
 
     def weak(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         """The prediction to move away from."""
-        return process.evaluate(x_t, step, None)
+        return process.evaluate(x_t, step, null_of(process))
 
     @abstractmethod
     def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:

@@ -14,6 +14,8 @@ IMAGE = "image"  # the name that tasks call the state by
 LABEL = "label"  # the column of class labels
 MEASUREMENT = "measurement"  # y, where somebody has measured it already
 MASK = "mask"  # what that was measured through: 1 where a pixel is observed, 0 where it is dropped
+PROMPT = "prompt"  # the column of texts that describe the images
+NEGATIVE_PROMPT = "negative_prompt"  # and of those that describe what they are not
 KERNEL = "kernel"  # the blur that it was measured through
 
 Value = Tensor | int | float | str

@@ -31,6 +31,10 @@ class Condition(ABC):
     def rows(self, index: Tensor) -> Self:
         """That of some samples, by their numbers, (n,) int64."""
 
+    def null(self) -> Condition | None:
+        """What stands for no condition beside this one: a prompt of what is not wanted. None is the model's own way."""
+        return None
+
 
 @dataclass(frozen=True)
 class ClassLabels(Condition):

@@ -13,6 +13,10 @@ from typing import Any
 from dsg.metrics.direction import direction_of
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start"})
+COSTS = frozenset(
+    {"seconds"} | {f"nfe_{part}{way}" for part in ("", "decoder_", "encoder_") for way in ("forward", "backward")}
+)
+"""What a sample cost: seconds, and passes through the network, and through a model of latents' decoder and encoder."""
 HEAVY_TAILED = frozenset({"judge_reciprocal"})
 """Metrics that have no mean at all where one value is infinite: the others' would be no estimate of it."""
 

@@ -82,6 +82,11 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
         return frozenset() if self.num_classes is None else frozenset({LABEL})
 
     @property
+    def requires(self) -> frozenset[str]:
+        """Those of the columns that it hears without which it cannot be evaluated."""
+        return frozenset() if self.knows_marginal else self.hears
+
+    @property
     def has_decoder(self) -> bool:
         """Whether `decode` is more than the identity, so that its passes are counted and A of it is not linear."""
         return type(self).decode is not ScoreModel.decode

@@ -8,19 +8,18 @@ from typing import Literal
 import numpy as np
 import torch
 
-from dsg.data.examples import Examples
-from dsg.data.media import Medium
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
-from dsg.types import Image, State
+from dsg.models.wrapped import WrappedModel
+from dsg.types import State
 
 RANK = 64  # directions at most, so that an image does not need a square matrix of its size
 
 
-class ScoreError(ScoreModel):
+class ScoreError(WrappedModel):
     """The score s_θ + δ e(x_t, t), so ε_θ − √(1−ā) δ e, with a smooth and fixed e and E‖e‖² ≈ 1 over the batch.
 
         e_j(x, t) = √(2/d) cos(κ v_j·x + φ_j + 2π√ā),   j = 1..d
@@ -49,56 +48,19 @@ class ScoreError(ScoreModel):
         frequency: float = 3.0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(score_model)
         if not (0 <= size < math.inf and 0 < frequency < math.inf):
             raise UserError(f"ScoreError: size must be at least 0 and frequency positive, got {size} and {frequency}")
         if added_to not in ("both", "conditional"):
             raise UserError(f"ScoreError: added_to must be both or conditional, got {added_to!r}")
         if added_to == "conditional" and not score_model.is_conditional:
             raise UserError("ScoreError: added_to: conditional needs a score model with classes; set added_to: both")
-        self.score_model, self.size, self.added_to = score_model, size, added_to
-        self.schedule, self.shape = score_model.schedule, score_model.shape
-        self.num_classes, self.null_class = score_model.num_classes, score_model.null_class
-        self.learns_variance, self.clean_range = score_model.learns_variance, score_model.clean_range
-        self.predicts = score_model.predicts
+        self.size, self.added_to = size, added_to
         d, random = math.prod(self.shape), np.random.Generator(np.random.PCG64DXSM(seed))
         waves = torch.from_numpy(random.standard_normal((min(d, RANK), d)))
         self._waves = frequency * waves / waves.norm(dim=1, keepdim=True)  # float64, no buffers: no cast may touch them
         self._phases = torch.from_numpy(random.uniform(0, 2 * math.pi, d))
         self.freeze()
-
-    @property
-    def is_conditional(self) -> bool:
-        return self.score_model.is_conditional
-
-    @property
-    def knows_marginal(self) -> bool:
-        return self.score_model.knows_marginal
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        return self.score_model.image_shape
-
-    @property
-    def medium(self) -> Medium:
-        return self.score_model.medium
-
-    @property
-    def has_decoder(self) -> bool:
-        return self.score_model.has_decoder
-
-    def decode(self, state: State) -> Image:
-        return self.score_model.decode(state)
-
-    def encode(self, image: Image) -> State:
-        return self.score_model.encode(image)
-
-    def condition(self, examples: Examples) -> Condition | None:
-        return self.score_model.condition(examples)
-
-    @property
-    def hears(self) -> frozenset[str]:
-        return self.score_model.hears
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         prediction = self.score_model(x_t, level, condition)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dsg.combiners.base import columns_of_condition
 from dsg.data.base import EvaluationData
 from dsg.data.batches import check_workers
 from dsg.data.examples import KERNEL, LABEL, MASK
@@ -50,8 +51,8 @@ def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
     model, combiner, guidance = sampler.score_model, sampler.combiner, sampler.guidance
     needs = (
         (combiner, combiner.needs(model)),
-        (guidance, model.hears or frozenset({LABEL}) if guidance.needs_condition else frozenset()),
-        (model, frozenset() if model.knows_marginal else model.hears),
+        (guidance, columns_of_condition(model) if guidance.needs_condition else frozenset()),
+        (model, model.requires),
     )
     for who, names in needs:
         missing = sorted(names - columns)
@@ -74,7 +75,7 @@ def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
 def _check_labels(sampler: Sampler, data: EvaluationData) -> None:
     """Whether labels that the data has are classes of the model."""
     classes, largest = sampler.combiner.num_classes(sampler.score_model), data.largest_label()
-    if largest is None or (classes is None and sampler.score_model.hears):
+    if largest is None or (classes is None and sampler.score_model.is_conditional):
         return
     if classes is None:
         raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")

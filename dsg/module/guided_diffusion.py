@@ -98,7 +98,7 @@ class GuidedDiffusion(LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
                 watched += self._tell(record, process, keys)
-            samples = self.score_model.decode(record.x_prev)
+            samples = process.decode(record.x_prev)
             with full_float32():
                 losses = task.loss(samples, process.measurement).tolist()
                 residual = task.residual(samples, process.measurement)
@@ -108,6 +108,8 @@ class GuidedDiffusion(LightningModule):
         if self.score_model.has_decoder:
             costs["nfe_decoder_forward"] = process.decoder_forwards
             costs["nfe_decoder_backward"] = process.decoder_backwards
+            costs["nfe_encoder_forward"] = process.encoder_forwards
+            costs["nfe_encoder_backward"] = process.encoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
         seconds = (seconds_on(self.device) - started - watched) / len(keys)
         rows = [

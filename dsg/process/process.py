@@ -20,8 +20,10 @@ from dsg.models.base import ScoreModel
 from dsg.process.averages import Average, log_mean_exp
 from dsg.process.gradients import LossGradient
 from dsg.process.trace import GradientKind
-from dsg.types import PerSample, State
+from dsg.types import Image, PerSample, State
 from tasks.base import Measurement, Task
+
+COUNTS = ("forwards", "backwards", "decoder_forwards", "decoder_backwards", "encoder_forwards", "encoder_backwards")
 
 
 class ReverseProcess:
@@ -63,7 +65,8 @@ class ReverseProcess:
         self._bounds = score_model.clean_range if clip_denoised else None
         self.combiner = combiner or Conditional()
         self.forwards = self.backwards = 0  # passes of every sample of the batch through the network, and
-        self.decoder_forwards = self.decoder_backwards = 0  # through the decoder of a model of latents
+        self.decoder_forwards = self.decoder_backwards = 0  # through the decoder of a model of latents, and
+        self.encoder_forwards = self.encoder_backwards = 0  # through its encoder
         self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
@@ -71,11 +74,11 @@ class ReverseProcess:
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """What an observer asks inside this block is no cost of the method: the counts are as before."""
-        before = (self.forwards, self.backwards, self.decoder_forwards, self.decoder_backwards)
+        before = {name: getattr(self, name) for name in COUNTS}
         try:
             yield
         finally:
-            self.forwards, self.backwards, self.decoder_forwards, self.decoder_backwards = before
+            vars(self).update(before)
 
     def evaluate(
         self, x_t: State, step: Step, condition: Condition | None, score_model: ScoreModel | None = None
@@ -101,11 +104,25 @@ class ReverseProcess:
         return self.combiner.predict(x_t, step, self)
 
     def loss(self, clean_estimate: State) -> PerSample:
-        """L(x̂, y) of the decoded estimate, (B,); where x̂ has a graph, it is differentiated once."""
+        """L(x̂, y) of the decoded estimate, (B,)."""
+        return self.task.loss(self.decode(clean_estimate), self.measurement)
+
+    def decode(self, state: State) -> Image:
+        """State → images in [−1, 1], (B, *image_shape); the identity in pixel space.
+
+        A pass through the decoder is counted, and where `state` has a graph a backward one: it is differentiated once.
+        """
         if self.score_model.has_decoder:
             self.decoder_forwards += 1
-            self.decoder_backwards += clean_estimate.requires_grad
-        return self.task.loss(self.score_model.decode(clean_estimate), self.measurement)
+            self.decoder_backwards += state.requires_grad
+        return self.score_model.decode(state)
+
+    def encode(self, image: Image) -> State:
+        """Images in [−1, 1] → state, (B, *shape), counted as `decode` is; the identity in pixel space."""
+        if self.score_model.has_decoder:
+            self.encoder_forwards += 1
+            self.encoder_backwards += image.requires_grad
+        return self.score_model.encode(image)
 
     def loss_gradient(
         self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None, kind: GradientKind = "loss"
@@ -172,9 +189,20 @@ class ReverseProcess:
         """That from the network's own prediction, for the record; `guided` where it would cost evaluations."""
         return self.transition(x_t, prediction, step) if self.kernel.evaluations == 1 else guided
 
+    def enter(self, x_t: State, step: Step) -> tuple[State, Step]:
+        """The state and the step that are taken: of a kernel that raises levels, √(â/ā) x_t + √(1−â/ā) s z at its level
+        â, and the step from there; of others, and where it does not raise, these two as they are."""
+        raised = self.kernel.raised(step, self.score_model.schedule)
+        if raised.log_snr == step.log_snr:
+            return x_t, step
+        over = replace(raised, prev=step)
+        return self._up(x_t, over, self.kernel.raising_noise * self.noise(x_t, Purpose.CHURN)), raised
+
     def renoise(self, x_prev: State, step: Step) -> State:
         """Back up over `step` along the forward process: √(ā/ā_prev) x_prev + √(1−ā/ā_prev) z' (time travel)."""
-        noise = self.noise(x_prev, Purpose.RECURRENCE)
+        return self._up(x_prev, step, self.noise(x_prev, Purpose.RECURRENCE))
+
+    def _up(self, x_prev: State, step: Step, noise: State) -> State:
         return (1.0 - step.beta) ** 0.5 * x_prev + step.beta**0.5 * noise
 
     def noise(self, like: State, purpose: Purpose = Purpose.REVERSE) -> State:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from dsg.errors import UserError
-from dsg.metrics.per_image import PerImage, per_image
+from dsg.metrics.per_image import COSTS, PerImage, per_image
 from dsg.metrics.results import Results
 from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.truth import compared_with, open_data
@@ -20,7 +20,6 @@ from dsg.run_folder.provenance import differences, in_words
 from dsg.run_folder.settings import SETTINGS, head, measures_with_noise
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
-COSTS = ("seconds", "nfe_forward", "nfe_backward", "nfe_decoder_forward", "nfe_decoder_backward")
 
 
 def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> list[EvaluatedRun]:

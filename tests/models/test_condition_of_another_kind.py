@@ -1,6 +1,7 @@
 """A condition of another kind, a text, under loss guidance, a combiner and the command line: no edit of the library."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,19 @@ def test_a_kernel_of_two_evaluations_tells_the_text_at_both():
     assert process.forwards == 2 * 19
     assert not torch.allclose(told[:3], silent[:3], atol=0.05)
     assert torch.allclose(told[3:], silent[3:], atol=1e-4)
+
+
+def test_guidance_leads_away_from_a_negative_prompt_of_each_image():
+    model, scale = ToyOfPrompts(16), 3.0
+    wanted, unwanted = embedded(["a red door", "snow"]), embedded(["rain", ""])
+    combiner = ClassifierFree(scale)
+    sampler = Sampler(model, SuperResolution(), Unguided(), DDIM(), 10, clip_denoised=False, combiner=combiner)
+    process = sampler.begin(Examples(references(2), {"prompt": ["", ""]}), NoiseStreams(keys("ab")))
+    process.condition = replace(wanted, negative=unwanted)
+    x, step = torch.randn(2, 3, 16, 16), process.steps[3]
+    away, towards = (model(x, step, text).epsilon for text in (unwanted, wanted))
+    guided = process.combiner.predict(x, step, process)
+    assert torch.allclose(guided.epsilon, away + scale * (towards - away), atol=1e-5)
 
 
 def test_rows_of_a_text_are_those_of_some_samples():

@@ -69,3 +69,14 @@ def test_the_gradient_goes_through_the_decoder():
     decoded = [Latent().decode(record.x_prev) for record in (guided, free)]
     losses = [process.task.loss(x, process.measurement).mean() for x in decoded]
     assert losses[0] < losses[1]
+
+
+def test_passes_through_the_encoder_are_counted_where_there_is_one():
+    _, process = run(Unguided())
+    image = torch.zeros(2, 3, 16, 16, requires_grad=True)
+    process.encode(image)
+    process.encode(image.detach())
+    assert (process.encoder_forwards, process.encoder_backwards) == (2, 1)
+    with process.uncounted():
+        process.encode(image)
+    assert (process.encoder_forwards, process.encoder_backwards) == (2, 1)
