@@ -2,6 +2,10 @@
 
 from .attributes import ATTRIBUTES, CLASSES, IDENTITY
 from .canvas import SEGMENTS
+from .captions import Caption, caption, named_in
 from .render import HELD_OUT_START, LANDMARKS, Portrait, render
 
-__all__ = ["ATTRIBUTES", "CLASSES", "HELD_OUT_START", "IDENTITY", "LANDMARKS", "SEGMENTS", "Portrait", "render"]
+__all__ = [
+    "ATTRIBUTES", "CLASSES", "HELD_OUT_START", "IDENTITY", "LANDMARKS", "SEGMENTS", "Caption", "Portrait", "caption",
+    "named_in", "render",
+]  # fmt: skip
