@@ -102,7 +102,8 @@ def train(options: argparse.Namespace) -> None:
         nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        average.update(run.step)
+        if replicas.rank == 0:
+            average.update(run.step)
         errors.append(error.item())
         divergences.append(divergence.item())
         if run.step % LOG_EVERY == 0:

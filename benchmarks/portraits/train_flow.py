@@ -120,7 +120,8 @@ def train(options: argparse.Namespace) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        average.update(run.step)
+        if replicas.rank == 0:
+            average.update(run.step)
         losses.append(loss.item())
         if run.step % LOG_EVERY == 0:
             run.log(loss=sum(losses) / len(losses))
