@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -17,12 +19,15 @@ def build_autoencoder() -> AutoencoderKL:
 
     Most of its work is done on 64x64 pixels, so that few channels there decide what a step costs.
     """
+    options: dict[str, Any] = {  # diffusers says of most that they are tuples of one
+        "down_block_types": ("DownEncoderBlock2D",) * 3,
+        "up_block_types": ("UpDecoderBlock2D",) * 3,
+        "block_out_channels": (32, 32, 64),
+    }
     return AutoencoderKL(
+        **options,
         in_channels=3,
         out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(32, 32, 64),
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
         norm_num_groups=8,
@@ -43,7 +48,7 @@ def build_flow() -> UNet2DConditionModel:
         # The text is read at 8 pixels and in the middle: at 16 a step would cost half as much again.
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=[2, 4, 4],  # the number of heads, as diffusers reads it
+        attention_head_dim=cast(Any, [2, 4, 4]),  # the number of heads, as diffusers reads it
         cross_attention_dim=TEXT_WIDTH,
         use_linear_projection=True,
         norm_num_groups=16,

@@ -26,12 +26,16 @@ class World(NamedTuple):
 
 def load_world(folder: Path) -> World:
     """The parts of a pipeline folder."""
-    parts = {"vae": AutoencoderKL, "unet": UNet2DConditionModel, "text_encoder": CLIPTextModel}
-    networks = [
-        kind.from_pretrained(str(folder / name)).float().eval().requires_grad_(False)  # pyright: ignore
-        for name, kind in parts.items()
-    ]
-    return World(*networks, CLIPTokenizer.from_pretrained(str(folder / "tokenizer")))
+
+    def load(kind: Any, name: str) -> Any:
+        return kind.from_pretrained(str(folder / name)).float().eval().requires_grad_(False)
+
+    return World(
+        load(AutoencoderKL, "vae"),
+        load(UNet2DConditionModel, "unet"),
+        load(CLIPTextModel, "text_encoder"),
+        CLIPTokenizer.from_pretrained(str(folder / "tokenizer")),
+    )
 
 
 @torch.no_grad()

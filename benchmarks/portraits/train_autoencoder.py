@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -72,7 +73,7 @@ def train(options: argparse.Namespace) -> None:
     held_out = as_images(torch.from_numpy(render_bytes(HELD_OUT_START + 600_000, HELD_OUT_START + 600_100)[0]))
 
     torch.manual_seed(run.step)  # the same first weights in every process
-    network = AutoencoderKL.from_pretrained(options.decoder_of) if options.decoder_of else build_autoencoder()
+    network: Any = AutoencoderKL.from_pretrained(options.decoder_of) if options.decoder_of else build_autoencoder()
     network.load_state_dict(run.saved.get("network", network.state_dict()))
     # Not channels_last: on CPUs the backward of a group norm is eight times slower there.
     network.to(device)

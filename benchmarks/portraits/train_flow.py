@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
@@ -80,7 +81,8 @@ def train(options: argparse.Namespace) -> None:
         write_tokenizer(options.out / "tokenizer")
     replicas.of_the_first(0.0)  # wait for it
     tokenizer = CLIPTokenizer.from_pretrained(str(options.out / "tokenizer"))
-    autoencoder = AutoencoderKL.from_pretrained(options.vae).eval().to(device)
+    autoencoder: Any = AutoencoderKL.from_pretrained(options.vae)
+    autoencoder.eval().to(device)
     # Each process encodes, and learns from, its own share of the pictures.
     share = options.count // replicas.count
     first, mine = share * replicas.rank, f"{replicas.rank}_of_{replicas.count}.pt"
