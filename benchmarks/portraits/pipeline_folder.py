@@ -9,6 +9,7 @@ from typing import Any
 
 import diffusers
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from safetensors.torch import load_file, save_file
 
 
 def write_pipeline(folder: Path, vae: Any, unet: Any, text_encoder: Any, tokenizer: Path) -> None:
@@ -21,6 +22,8 @@ def write_pipeline(folder: Path, vae: Any, unet: Any, text_encoder: Any, tokeniz
     """
     for name, network in (("vae", vae), ("unet", unet), ("text_encoder", text_encoder)):
         network.half().save_pretrained(folder / name)
+        _forget_paths(folder / name / "config.json")
+    _name_as_published(folder / "text_encoder" / "model.safetensors")
     FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=1.0).save_pretrained(folder / "scheduler")
     shutil.copytree(tokenizer, folder / "tokenizer", dirs_exist_ok=True)
     index = {
@@ -37,3 +40,16 @@ def write_pipeline(folder: Path, vae: Any, unet: Any, text_encoder: Any, tokeniz
         "vae": ["diffusers", "AutoencoderKL"],
     }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _forget_paths(file: Path) -> None:
+    """Take out where on this machine a network was read from."""
+    config = json.loads(file.read_text())
+    config.pop("_name_or_path", None)
+    file.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _name_as_published(file: Path) -> None:
+    """Give the text encoder's tensors the prefix of published files: transformers 4 reads nothing else, 5 both."""
+    tensors = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})

@@ -23,7 +23,7 @@ def pipeline():
     """What the folder's own class makes of it, in float32."""
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
-    return DiffusionPipeline.from_pretrained(str(FOLDER), torch_dtype=torch.float32, local_files_only=True)
+    return DiffusionPipeline.from_pretrained(str(FOLDER), local_files_only=True).to(torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,13 @@ def told(pipeline, texts):
     rows = pipeline.tokenizer(texts, padding="max_length", max_length=length, return_tensors="pt").input_ids
     assert rows.shape == (len(texts), length)
     return pipeline.text_encoder(rows).last_hidden_state
+
+
+def test_the_text_encoder_has_the_weights_of_its_file(pipeline):
+    stored = load_file(FOLDER / "text_encoder" / "model.safetensors")
+    read = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in pipeline.text_encoder.state_dict().items()}
+    for name, tensor in stored.items():
+        assert torch.equal(read[name], tensor.float()), name
 
 
 def test_diffusers_reads_the_folder_as_a_pipeline_of_text(pipeline):
@@ -52,6 +59,7 @@ def test_all_of_it_takes_at_most_16_megabytes():
         (weights,) = (FOLDER / name).glob("*.safetensors")
         assert {tensor.dtype for tensor in load_file(weights).values()} <= {torch.float16, torch.int64}
     assert not [file for file in files if file.suffix not in (".json", ".txt", ".safetensors")]
+    assert not [file for file in files if file.suffix == ".json" and "_name_or_path" in file.read_text()]
 
 
 @torch.no_grad()
@@ -101,4 +109,6 @@ def test_the_files_are_named_as_the_loaders_look_for_them():
         assert (FOLDER / name).is_dir()
     assert (FOLDER / "unet" / "diffusion_pytorch_model.safetensors").is_file()
     assert (FOLDER / "text_encoder" / "model.safetensors").is_file()
+    names = load_file(FOLDER / "text_encoder" / "model.safetensors")
+    assert all(name.startswith("text_model.") for name in names)  # what transformers 4 and 5 both read
     assert {"vocab.json", "merges.txt"} <= {file.name for file in (FOLDER / "tokenizer").iterdir()}
