@@ -10,11 +10,14 @@ from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
 from dsg.guidance.exact import ExactSamples, Oracle
+from dsg.guidance.flow_dps import FlowDPS
 from dsg.guidance.freedom import FreeDoM
 from dsg.guidance.lgd_mc import LGDMC
 from dsg.guidance.mpgd import MPGD
 from dsg.guidance.pigdm import PiGDM
+from dsg.guidance.psld import PSLD
 from dsg.guidance.red_diff import REDDiff
+from dsg.guidance.resample import ReSample
 from dsg.guidance.tfg import TFG
 from dsg.guidance.ugd import UGD
 
@@ -27,16 +30,19 @@ __all__ = [
     "DSG",
     "LGDMC",
     "MPGD",
+    "PSLD",
     "TFG",
     "UGD",
     "ClassifierGradient",
     "DiffPIR",
     "ExactSamples",
+    "FlowDPS",
     "FreeDoM",
     "Guidance",
     "LossGuidance",
     "Oracle",
     "PiGDM",
     "REDDiff",
+    "ReSample",
     "Unguided",
 ]

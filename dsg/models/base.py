@@ -91,6 +91,11 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
         """Whether `decode` is more than the identity, so that its passes are counted and A of it is not linear."""
         return type(self).decode is not ScoreModel.decode
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether pictures can be taken to states: in pixel space, and where a model of latents says how."""
+        return not self.has_decoder or type(self).encode is not ScoreModel.encode
+
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""
         return state

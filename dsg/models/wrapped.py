@@ -47,6 +47,10 @@ class WrappedModel(ScoreModel):
         return self.score_model.has_decoder
 
     @property
+    def has_encoder(self) -> bool:
+        return self.score_model.has_encoder
+
+    @property
     def hears(self) -> frozenset[str]:
         return self.score_model.hears
 

@@ -76,6 +76,11 @@ class ToyWithDecoder(ScoreModel):
         colours = self.to_colours(state.to(self.to_colours.weight.dtype))
         return torch.tanh(nn.functional.interpolate(colours, scale_factor=2.0, mode="bilinear"))
 
+    def encode(self, image: Image) -> State:
+        """Not the decoder's inverse, as no encoder is: smaller again, and mixed by Wᵀ."""
+        weight = self.to_colours.weight.transpose(0, 1)
+        return nn.functional.conv2d(nn.functional.avg_pool2d(image.to(weight.dtype), 2), weight)
+
 
 class ToyNoisyClassifier(NoisyClassifier):
     """p(c | x_t) from fixed weights over the whole state.
