@@ -2,6 +2,7 @@
 
 from dsg.models.latent.autoencoder import Autoencoder
 from dsg.models.latent.linear import LinearAutoencoder
+from dsg.models.latent.linear_latents import LinearLatents, RandomLinearAutoencoder
 from dsg.models.latent.model import LatentModel
 
-__all__ = ["Autoencoder", "LatentModel", "LinearAutoencoder"]
+__all__ = ["Autoencoder", "LatentModel", "LinearAutoencoder", "LinearLatents", "RandomLinearAutoencoder"]
