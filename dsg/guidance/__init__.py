@@ -1,5 +1,6 @@
 """Guidance methods, one file each. A config's `class_path` names one; a method of your own needs no entry here."""
 
+from dsg.guidance.back_projected import BackProjected
 from dsg.guidance.base import Guidance, LossGuidance, Unguided
 from dsg.guidance.bo_ddnm import BODDNM
 from dsg.guidance.classifier_gradient import ClassifierGradient
@@ -10,6 +11,7 @@ from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
 from dsg.guidance.exact import ExactSamples, Oracle
+from dsg.guidance.flair import FLAIR
 from dsg.guidance.flow_dps import FlowDPS
 from dsg.guidance.freedom import FreeDoM
 from dsg.guidance.lgd_mc import LGDMC
@@ -28,11 +30,13 @@ __all__ = [
     "DDRM",
     "DPS",
     "DSG",
+    "FLAIR",
     "LGDMC",
     "MPGD",
     "PSLD",
     "TFG",
     "UGD",
+    "BackProjected",
     "ClassifierGradient",
     "DiffPIR",
     "ExactSamples",

@@ -14,8 +14,8 @@ from dsg.types import Image, PerSample, expand_to
 BackProjection = Literal["scaled_adjoint", "adjoint", "pseudo_inverse", "identity"]
 """B: scaled_adjoint Aᵀ/‖A‖² · adjoint Aᵀ · pseudo_inverse A⁺ · identity, where y is an image of that size.
 
-I − B A is a projection where A Aᵀ = I, and the three are one. Aᵀ/‖A‖² is A⁺ wherever all singular values are equal
-(masks, super-resolution), Aᵀ for a blur that keeps the mean, and magnifies no noise; A⁺ does by the smallest one.
+I − B A is a projection where A Aᵀ = I, and all are one for a mask. Aᵀ/‖A‖² is A⁺ where all singular values are equal,
+and magnifies no noise; A⁺ does, by the smallest of them.
 """
 
 

@@ -37,7 +37,7 @@ class PSLD(LossGuidance):
         gluing_weight: γ ≥ 0; 0 is DPS. Both 0 are the unguided sampler.
         squared: both norms squared, as in the paper.
         projection: B: `adjoint` Aᵀ is the paper's. Its code's Aᵀ is a mask's own, an interpolation for
-            super-resolution, for which `scaled_adjoint` Aᵀ/‖A‖² stands here, and for a blur nothing, `identity`.
+            super-resolution, to which `scaled_adjoint` Aᵀ/‖A‖² is near, and for a blur nothing, `identity`.
             `pseudo_inverse` A⁺ is what FlowDPS's authors run for super-resolution.
 
     Raises:

@@ -97,6 +97,7 @@ def test_an_experiment_begins_with_the_command_that_runs_it_its_cost_and_what_to
 # a covering set: every model with some task, and on the portraits every task and every method, in as many as there are
 COMPOSITIONS = [(model, "random_inpainting", "dsg") for model in WITHOUT_WEIGHTS]
 COMPOSITIONS += [("twenty_five_gaussians", "random_projection", method) for method in (*OF_A_MIXTURE, "dps")]
+COMPOSITIONS += [("linear_latents", "random_projection", "psld")]
 COMPOSITIONS += [("pair", "generation", "unguided")]
 FOR_IMAGES = [
     task
@@ -207,6 +208,7 @@ def test_a_guidance_configuration_states_all_but_what_tables_fill_in():
         own = path.stem in (
             "daps_metropolis_hastings",
             "daps_published",
+            "latent_daps_published",
             *(m for m in METHODS if m.startswith("dsg_over")),
         )
         stated = set(section.get("init_args", {}))

@@ -11,6 +11,7 @@ from dsg.guidance import (
     DDRM,
     DPS,
     DSG,
+    FLAIR,
     LGDMC,
     MPGD,
     PSLD,
@@ -136,6 +137,7 @@ METHODS = {
     "psld": Method(PSLD(0.5, 0.2), PSLD(0.0, 0.0), (STEPS, STEPS)),
     "resample": Method(ReSample(2, pixel=QUICK, latent=QUICK), None, (STEPS, 0)),
     "flow-dps": Method(FlowDPS(0.5), FlowDPS(0.0), (STEPS, 0)),
+    "flair": Method(FLAIR(0.5, likelihood_steps=4), None, (STEPS, 0), (0, 0)),
     "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
     "ddrm, around y": Method(DDRM(start="measurement"), None, (STEPS, 0), (0, 0)),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,12 @@ class LinearLatents(LatentModel):
                     "none; take LatentModel"
                 )
         super().__init__(score_model, autoencoder)
-        self.mixture, self.linear = score_model, autoencoder
+
+    @property
+    def mixture(self) -> GaussianMixture:
+        """That of the latents."""
+        assert isinstance(self.score_model, GaussianMixture)
+        return self.score_model
 
     @property
     def dimension(self) -> int:
@@ -46,7 +53,8 @@ class LinearLatents(LatentModel):
 
     def posterior(self, A: Tensor, y: Tensor, sigma: float, label: int | None = None) -> GaussianMixture:
         """p(z | y = A (W z + m) + σ n), as GaussianMixture.posterior has it; A is (q, d), y (q,)."""
-        W, m = (part.to(A) for part in (self.linear.matrix, self.linear.mean))
+        assert isinstance(self.autoencoder, LinearAutoencoder)
+        W, m = (part.to(A) for part in (self.autoencoder.matrix, self.autoencoder.mean))
         return self.mixture.posterior(A @ W, y - A @ m, sigma, label)
 
 
@@ -74,5 +82,6 @@ class RandomLinearAutoencoder(LinearAutoencoder):
             )
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(image_dimension, latent_dimension, generator=generator, dtype=torch.float64)
-        stretch = torch.logspace(*torch.tensor(scales).log10().tolist(), latent_dimension, dtype=torch.float64)
+        first, last = (math.log(scale) for scale in scales)
+        stretch = torch.linspace(first, last, latent_dimension, dtype=torch.float64).exp()
         super().__init__(torch.linalg.qr(drawn).Q * stretch)
