@@ -37,6 +37,7 @@ class BackProjected(Guidance):
 
     projection: BackProjection = "pseudo_inverse"
 
+    asks_kernel = False
     own_prediction = True
 
     def __post_init__(self) -> None:

@@ -64,6 +64,8 @@ class FLAIR(Guidance):
     learning_rate: float | None = None
     start: BackProjection | Literal["noise"] = "scaled_adjoint"
 
+    asks_kernel = False
+
     def __post_init__(self) -> None:
         check_at_least(self.regularisation, 0, "regularisation")
         check_at_least(self.likelihood_steps, 0, "likelihood_steps")
