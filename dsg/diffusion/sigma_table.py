@@ -14,11 +14,11 @@ from dsg.errors import UserError
 
 
 class SigmaTable(Schedule):
-    """x = x_0 + σ ε at the σ of a table; every other is rounded to the nearest (Karras et al. 2022, 2206.00364, app. C.3).
+    """x = x_0 + σ ε at the σ of a table (Karras et al. 2022, 2206.00364, appendix C.3.4).
 
         t = σ,   ā = 1/(1+σ²)
 
-    A spacing or a kernel may ask for any σ that rounds into the table, so that the levels visited are those of the table.
+    Every σ that a spacing or a kernel asks for is rounded to the nearest, so that the levels visited are the table's.
 
     Args:
         sigmas: strictly falling, above 0.
@@ -49,8 +49,8 @@ class SigmaTable(Schedule):
         low, high = bottom[1] - (bottom[0] - bottom[1]) / 2.0, top[0] + (top[0] - top[1]) / 2.0
         if not low * (1.0 - ROUNDING) <= t <= high * (1.0 + ROUNDING):
             raise UserError(
-                f"schedule: σ = {t:.6g} is outside the model's, {bottom[1]:.6g} to {top[0]:.6g}; set the spacing's ends "
-                "inside"
+                f"schedule: σ = {t:.6g} is outside the model's, {bottom[1]:.6g} to {top[0]:.6g}; set the "
+                "spacing's ends inside"
             )
         return self._entry(int(np.abs(self.sigmas - t).argmin()))
 
@@ -59,6 +59,10 @@ class SigmaTable(Schedule):
 
     def at(self, log_snr: float) -> NoiseLevel:
         return self.level(math.exp(-log_snr / 2.0))
+
+    def nearest(self, log_snr: float) -> NoiseLevel:
+        """The level whose σ is nearest, also of one that is outside."""
+        return self._entry(int(np.abs(self.sigmas - math.exp(-log_snr / 2.0)).argmin()))
 
     def _entry(self, index: int) -> NoiseLevel:
         sigma = float(self.sigmas[index])

@@ -41,7 +41,7 @@ def mp_cat(a: Tensor, b: Tensor, t: float = 0.5) -> Tensor:
 
 
 def resample(x: Tensor, mode: Literal["keep", "up", "down"] = "keep") -> Tensor:
-    """Double the size by repetition, halve it by means of 2×2, or keep it: the filter [1, 1], that all networks have."""
+    """Double the size by repetition, halve it by means of 2×2, or keep it: the filter is [1, 1] in all networks."""
     if mode == "keep":
         return x
     return F.avg_pool2d(x, 2) if mode == "down" else F.interpolate(x, scale_factor=2.0, mode="nearest")

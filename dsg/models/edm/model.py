@@ -29,7 +29,9 @@ _LEAST, _MOST = 0.002, 80.0  # of the published samplers
 
 
 class EDM(ScoreModel):
-    """A checkpoint of EDM (Karras et al. 2022, 2206.00364) or EDM2 (Karras et al. 2024, 2312.02696): x̂ = D(x_t √(1+σ²); σ).
+    """A checkpoint of EDM (Karras et al. 2022, 2206.00364) or EDM2 (Karras et al. 2024, 2312.02696):
+
+        x̂ = D(x_t √(1+σ²); σ)
 
     Read from a published `.pkl`, of which nothing is run, or from a folder with `config.json` and `weights.safetensors`
     (`python -m dsg.models.edm.convert` makes one of a `.pkl`). Networks with VP, VE and iDDPM preconditioning are read
@@ -48,8 +50,8 @@ class EDM(ScoreModel):
         channels_last: use the channels-last memory format.
 
     Raises:
-        UserError: if there is no such file, it is damaged, would run code, or is of another network, or σ is outside the
-            network's.
+        UserError: if there is no such file, it is damaged, would run code, or is of another network, or a σ is outside
+            the network's.
     """
 
     def __init__(
@@ -87,8 +89,8 @@ class EDM(ScoreModel):
     ) -> None:
         self.network = network
         to_memory_format(network, channels_last)
-        self.channels_last, self.coordinates, self.predicts = channels_last, VarianceExploding(), "sample"
-        self.schedule = _schedule(network, sigma_min, sigma_max)
+        self.channels_last, self.coordinates, self.predicts = channels_last, VarianceExploding(), "denoised"
+        self.schedule = schedule_of(network, sigma_min, sigma_max)
         self.shape = (network.img_channels, network.img_resolution, network.img_resolution)
         if clean_range == "pixels":
             clean_range = (-1.0, 1.0) if medium_of(self.shape).is_picture else None
@@ -114,8 +116,12 @@ class EDM(ScoreModel):
         return Prediction.from_clean(self.network(x, sigma, one_hot).to(x_t.dtype), x_t, level)
 
 
-def _schedule(network: Preconditioned, sigma_min: float | None, sigma_max: float | None) -> Schedule:
-    """The levels that are sampled at, inside those that the network knows."""
+def schedule_of(network: Preconditioned, sigma_min: float | None = None, sigma_max: float | None = None) -> Schedule:
+    """The levels that are sampled at, inside those that the network knows.
+
+    Raises:
+        UserError: if an end is outside of what the network knows, or both are no interval.
+    """
     least, most, table = network.sigma_min, network.sigma_max, network.levels()
     if table is not None:
         least, most = table[-1], table[0]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 from dsg.errors import UserError
 from dsg.models.checkpoint import unreadable
 from dsg.models.edm.holders import HeldArray, HeldDtype, HeldObject, HeldTensor, held_number, held_storage

@@ -1,4 +1,4 @@
-"""The preconditionings around a network F: D(x; σ) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7)."""
+"""Preconditioning of a network F: D(x; σ) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from dsg.models.edm.layers import KeepsPrecision
@@ -35,7 +34,12 @@ class Preconditioned(KeepsPrecision):
     """
 
     def __init__(
-        self, img_resolution: int, img_channels: int, label_dim: int, sigma_min: float = 0.0, sigma_max: float = math.inf
+        self,
+        img_resolution: int,
+        img_channels: int,
+        label_dim: int,
+        sigma_min: float = 0.0,
+        sigma_max: float = math.inf,
     ) -> None:
         super().__init__()
         self.img_resolution, self.img_channels, self.label_dim = img_resolution, img_channels, label_dim

@@ -29,9 +29,7 @@ class _OfEDM(Preconditioned):
         if model_type not in _NETWORKS:
             raise UserError(f"{type(self).__name__}: model_type must be {' or '.join(_NETWORKS)}, got {model_type!r}")
         channels = self.img_channels
-        self.model = _NETWORKS[model_type](
-            self.img_resolution, channels, outputs * channels, self.label_dim, **options
-        )
+        self.model = _NETWORKS[model_type](self.img_resolution, channels, outputs * channels, self.label_dim, **options)
 
 
 class EDMPrecond(_OfEDM):
@@ -113,7 +111,7 @@ class VEPrecond(_OfEDM):
         return Coefficients(torch.ones_like(sigma), sigma, torch.ones_like(sigma), (0.5 * sigma).log())
 
 
-class iDDPMPrecond(_OfEDM):  # noqa: N801  (the published name)
+class iDDPMPrecond(_OfEDM):
     """Table 1, "iDDPM": of Nichol & Dhariwal 2021's cosine schedule; the network also answers a variance, unused here.
 
     c_skip = 1,  c_out = −σ,  c_in = 1/√(σ²+1),  c_noise = M−1−j for the nearest u_j, with u_M = 0 and

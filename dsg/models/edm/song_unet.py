@@ -14,6 +14,7 @@ from dsg.models.edm.plan import Place
 from dsg.models.edm.unet import UNet
 from dsg.models.edm.unet_block import UNetBlock
 
+
 class SongUNet(UNet):
     """Song et al. 2021 (2011.13456); Karras et al. 2022 (2206.00364), table 7. The arguments are the published ones.
 

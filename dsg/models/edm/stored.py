@@ -73,7 +73,7 @@ def _of_safetensors(file: Path) -> StoredNetwork:
             raise TypeError
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{config_file}: must hold class_name, init_args (a list) and init_kwargs (by name) of a network; correct it"
+            f"{config_file}: must hold class_name, init_args (a list) and init_kwargs (by name); correct it"
         ) from error
     files = {CONFIG: config_file, file.name: file}
     return StoredNetwork(name, tuple(arguments), options, read_state_dict(file), encoder, files)
