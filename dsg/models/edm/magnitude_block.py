@@ -45,7 +45,8 @@ class Block(nn.Module):
         clip_act: float = 256.0,
     ) -> None:
         super().__init__()
-        self.encodes, self.resample_mode, self.clip_act = flavor == "enc", resample_mode, clip_act
+        self.encodes, self.clip_act = flavor == "enc", clip_act
+        self.resample_mode: Literal["keep", "up", "down"] = resample_mode
         self.res_balance, self.attn_balance = res_balance, attn_balance
         self.heads = out_channels // channels_per_head if attention else 0
         self.emb_gain = nn.Parameter(torch.zeros([]))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dsg.combiners import Autoguidance, Conditional, PredictionCombiner
+from dsg.data.examples import Examples
 from dsg.diffusion import Karras, SigmaSchedule
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.kernels import Churn, Heun, ReverseKernel
@@ -97,7 +98,7 @@ def trajectory_steps(path: Path) -> Iterator[Deviation]:
 def _process(trajectory: Trajectory) -> ReverseProcess:
     sampler = trajectory.sampler
     task, streams = sampler.task, _draws(trajectory)
-    measurement = task.measure({}, streams)  # type: ignore[arg-type]  (of nothing)
+    measurement = task.measure(Examples(None), streams)
     return ReverseProcess(
         sampler.score_model, task, measurement, sampler.kernel, streams, sampler.levels, trajectory.condition,
         clip_denoised=False, combiner=sampler.combiner,
