@@ -28,7 +28,7 @@ def test_every_architecture_answers_as_recorded(name):
 
 
 def test_queries_keys_and_values_are_interleaved_channel_by_channel():
-    """Two heads of two channels, whose values are the only thing that differs: attention to equal keys is their mean."""
+    """Two heads of two channels, of which the values alone differ: attention to equal keys is their mean."""
     qkv = torch.zeros(1, 12, 1, 3)
     values = torch.arange(12.0).reshape(1, 4, 1, 3)
     qkv[:, 2::3] = values
