@@ -32,56 +32,70 @@ class _Writer(pickle.Pickler):
 
     def reducer_override(self, obj):
         if isinstance(obj, Encoder):
-            return _persistent(obj.class_name, {"_init_args": (), "_init_kwargs": {}, **obj.attributes})
+            return persistent(obj.class_name, {"_init_args": (), "_init_kwargs": {}, **obj.attributes})
         if not isinstance(obj, nn.Module):
             return NotImplemented
         state = dict(obj.__dict__) | {"_init_args": (), "_init_kwargs": self.options if obj is self.network else {}}
         if isinstance(obj, nn.ModuleDict):
             return object.__reduce_ex__(obj, 2)[0], (nn.ModuleDict,), state
         name = type(obj).__name__
-        return _persistent(self.class_names.get(name, name), state)
+        return persistent(self.class_names.get(name, name), state)
 
 
-def _persistent(class_name: str, state: dict[str, Any]):
-    from torch_utils import persistence
-
+def persistent(class_name: str, state: dict[str, Any]):
     meta = {"type": "class", "version": 6, "module_src": SOURCE, "class_name": class_name, "state": state}
-    return persistence._reconstruct_persistent_obj, (meta,)
+    return _reconstruct_persistent_obj, (meta,)
+
+
+def _reconstruct_persistent_obj(meta):
+    raise AssertionError("a reader has a function of its own")
+
+
+class EasyDict(dict):
+    """As dnnlib's."""
+
+
+def _official() -> dict[str, ModuleType]:
+    made = {name: ModuleType(name) for name in ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util")}
+    for module, value in (("torch_utils.persistence", _reconstruct_persistent_obj), ("dnnlib.util", EasyDict)):
+        value.__module__ = module
+        setattr(made[module], value.__name__, value)
+    return made
+
+
+_OFFICIAL = _official()
 
 
 @contextmanager
 def official_modules():
     """The modules that a published file names, for as long as one is written."""
-    made = {name: ModuleType(name) for name in ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util")}
-
-    def _reconstruct_persistent_obj(meta):
-        raise AssertionError("never called")
-
-    class EasyDict(dict):
-        pass
-
-    for module, value in (("torch_utils.persistence", _reconstruct_persistent_obj), ("dnnlib.util", EasyDict)):
-        value.__module__, value.__qualname__ = module, value.__name__
-        setattr(made[module], value.__name__, value)
-    made["torch_utils"].persistence = made["torch_utils.persistence"]
-    made["dnnlib"].util = made["dnnlib.util"]
-    sys.modules.update(made)
+    before = {name: sys.modules.get(name) for name in _OFFICIAL}
+    sys.modules.update(_OFFICIAL)
     try:
-        yield EasyDict
+        yield
     finally:
-        for name in made:
-            del sys.modules[name]
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
 
 
 def write_pickle(path: Path, network: nn.Module, options: dict[str, Any], encoder: Encoder | None = None) -> Path:
     """A network as a snapshot under `ema`: EDM2's, in float16, where an encoder comes with it."""
     network.skip_scale = np.float64(0.5)  # a number of numpy, of which the files hold some
-    with official_modules() as EasyDict, path.open("wb") as file:
+    with official_modules(), path.open("wb") as file:
         content = {"ema": network, "dataset_kwargs": {"path": "images.zip"}}
         if encoder is not None:
-            content = EasyDict(ema=network.half(), encoder=encoder, dataset_kwargs=EasyDict(path="images.zip"))
+            content = EasyDict(ema=_halved(network), encoder=encoder, dataset_kwargs=EasyDict(path="images.zip"))
         _Writer(file, network, options, {"MagnitudeUNet": "UNet"}).dump(content)
     return path
+
+
+def _halved(network: nn.Module) -> nn.Module:
+    """All of it: also the buffers that ours keep in float32."""
+    for module in network.half().modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer.half())
+    return network
 
 
 def stability_encoder() -> Encoder:

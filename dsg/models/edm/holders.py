@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ _TYPES = (
     torch.uint8,
     torch.bool,
 )
+
+
+class Refused(Exception):
+    """The file names a global that it has no business with."""
 
 
 class HeldObject:
@@ -82,7 +87,12 @@ class HeldTensor:
 
 def held_storage(content: Any) -> HeldTensor:
     """The numbers of a storage, flat, of what torch's own format holds as bytes; as weights alone, on the CPU."""
-    loaded = torch.load(io.BytesIO(_checked(content, bytes)), map_location="cpu", weights_only=True)
+    try:
+        loaded = torch.load(io.BytesIO(_checked(content, bytes)), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+            raise Refused(wanted[1]) from error
+        raise
     storage = _checked(loaded, torch.TypedStorage)
     if storage.dtype not in _TYPES:
         raise pickle.UnpicklingError(f"a storage of {storage.dtype}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from dsg.errors import UserError
 from dsg.models.checkpoint import unreadable
-from dsg.models.edm.holders import HeldArray, HeldDtype, HeldObject, HeldTensor, held_number, held_storage
+from dsg.models.edm.holders import HeldArray, HeldDtype, HeldObject, HeldTensor, Refused, held_number, held_storage
 
 
 class _Function:
@@ -51,14 +51,10 @@ _KNOWN: dict[tuple[str, str], Any] = {
 }
 
 
-class _Refused(Exception):
-    """The file names a global that it has no business with."""
-
-
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
-            raise _Refused(f"{module}.{name}")
+            raise Refused(f"{module}.{name}")
         return _KNOWN[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -74,9 +70,9 @@ def read_pickle(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = _Reader(file).load()
-    except _Refused as refused:
+    except Refused as refused:
         raise UserError(
-            f"checkpoint {path}: refused, since loading it would run code ({str(refused)[:120]!s}); ask its author for "
+            f"checkpoint {path}: refused, since loading it would run code ({str(refused)[:120]}); ask its author for "
             "safetensors, or a file that EDM's own training wrote"
         ) from refused
     except OSError as error:

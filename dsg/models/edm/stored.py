@@ -64,7 +64,7 @@ def _of_safetensors(file: Path) -> StoredNetwork:
             f"checkpoint {file}: {config_file} cannot be read ({error.strerror}), which says what network it is of; "
             "python -m dsg.models.edm.convert makes both of a .pkl"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{config_file}: no JSON ({first_line(error)}); correct it") from error
     try:
         name, arguments, options = config["class_name"], config.get("init_args", []), config["init_kwargs"]
@@ -94,15 +94,13 @@ def _of_pickle(file: Path) -> StoredNetwork:
             f"checkpoint {file}: {network.class_name} does not say what it was made of (_init_kwargs); "
             "take a file that EDM's own training wrote"
         )
+    encoder = content.get("encoder")
     try:
-        tensors = dict(_tensors(network))
+        tensors, arguments, options = dict(_tensors(network)), tuple(_plain(list(arguments))), _plain(options)
+        told = {"class_name": encoder.class_name, **_plain(encoder.state)} if isinstance(encoder, HeldObject) else {}
     except (TypeError, AttributeError, KeyError) as error:
         raise UserError(f"checkpoint {file}: {network.class_name} is no network of torch; take another file") from error
-    encoder = content.get("encoder")
-    told = {} if not isinstance(encoder, HeldObject) else {"class_name": encoder.class_name, **_plain(encoder.state)}
-    return StoredNetwork(
-        network.class_name, tuple(_plain(list(arguments))), _plain(options), tensors, told, {file.name: file}
-    )
+    return StoredNetwork(network.class_name, arguments, options, tensors, told, {file.name: file})
 
 
 def _tensors(module: HeldObject, prefix: str = "", seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Tensor]]:
