@@ -17,7 +17,7 @@ from dsg.diffusion.sigma_table import SigmaTable
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.coordinates import VarianceExploding
-from dsg.models.edm.build import NETWORKS, build, load
+from dsg.models.edm.build import build, load
 from dsg.models.edm.preconditioning import Preconditioned
 from dsg.models.edm.stored import read_network
 from dsg.models.labels import labels_for
@@ -71,11 +71,11 @@ class EDM(ScoreModel):
         self.weight_files = WeightFiles(stored.files)
 
     @classmethod
-    def random(cls, class_name: str, label_dropout: bool = False, **options: Any) -> EDM:
-        """A network that has learned nothing, for tests and benchmarks; `options` are its constructor's."""
+    def around(cls, network: Preconditioned, **options: Any) -> EDM:
+        """A denoiser that is there already; `options` are those of an EDM, but for the path."""
         model = cls.__new__(cls)
         nn.Module.__init__(model)
-        model._hold(NETWORKS[class_name](**options), label_dropout=label_dropout)
+        model._hold(network, **options)
         return model
 
     def _hold(
