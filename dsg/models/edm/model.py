@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -37,7 +39,8 @@ class EDM(ScoreModel):
     (`python -m dsg.models.edm.convert` makes one of a `.pkl`). Networks with VP, VE and iDDPM preconditioning are read
     too; the last knows the σ of a table, and levels are rounded to them.
 
-    EDM2's networks of 4 channels are of latents: `LatentModel` puts `StabilityEncoder` around them.
+    Networks of 4 channels (EDM2 at 512 pixels) are of latents: `LatentEDM` takes the autoencoder too. `encoder` is what
+    the file says of it, by name; empty where it says nothing.
 
     Args:
         path: the `.pkl`, the folder, or the `.safetensors` file with `config.json` beside it.
@@ -54,6 +57,8 @@ class EDM(ScoreModel):
             the network's.
     """
 
+    encoder: Mapping[str, Any] = MappingProxyType({})
+
     def __init__(
         self,
         path: str,
@@ -68,7 +73,7 @@ class EDM(ScoreModel):
         network = build(stored.class_name, stored.arguments, stored.options, f"checkpoint {path}")
         load(network, stored.tensors, str(path))
         self._hold(network, sigma_min, sigma_max, label_dropout, clean_range, channels_last)
-        self.weight_files = WeightFiles(stored.files)
+        self.weight_files, self.encoder = WeightFiles(stored.files), stored.encoder
 
     @classmethod
     def around(cls, network: Preconditioned, **options: Any) -> EDM:
