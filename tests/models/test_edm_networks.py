@@ -54,6 +54,12 @@ def test_magnitude_preserving_layers_preserve_the_magnitude_of_noise():
     assert layer(a)[..., 1:-1, 1:-1].square().mean().sqrt() == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.parametrize(("model_type", "eps"), [("SongUNet", 1e-6), ("DhariwalUNet", 1e-5)])
+def test_each_family_has_its_own_eps_in_all_of_its_norms(model_type, eps):
+    network = NETWORKS["EDMPrecond"](**SMALL, model_type=model_type, attn_resolutions=[8])
+    assert {module.eps for module in network.modules() if isinstance(module, torch.nn.GroupNorm)} == {eps}
+
+
 def test_attention_of_adm_is_absent_below_64_channels():
     names = NETWORKS["EDMPrecond"](**SMALL, attn_resolutions=[8]).state_dict()
     assert not [name for name in names if "qkv" in name]
