@@ -10,8 +10,8 @@ from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.errors import UserError
 from dsg.models.coordinates import VarianceExploding
-from dsg.models.diffusers.files import PipelineFiles, find_pipeline, read_json
-from dsg.models.diffusers.network import build, classes_of, load, shape_of
+from dsg.models.diffusers.files import PipelineFiles, find_pipeline
+from dsg.models.diffusers.network import classes_of, load_unet, shape_of
 from dsg.models.diffusers.scheduler import Process, read_scheduler
 from dsg.models.diffusers.unit_range import UnitRangeScore
 from dsg.models.network import NetworkModel
@@ -56,18 +56,17 @@ class DiffusersModel(NetworkModel):
         num_classes: int | None = None,
     ) -> None:
         files = find_pipeline(path, variant, revision)
-        config = read_json(files.network_config)
+        config, file = files.network.config, files.network.config_file
         process = read_scheduler(files.scheduler_config)
         schedule, times = process.schedule, config.get("time_embedding_type", "positional")
-        shape = shape_of(config, files.network_config)
-        classes = classes_of(config, files.network_config, num_classes)
+        shape = shape_of(config, file)
+        classes = classes_of(config, file, num_classes)
         if null_class is not None and (classes is None or not 0 <= null_class < classes):
             raise UserError(
                 f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}"
             )
-        network = build(config, files.network_config, shape, classes)
         _check_times(times, config, process, files)
-        label = load(network, files.weights)
+        network, read = load_unet(files.network, shape, classes)
         if classes is not None and null_class == classes - 1:
             classes = null_class  # a null class at the end is no class that could be asked for
         super().__init__(
@@ -82,9 +81,7 @@ class DiffusersModel(NetworkModel):
             channels_last=channels_last,
         )
         self.whole_timesteps = times == "learned"
-        self.weight_files = WeightFiles(
-            {f"{name}{label if file in files.weights else ''}": file for name, file in files.by_name.items()}
-        )
+        self.weight_files = WeightFiles(read | files.hashed())
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         if self.whole_timesteps and level.t != int(level.t):
@@ -97,17 +94,18 @@ def _check_times(times: str, config: dict[str, Any], process: Process, files: Pi
     exploding = isinstance(process.coordinates, VarianceExploding)
     if (times == "fourier") != exploding:
         raise UserError(
-            f"{files.network_config}: time_embedding_type {times!r} does not belong to {files.scheduler_config}: "
+            f"{files.network.config_file}: time_embedding_type {times!r} does not belong to {files.scheduler_config}: "
             "fourier and ScoreSdeVeScheduler are of one another; correct the one that is wrong"
         )
     if times != "learned":
         return
     if not isinstance(process.schedule, NoiseSchedule):
         raise UserError(
-            f"{files.network_config}: time_embedding_type 'learned' needs a scheduler with betas; correct it"
+            f"{files.network.config_file}: time_embedding_type 'learned' needs a scheduler with betas; correct it"
         )
-    if config["num_train_timesteps"] < len(process.schedule):
+    known = config.get("num_train_timesteps")
+    if known is not None and known < len(process.schedule):
         raise UserError(
-            f"{files.network_config}: num_train_timesteps {config['num_train_timesteps']} are fewer than the "
+            f"{files.network.config_file}: num_train_timesteps {known} are fewer than the "
             f"{len(process.schedule)} of {files.scheduler_config}; correct the one that is wrong"
         )

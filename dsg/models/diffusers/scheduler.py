@@ -9,8 +9,8 @@ from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError, first_line
 from dsg.models.coordinates import Coordinates, RectifiedFlow, VarianceExploding, VariancePreserving
-from dsg.models.diffusers.files import read_json
 from dsg.models.prediction_types import PredictionType
+from dsg.models.pretrained.read_json import read_json
 
 _PREDICTIONS: dict[str, PredictionType] = {
     "epsilon": "epsilon",
