@@ -12,7 +12,7 @@ from dsg.types import State, at_least_float32
 
 
 def call_network(
-    network: nn.Module, x_t: State, t: float, condition: Tensor | None = None, channels_last: bool = False
+    network: nn.Module, x_t: State, t: float, condition: object = None, channels_last: bool = False
 ) -> State:
     """network(x_t, t[, condition]) → (B, ...); an object with a `sample` (diffusers) stands for that tensor.
 
