@@ -30,12 +30,6 @@ class PipelineFiles(NamedTuple):
     network: Component
     scheduler_config: Path
 
-    def hashed(self) -> dict[str, Path]:
-        """The scheduler's by its name and, inside a pipeline, its folder's."""
-        file = self.scheduler_config
-        flat = not self.network.name and file.parent == self.network.folder
-        return {file.name if flat else f"{file.parent.name}/{file.name}": file}
-
 
 def find_pipeline(path: str, variant: str | None = None, revision: str | None = None) -> PipelineFiles:
     """The files under a folder, beside a file of weights, or of a repository on the hub.
