@@ -60,7 +60,7 @@ class EvaluationData(ABC):
         return frozenset({IMAGE} if self.largest_label() is None else {IMAGE, LABEL})
 
     def known(self, column: str) -> Mapping[str, Value]:
-        """What is known of a column before any example is loaded, by the ids that are evaluated; empty if nothing is."""
+        """What is known of a column before any example is loaded, by the ids that are evaluated; perhaps nothing."""
         return {}
 
     def largest_label(self) -> int | None:

@@ -1,4 +1,4 @@
-"""One text encoder of transformers with its tokenizer: weights checked to the last name, frozen, in its own precision."""
+"""One text encoder of transformers with its tokenizer: frozen, in its own precision."""
 
 from __future__ import annotations
 
@@ -63,10 +63,14 @@ class TextEncoder(TellsWeights, nn.Module):
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    @property
-    def width(self) -> int:
-        """W."""
-        return self.network.config.hidden_size
+    def blank(self) -> Encoded:
+        """What it would say of one text, in its shapes and on no device."""
+        config, length = self.network.config, self.tokenizer.length
+        tokens = torch.zeros(1, length, config.hidden_size, device="meta")
+        if self.class_name == T5:
+            return Encoded(tokens, None, None)
+        width = config.hidden_size if self.class_name == CLIP else config.projection_dim
+        return Encoded(tokens, tokens, torch.zeros(1, width, device="meta"))
 
     def forward(self, texts: Sequence[str]) -> Encoded:
         """What it says of the texts, on its device."""
@@ -128,8 +132,8 @@ def _try(network: Any, component: Component, tokenizer: Tokenizer) -> None:
     config, known = component.config_file, network.config.vocab_size
     if len(tokenizer) > known:
         raise UserError(
-            f"{config}: vocab_size {known} is less than the {len(tokenizer)} tokens of {tokenizer.folder}; they are not "
-            "of one another: take both of one pipeline"
+            f"{config}: vocab_size {known} is less than the {len(tokenizer)} tokens of {tokenizer.folder}; take both "
+            "of one pipeline"
         )
     try:
         with torch.no_grad():

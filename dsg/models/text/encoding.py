@@ -42,8 +42,12 @@ class TextEncoding(nn.Module, ABC):
         """
         self.check({f"the text {text[:40]!r}": text for text in texts})
         distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        condition = self.combine([encoder(list(distinct)) for encoder in self.encoders])
+        condition = self.combine([encoder(list(distinct)) for encoder in self._encoders()])
         return condition.rows(torch.tensor([distinct[text] for text in texts]))
+
+    def blank(self) -> TextCondition:
+        """The condition of one text in its shapes, on no device."""
+        return self.combine([encoder.blank() for encoder in self._encoders()])
 
     def check(self, texts: Mapping[str, str]) -> None:
         """Refuse, or tell of, texts that are longer than an encoder takes.
@@ -55,8 +59,7 @@ class TextEncoding(nn.Module, ABC):
             UserError: names the first of them, how many tokens it has and how many the encoder takes.
         """
         whose_of = {text: whose for whose, text in reversed(list(texts.items())) if text not in self._cut}
-        for encoder in self.encoders:
-            assert isinstance(encoder, TextEncoder)
+        for encoder in self._encoders():
             takes = encoder.tokenizer.length
             counts = {text: n for text in whose_of if (n := encoder.tokenizer.count(text)) > takes}
             if not counts:
@@ -68,6 +71,9 @@ class TextEncoding(nn.Module, ABC):
                 raise UserError(f"{line}; shorten it, or set model.score_model.truncate to true, which cuts its end")
             log.warning("%s; what is beyond is cut", line)
             self._cut.update(counts)
+
+    def _encoders(self) -> list[TextEncoder]:
+        return [encoder for encoder in self.encoders if isinstance(encoder, TextEncoder)]
 
 
 class OneEncoder(TextEncoding):

@@ -72,6 +72,6 @@ def _load(folder: Path, class_name: str) -> Any:
         return kind.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # its files are foreign input, and the library raises what Python raises
         raise UserError(
-            f"{folder}: transformers cannot read this {class_name} ({first_line(error)}); download it again, or install "
-            "what it asks for"
+            f"{folder}: transformers cannot read this {class_name} ({first_line(error)}); download it again, or "
+            "install what it asks for"
         ) from error
