@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import torch
 
-from tests.tiny_text import LENGTH, clip, save_clip_tokenizer, save_t5_tokenizer, t5
+from tests.tiny_text import clip, save_clip_tokenizer, save_t5_tokenizer, t5
 
 
 def stable_diffusion(root: Path, scheduler, seed: int = 0):
