@@ -20,7 +20,10 @@ from tests.models.test_diffusers_autoencoder import tiny_kl, tiny_vq
 diffusers = pytest.importorskip("diffusers")
 
 STEPS = 5  # of a thousand: where they do not divide it, diffusers' DDIM steps to other levels than it visits next
-CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+
+
+def assert_close(first, second):
+    torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-4)
 
 
 def scheduler(**changes):
@@ -80,8 +83,8 @@ def test_latent_diffusion_is_sampled_as_its_pipeline_samples(tmp_path, vq, optio
     )
     model = LatentDiffusion(str(tmp_path))
     record = sampled_here(model, STEPS, spacing)
-    torch.testing.assert_close(record.x_prev, latents, **CLOSE)
-    torch.testing.assert_close(pictures(model, record.x_prev), expected, **CLOSE)
+    assert_close(record.x_prev, latents)
+    assert_close(pictures(model, record.x_prev), expected)
     assert expected.std() > 0.02
 
 
@@ -92,7 +95,7 @@ def test_a_pipeline_that_ends_at_the_first_level_keeps_the_noise_of_it(tmp_path)
     model = LatentDiffusion(str(tmp_path))
     last, first = sampled_here(model, STEPS, Leading(offset=1)), model.schedule.level(0)
     noisy = first.signal * last.prediction.clean_estimate + first.noise * last.prediction.epsilon
-    torch.testing.assert_close(noisy, latents, **CLOSE)
+    assert_close(noisy, latents)
     assert torch.equal(last.x_prev, last.prediction.clean_estimate)
 
 
@@ -106,8 +109,8 @@ def test_a_diffusion_transformer_is_sampled_as_its_pipeline_samples(tmp_path, le
     model = DiT(str(tmp_path))
     assert (model.num_classes, model.null_class, model.learns_variance) == (1000, 1000, learned)
     record = sampled_here(model, STEPS, Leading(), [7, 321], scale)
-    torch.testing.assert_close(record.x_prev, latents, **CLOSE)
-    torch.testing.assert_close(pictures(model, record.x_prev), expected, **CLOSE)
+    assert_close(record.x_prev, latents)
+    assert_close(pictures(model, record.x_prev), expected)
     assert (latents[0] - latents[1]).abs().max() > 0.1
 
 
