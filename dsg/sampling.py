@@ -74,11 +74,18 @@ class Sampler:
         return self.spacing.steps(self.score_model.schedule, self.steps)
 
     def _check_times(self, levels: Sequence[Step]) -> None:
-        between = [level.t for level in levels if level.t != int(level.t)]
-        if self.score_model.whole_timesteps and between:
+        raised = [self.kernel.raised(step, self.score_model.schedule) for step in levels]  # each is in the schedule
+        if not self.score_model.whole_timesteps:
+            return
+        if between := [level.t for level in levels if level.t != int(level.t)]:
             raise UserError(
                 f"spacing: {type(self.spacing).__name__} visits t = {between[0]:g}, and the network knows whole "
                 "timesteps alone; take Even, Leading, Trailing or IntegerStride"
+            )
+        if between := [level.t for level in raised if level.t != int(level.t)]:
+            raise UserError(
+                f"kernel: {type(self.kernel).__name__} steps from t = {between[0]:g}, and the network knows whole "
+                "timesteps alone; let it take those (of Churn, set rounds to true)"
             )
 
     def _check_guidance(self, levels: Sequence[Step]) -> None:

@@ -14,46 +14,52 @@ from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
-from dsg.models.prediction_types import PredictionType, both_halves, training_target
+from dsg.models.prediction_types import both_halves, check_word, training_target
 from dsg.types import State
 
-On = Literal["epsilon", "v", "sample", "flow", "prediction"]
+Part = Literal["epsilon", "v", "denoised", "velocity"]
+On = Literal["epsilon", "v", "denoised", "velocity", "prediction"]
 """ε, v, x̂, the velocity ε − x_0 of the straight path; or that of these which the score model's network predicts."""
 
 
 def check_on(on: str) -> None:
     """Raise UserError for another word."""
-    if on not in get_args(On):
-        raise UserError(f"acts_on: must be one of {', '.join(get_args(On))}, got {on!r}")
+    check_word("acts_on", on, get_args(On))
 
 
 def check_knows(on: On, score_model: ScoreModel) -> None:
-    """Raise UserError for `prediction` with a score model that does not say what its network predicts."""
-    if on == "prediction" and score_model.predicts is None:
+    """Raise UserError for `prediction` with a score model that does not say what its network predicts, or predicts the
+    score, which is one part more for every scale of its own state."""
+    if on != "prediction":
+        return
+    name, others = type(score_model).__name__, ", ".join(get_args(Part))
+    if score_model.predicts is None:
+        raise UserError(f"combiner.acts_on: {name} does not say what its network predicts; set it to one of {others}")
+    if score_model.predicts == "score":
         raise UserError(
-            f"combiner.acts_on: {type(score_model).__name__} does not say what its network predicts; set it to one of "
-            f"{', '.join(get_args(PredictionType))}"
+            f"combiner.acts_on: the network of {name} predicts the score, on which no combiner acts; set it to "
+            "epsilon, which is parallel to the score at every level"
         )
 
 
-def kind_of(on: On, score_model: ScoreModel) -> PredictionType:
+def kind_of(on: On, score_model: ScoreModel) -> Part:
     """What `acts_on` means for a score model."""
-    if on != "prediction":
-        return on
-    assert score_model.predicts is not None, "checked before the first sample"
-    return score_model.predicts
+    kind = score_model.predicts if on == "prediction" else on
+    assert kind is not None, "checked before the first sample"
+    assert kind != "score", "checked before the first sample"
+    return kind
 
 
-def part(prediction: Prediction, kind: PredictionType, level: NoiseLevel) -> State:
+def part(prediction: Prediction, kind: Part, level: NoiseLevel) -> State:
     """That part of a prediction, (B, *shape)."""
     if kind == "v":
-        return prediction.velocity(level)
+        return prediction.v(level)
     return training_target(prediction.clean_estimate, prediction.epsilon, level.alpha_bar, kind)
 
 
-def with_part(prediction: Prediction, kind: PredictionType, value: State, x_t: State, level: NoiseLevel) -> Prediction:
+def with_part(prediction: Prediction, kind: Part, value: State, x_t: State, level: NoiseLevel) -> Prediction:
     """The prediction at `x_t` with another such part, and both halves of it."""
-    if kind == "sample":
+    if kind == "denoised":
         return prediction.moved_to(value, level)
     if kind == "epsilon":
         return prediction.shifted(value - prediction.epsilon, level)

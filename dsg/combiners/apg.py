@@ -37,8 +37,8 @@ class APG(ActsOnOne):
         momentum: β in (−1, 1); the paper's is negative.
         norm_threshold: r > 0, in the units of the state's Euclidean norm; None does not cap.
         parallel: η in [0, 1], the share of the parallel part that is kept.
-        acts_on: what x is: `sample`, the clean estimates, in the paper; `epsilon`, `v`, `flow`, or the network's own
-            `prediction`.
+        acts_on: what x is: `denoised`, the clean estimates, in the paper; `epsilon`, `v`, `velocity`, or the network's
+            own `prediction`.
         start: `conditional` is the paper's; `unconditional` has no shortcut at γ = 1.
 
     Raises:
@@ -48,7 +48,7 @@ class APG(ActsOnOne):
     momentum: float = -0.5
     norm_threshold: float | None = None
     parallel: float = 0.0
-    acts_on: On = "sample"
+    acts_on: On = "denoised"
     start: Literal["conditional", "unconditional"] = "conditional"
 
     def __post_init__(self) -> None:

@@ -38,7 +38,8 @@ class ClassifierFree(Extrapolation):
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         rescale: φ in [0, 1]; 0 does not rescale.
-        acts_on: what is rescaled, `v` in the paper; `epsilon`, `sample`, `flow`, or the network's own `prediction`.
+        acts_on: what is rescaled, `v` in the paper; `epsilon`, `denoised`, `velocity`, or the network's own
+            `prediction`.
 
     Raises:
         UserError: for values outside these ranges, or a model that has no classes or no null class.

@@ -22,7 +22,7 @@ class CFGZeroStar(ActsOnOne):
 
         s* = ⟨v_c, v_u⟩/‖v_u‖²,   v = s* v_u + γ (v_c − s* v_u),   v = 0 on the first steps
 
-    The paper has flow matching's velocity (`acts_on` flow). Here v = √ā ε − √(1−ā) x̂; v = 0 means x̂ = √ā x_t, the
+    The paper has flow matching's velocity (`acts_on` velocity). Here v = √ā ε − √(1−ā) x̂; v = 0 means x̂ = √ā x_t, the
     estimate of one who knows no more than N(0, I), and takes no evaluation (a learned variance is then the
     posterior's). diffusers fits and zeroes whatever the network predicts (`acts_on` prediction) and has a `floor` of
     1e-8; its `use_original_formulation` counts w = γ − 1 as its scale, and is the same map.
@@ -34,7 +34,7 @@ class CFGZeroStar(ActsOnOne):
         t_high: noisiest timestep that is guided; None guides from the start.
         optimized_scale: fit s*; otherwise s* = 1, which is classifier-free guidance.
         zero_steps: first steps with v = 0, at least 0; the authors advise 4 % of all steps.
-        acts_on: what stands for v: `v`, `flow`, `epsilon`, `sample`, or the network's own `prediction`.
+        acts_on: what stands for v: `v`, `velocity`, `epsilon`, `denoised`, or the network's own `prediction`.
         floor: added to ‖v_u‖², at least 0; 0 is the formula, published code has 1e-8.
 
     Raises:

@@ -1,6 +1,6 @@
 """The ground floor: noise levels, schedules, spacings, predictions, random streams and the reverse kernels."""
 
-from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
+from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule, VPSchedule
 from dsg.diffusion.continuous_spacing import Karras, LogSNR, ShiftedFlow
 from dsg.diffusion.level import CLEAN, NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
@@ -24,4 +24,5 @@ __all__ = [
     "Spacing",
     "Step",
     "Trailing",
+    "VPSchedule",
 ]

@@ -1,4 +1,4 @@
-"""Schedules in continuous time: of variance-exploding and EDM networks, and of flows."""
+"""Schedules in continuous time: of variance-exploding, EDM and variance-preserving networks, and of flows."""
 
 from __future__ import annotations
 
@@ -46,6 +46,50 @@ class SigmaSchedule(Schedule):
 
     def time_of(self, log_snr: float) -> float:
         return math.exp(-log_snr / 2.0)
+
+
+@dataclass(frozen=True)
+class VPSchedule(Schedule):
+    """β linear in a continuous t in [0, 1], the limit of DDPM's table (Song et al. 2021, 2011.13456, eq. 33):
+
+        log ā = −½ t² (β_max − β_min) − t β_min
+
+    Args:
+        beta_min: β at t = 0, above 0.
+        beta_max: β at t = 1, above beta_min.
+        t_min: t of the cleanest level, in (0, 1); 1e-5 as there, 1e-3 in the samplers of score_sde.
+
+    Raises:
+        UserError: for values outside these ranges.
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+    t_min: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.beta_min < self.beta_max < math.inf:
+            raise UserError(f"schedule: needs 0 < beta_min < beta_max, got {self.beta_min} and {self.beta_max}")
+        if not 0.0 < self.t_min < 1.0:
+            raise UserError(f"schedule: t_min must be in (0, 1), got {self.t_min}")
+
+    @property
+    def noisiest(self) -> NoiseLevel:
+        return self.level(1.0)
+
+    @property
+    def cleanest(self) -> NoiseLevel:
+        return self.level(self.t_min)
+
+    def level(self, t: float) -> NoiseLevel:
+        if not self.t_min <= t <= 1.0:
+            raise UserError(f"schedule: the time {t} is outside the model's, {self.t_min} to 1")
+        gone = t * (self.beta_min + 0.5 * t * (self.beta_max - self.beta_min))  # −log ā
+        return NoiseLevel(t, -(gone + math.log(-math.expm1(-gone))))
+
+    def time_of(self, log_snr: float) -> float:
+        gone, slope = -NoiseLevel(0.0, log_snr).log_alpha_bar, self.beta_max - self.beta_min
+        return 2.0 * gone / (self.beta_min + math.sqrt(self.beta_min**2 + 2.0 * slope * gone))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     INITIAL = "initial"  # x_T
     REVERSE = "reverse"  # z of the reverse steps
     RECURRENCE = "recurrence"  # re-noising in time travel
+    CHURN = "churn"  # noise that raises a level before its step
     MONTE_CARLO = "monte_carlo"  # draws inside a guidance
     TRUTH = "truth"  # what results are compared with
 

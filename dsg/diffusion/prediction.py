@@ -41,14 +41,12 @@ class Prediction:
         return cls(clean_estimate, (x_t - level.signal * clean_estimate) / level.noise, variance_range)
 
     @classmethod
-    def from_velocity(
-        cls, velocity: State, x_t: State, level: NoiseLevel, variance_range: State | None = None
-    ) -> Prediction:
+    def from_v(cls, v: State, x_t: State, level: NoiseLevel, variance_range: State | None = None) -> Prediction:
         """x̂ = √ā x_t − √(1−ā) v, ε = √(1−ā) x_t + √ā v, exact at both ends (Salimans & Ho 2022, 2202.00512, app. D)."""
-        clean_estimate = level.signal * x_t - level.noise * velocity
-        return cls(clean_estimate, level.noise * x_t + level.signal * velocity, variance_range)
+        clean_estimate = level.signal * x_t - level.noise * v
+        return cls(clean_estimate, level.noise * x_t + level.signal * v, variance_range)
 
-    def velocity(self, level: NoiseLevel) -> State:
+    def v(self, level: NoiseLevel) -> State:
         """v = √ā ε − √(1−ā) x̂, (B, *shape)."""
         return level.signal * self.epsilon - level.noise * self.clean_estimate
 

@@ -53,6 +53,14 @@ class Schedule(ABC):
         inside = min(max(log_snr, low), high)
         return NoiseLevel(self.time_of(inside), inside)
 
+    def nearest(self, log_snr: float) -> NoiseLevel:
+        """The level of a log-SNR; of a table that of its timestep whose σ is nearest, also for one that is outside.
+
+        Raises:
+            UserError: if it is outside a schedule that is no table.
+        """
+        return self.at(log_snr)
+
     def is_like(self, other: Schedule) -> bool:
         """Whether both have the same ends and, between them, the same times: a weaker model has to speak of the same
         levels."""
@@ -152,6 +160,10 @@ class NoiseSchedule(Schedule):
             signal = self._last_signal * (len(self) - 1 - t)
             return NoiseLevel(t, log_snr_of(signal**2))
         return NoiseLevel(t, float(np.interp(t, np.arange(len(self)), self.log_snr)))
+
+    def nearest(self, log_snr: float) -> NoiseLevel:
+        sigmas = np.exp(-self.log_snr / 2.0)  # ∞ at ā = 0
+        return self.level(int(np.abs(sigmas - NoiseLevel(0.0, log_snr).sigma).argmin()))
 
     def time_of(self, log_snr: float) -> float:
         if log_snr == self.log_snr[-1]:

@@ -29,6 +29,9 @@ class Guidance(ABC):
     needs_signal = False
     """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
 
+    asks_kernel = True
+    """Whether the kernel takes its steps; one that raises levels does so for such a method."""
+
     own_prediction = False
     """Whether it asks no combiner, and steps from a prediction of its own."""
 
@@ -41,13 +44,13 @@ class Guidance(ABC):
 
     @abstractmethod
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        """One reverse step from `x_t`, (B, *shape)."""
+        """One reverse step from `x_t`, (B, *shape), a state at the level of `step`."""
 
     def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:
         """The trajectory from `x_T`, a record a step; the last record's `x_prev` is the sample."""
         x_t = x_T
         for step in process.steps:
-            record = self.step(x_t, step, process)
+            record = self.step(*(process.enter(x_t, step) if self.asks_kernel else (x_t, step)), process)
             yield record
             x_t = record.x_prev
 
@@ -124,10 +127,13 @@ class LossGuidance(Guidance):
         return self.update(guided, process), transition
 
     def repeated_step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        """The step as often as `repeats` says, with time travel in between: the last one's record."""
-        record = self.step(x_t, step, process)
-        for _ in range(self.repeats(step) - 1 if self.is_guided(step) else 0):
-            record = self.step(process.renoise(record.x_prev, step), step, process)
+        """The step as often as `repeats` says, with time travel in between: the last one's record.
+
+        Time travel goes up to the level of `step`, from where the kernel raises it as it did before.
+        """
+        record = self.step(*process.enter(x_t, step), process)
+        for _ in range(self.repeats(step) - 1 if self.is_guided(record.step) else 0):
+            record = self.step(*process.enter(process.renoise(record.x_prev, step), step), process)
         return record
 
     def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:

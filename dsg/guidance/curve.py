@@ -13,10 +13,11 @@ Curve = Literal["constant", "increase", "decrease"]
 def weight(curve: Curve, step: Step, steps: Sequence[Step]) -> float:
     """s(t) of mean 1 over the trajectory (Ye et al. 2024, 2409.15761, section 3.2).
 
-    Constant, increasing towards the clean end as α_t = ā/ā_prev, or decreasing as 1 − α_t.
+    Constant, increasing towards the clean end as α_t = ā/ā_prev, or decreasing as 1 − α_t, of the trajectory's own step
+    wherever on its way it is asked for.
     """
     if curve == "constant":
         return 1.0
     values = [1.0 - s.beta if curve == "increase" else s.beta for s in steps]
-    own = 1.0 - step.beta if curve == "increase" else step.beta
+    own = next(value for s, value in zip(steps, values, strict=True) if s.index == step.index)
     return own * len(values) / sum(values)

@@ -57,6 +57,7 @@ class DAPS(Guidance):
     path: OdePath = field(default_factory=EvenTimes)
     centre: Literal["ode", "tweedie"] = "ode"
 
+    asks_kernel = False
     needs_signal = True
 
     def __post_init__(self) -> None:

@@ -55,6 +55,8 @@ class DDRM(Guidance):
     eta_b: float = 1.0
     start: Literal["noise", "measurement", "measurement_code"] = "noise"
 
+    asks_kernel = False
+
     def __post_init__(self) -> None:
         for name, value in (("eta", self.eta), ("eta_b", self.eta_b)):
             if not 0.0 <= value <= 1.0:

@@ -62,6 +62,8 @@ class DiffPIR(Guidance):
     eta: float = 0.0
     unit_noise: bool = False
 
+    asks_kernel = False
+
     def __post_init__(self) -> None:
         if not 0.0 < self.regularisation < math.inf:
             raise UserError(f"regularisation: DiffPIR's λ must be above 0, got {self.regularisation}")

@@ -63,6 +63,7 @@ class ExactSamples(Guidance):
         UserError: before the first sample, for a model that is no Gaussian mixture or a task without a dense matrix.
     """
 
+    asks_kernel = False
     own_prediction = True
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:

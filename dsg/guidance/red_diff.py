@@ -65,6 +65,8 @@ class REDDiff(Guidance):
     betas: tuple[float, float] = (0.9, 0.99)
     adam_epsilon: float = 1e-8
 
+    asks_kernel = False
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.regularisation < math.inf:
             raise UserError(f"regularisation: RED-diff's λ must be at least 0, got {self.regularisation}")

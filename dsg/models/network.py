@@ -32,10 +32,12 @@ class NetworkModel(ScoreModel):
         network: the module, by `class_path` in a config.
         shape: shape of one state, without the batch: [3, 64, 64] for images in [−1, 1], [2] for points of the plane.
         predicts: what the network was trained for: the noise `epsilon`, the velocity `v` of the variance-preserving
-            path, the clean `sample`, or the velocity ε − x_0 of a `flow`.
+            path, the clean state `denoised`, the `velocity` of the straight path, or the `score` ∇ log p of its own
+            state.
         schedule: what it was trained with; null is linear, 1e-4 to 2e-2 over 1000.
-        coordinates: in which it sees the state; null is those of the schedule: x_t and the timestep of a table,
-            x_0 + σ ε and σ of a SigmaSchedule (EDM: `predicts: sample`), the straight path of a FlowSchedule.
+        coordinates: in which it sees the state; null is those of the schedule: x_t and the time of a table or a
+            VPSchedule, x_0 + σ ε and σ of a SigmaSchedule (EDM: `predicts: denoised`), the straight path of a
+            FlowSchedule. docs/models.md says which published networks have which.
         clean_range: smallest and largest value of clean states, to which x̂ may be clamped; `pixels` is −1 and 1 for
             states (1,H,W) and (3,H,W) and none for others, null is none, as latents need.
         num_classes: number of classes of a conditional network; null is unconditional, and called without labels.
@@ -66,7 +68,9 @@ class NetworkModel(ScoreModel):
     ) -> None:
         super().__init__()
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
-        check_prediction_type(predicts, self.schedule)
+        self.coordinates = coordinates or coordinates_of(self.schedule)
+        check_prediction_type(predicts, self.schedule, self.coordinates)
+        check_coordinates(self.coordinates, self.schedule)
         if clean_range == "pixels":
             clean_range = (-1.0, 1.0) if medium_of(tuple(shape)).is_picture else None
         if clean_range is not None and not clean_range[0] < clean_range[1]:
@@ -78,8 +82,6 @@ class NetworkModel(ScoreModel):
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
-        self.coordinates = coordinates or coordinates_of(self.schedule)
-        check_coordinates(self.coordinates, self.schedule)
         self.clean_range = clean_range
         self.num_classes = num_classes
         self.null_class = null_class
@@ -96,4 +98,4 @@ class NetworkModel(ScoreModel):
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)
         scale, time = self.coordinates.scale(level), self.coordinates.time(level)
         output = call_network(self.network, scale * x_t, time, labels, self.channels_last)
-        return read_output(output, x_t, level, self.predicts, self.learns_variance)
+        return read_output(output, x_t, level, self.predicts, self.learns_variance, self.coordinates)

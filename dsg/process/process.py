@@ -189,9 +189,20 @@ class ReverseProcess:
         """That from the network's own prediction, for the record; `guided` where it would cost evaluations."""
         return self.transition(x_t, prediction, step) if self.kernel.evaluations == 1 else guided
 
+    def enter(self, x_t: State, step: Step) -> tuple[State, Step]:
+        """The state and the step that are taken: of a kernel that raises levels, √(â/ā) x_t + √(1−â/ā) s z at its level
+        â, and the step from there; of others, and where it does not raise, these two as they are."""
+        raised = self.kernel.raised(step, self.score_model.schedule)
+        if raised.log_snr == step.log_snr:
+            return x_t, step
+        over = replace(raised, prev=step)
+        return self._up(x_t, over, self.kernel.raising_noise * self.noise(x_t, Purpose.CHURN)), raised
+
     def renoise(self, x_prev: State, step: Step) -> State:
         """Back up over `step` along the forward process: √(ā/ā_prev) x_prev + √(1−ā/ā_prev) z' (time travel)."""
-        noise = self.noise(x_prev, Purpose.RECURRENCE)
+        return self._up(x_prev, step, self.noise(x_prev, Purpose.RECURRENCE))
+
+    def _up(self, x_prev: State, step: Step, noise: State) -> State:
         return (1.0 - step.beta) ** 0.5 * x_prev + step.beta**0.5 * noise
 
     def noise(self, like: State, purpose: Purpose = Purpose.REVERSE) -> State:

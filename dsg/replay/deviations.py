@@ -42,7 +42,7 @@ def step_deviations(trajectory: Trajectory) -> list[tuple[int, float]]:
     deviations = []
     for step, x_t, expected in zip(process.steps, states, recorded["x_t"], strict=False):
         with torch.no_grad():
-            record = trajectory.sampler.guidance.step(x_t, step, process)
+            record = trajectory.sampler.guidance.step(*process.enter(x_t, step), process)
         deviations.append((int(step.t), _largest(record.x_prev, expected)))
     return deviations
 

@@ -305,12 +305,12 @@ def one_step(combiner: PredictionCombiner, position: int = 4) -> tuple[Tensor, .
 def test_full_rescaling_gives_the_velocity_the_spread_of_the_conditional_one():
     _, step, found, conditional, _ = one_step(ClassifierFree(5.0, rescale=1.0))
     plain = one_step(ClassifierFree(5.0))[2]
-    spreads = [p.velocity(step).flatten(1).std(1) for p in (found, conditional, plain)]
+    spreads = [p.v(step).flatten(1).std(1) for p in (found, conditional, plain)]
     assert torch.allclose(spreads[0], spreads[1], rtol=1e-4)
     assert not torch.allclose(spreads[2], spreads[1], rtol=1e-2)
 
 
-KINDS = ("epsilon", "v", "sample", "flow")
+KINDS = ("epsilon", "v", "denoised", "velocity")
 
 
 def predicting(kind: str) -> ScoreModel:
@@ -356,14 +356,14 @@ def test_what_a_combiner_acts_on_may_be_what_the_network_predicts():
         assert torch.equal(found.clean_estimate, expected.clean_estimate)
 
 
-def test_a_velocity_there_and_back_is_the_same_prediction():
+def test_v_there_and_back_is_the_same_prediction():
     level = NoiseLevel.from_alpha_bar(500, 0.08)
     clean, epsilon = torch.randn(2, 4, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     x_t = level.signal * clean + level.noise * epsilon
     prediction = Prediction.from_epsilon(epsilon, x_t, level)
-    velocity = prediction.velocity(level)
-    assert torch.allclose(velocity, 0.08**0.5 * epsilon - (1 - 0.08) ** 0.5 * clean)
-    again = Prediction.from_velocity(velocity, x_t, level)
+    v = prediction.v(level)
+    assert torch.allclose(v, 0.08**0.5 * epsilon - (1 - 0.08) ** 0.5 * clean)
+    again = Prediction.from_v(v, x_t, level)
     assert torch.allclose(again.epsilon, epsilon)
     assert torch.allclose(again.clean_estimate, clean)
 
@@ -421,7 +421,7 @@ def test_a_combiner_cannot_be_changed(case):
 
 def test_the_fitted_scale_of_cfg_zero_leaves_no_conditional_velocity_along_the_unconditional_one():
     _, step, found, conditional, unconditional = one_step(CFGZeroStar(3.0))
-    v, v_c, v_u = (p.velocity(step).flatten(1) for p in (found, conditional, unconditional))
+    v, v_c, v_u = (p.v(step).flatten(1) for p in (found, conditional, unconditional))
     assert ((v - v_c) * v_u).sum(1).abs().max() < 1e-2  # v − v_c = (γ − 1)(v_c − s* v_u)
     fitted = (v_c * v_u).sum(1, keepdim=True) / v_u.square().sum(1, keepdim=True) * v_u
     assert torch.allclose(v, fitted + 3.0 * (v_c - fitted), atol=1e-4)
@@ -429,7 +429,7 @@ def test_the_fitted_scale_of_cfg_zero_leaves_no_conditional_velocity_along_the_u
 
 def test_cfg_zero_starts_with_a_velocity_of_zero():
     x_t, step, found, _, _ = one_step(CFGZeroStar(3.0, zero_steps=5))
-    assert torch.allclose(found.velocity(step), torch.zeros_like(x_t), atol=1e-5)
+    assert torch.allclose(found.v(step), torch.zeros_like(x_t), atol=1e-5)
     assert torch.allclose(found.clean_estimate, step.alpha_bar**0.5 * x_t, atol=1e-5)
 
 
@@ -538,8 +538,8 @@ def test_classifier_free_guidance_of_equal_variances_is_the_tilted_gaussian(gamm
         (lambda: APG(2.0, parallel=-0.1), "parallel"),
         (lambda: CFGZeroStar(2.0, zero_steps=-1), "zero_steps"),
         (lambda: CFGZeroStar(2.0, floor=-1e-8), "floor"),
-        (lambda: CFGZeroStar(2.0, acts_on="x"), "acts_on: .*epsilon, v, sample, flow, prediction"),
-        (lambda: ClassifierFree(2.0, acts_on="x"), "acts_on"),
+        (lambda: CFGZeroStar(2.0, acts_on="x"), "acts_on: .*epsilon, v, denoised, velocity, prediction"),
+        (lambda: ClassifierFree(2.0, acts_on="flow"), "acts_on: .* 'flow' is called velocity here"),
         (lambda: APG(2.0, acts_on="x"), "acts_on"),
         (lambda: APG(2.0, start="weak"), "start: .*conditional or unconditional"),
         (lambda: ClassifierGuidance(ToyClassifier(), -1.0), "guidance_scale"),
@@ -563,8 +563,9 @@ def without_null_class() -> ScoreModel:
         (ClassifierFree(2.0), Toy(), "with classes"),
         (CFGPlusPlus(0.5), Toy(), "with classes"),
         (APG(2.0), without_null_class(), "null_class"),
-        (APG(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say .* epsilon, v, sample, flow"),
+        (APG(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say .* epsilon, v, denoised, velocity"),
         (CFGZeroStar(2.0, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
+        (APG(2.0, acts_on="prediction"), predicting("score"), "predicts the score, .* set it to epsilon"),
         (ClassifierFree(2.0, rescale=0.5, acts_on="prediction"), ClassToy(), "ClassToy does not say"),
         (CFGZeroStar(2.0), without_null_class(), "null_class"),
         (ClassifierGuidance(ToyClassifier(), 1.0, conditional=False), without_null_class(), "null_class"),

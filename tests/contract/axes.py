@@ -17,7 +17,7 @@ from dsg.combiners import (
     PredictionCombiner,
 )
 from dsg.diffusion import Even, LogSNR, Spacing
-from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, EulerMaruyamaVE, Heun, Renoise, ReverseKernel
+from dsg.diffusion.kernels import DDIM, DDPM, Churn, EulerMaruyama, EulerMaruyamaVE, Heun, Renoise, ReverseKernel
 from dsg.models.base import ScoreModel
 from tasks import Task
 from tests.contract.toys import ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
@@ -80,6 +80,7 @@ KERNELS: dict[str, Solver] = {
     "euler-maruyama, exploding": Solver(EulerMaruyamaVE(1.0), LogSNR()),
     "renoise": Solver(Renoise(0.5)),
     "heun": Solver(Heun(), LogSNR()),
+    "churned": Solver(Churn(DDPM(), churn=1.0, sigma_min=0.02, noise_scale=1.0)),
 }
 COMBINERS: dict[str, Combining] = {
     "conditional": Combining(lambda model: Conditional(), 1),

@@ -12,6 +12,7 @@ from dsg.diffusion.kernels import ReverseKernel, Transition
 from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.noise import NoiseStreams
 from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.guidance import Unguided
 from dsg.types import State
@@ -84,6 +85,13 @@ class Suspicious(ReverseKernel):
             return self._looked_at(predict(x, level), x, level)
 
         return self.kernel.transition(x_t, self._looked_at(prediction, x_t, step), step, further)
+
+    @property
+    def raising_noise(self) -> float:
+        return self.kernel.raising_noise
+
+    def raised(self, step: Step, schedule: Schedule) -> Step:
+        return self.kernel.raised(step, schedule)
 
     def _looked_at(self, prediction: Prediction, x_t: State, level: NoiseLevel) -> Prediction:
         if x_t.shape[1:] != (1,):  # where DDNM+ asks the kernel for its response, with a number in place of a state

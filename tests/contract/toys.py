@@ -45,7 +45,7 @@ class ToyFromNoiseAlone(ToyOfClasses):
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         noise = self.second(torch.tanh(self.first(x_t.to(self.first.weight.dtype)))).float().chunk(2, dim=1)[0]
-        return Prediction.from_velocity(0.1 * noise + class_shift(x_t, condition), x_t, level)
+        return Prediction.from_v(0.1 * noise + class_shift(x_t, condition), x_t, level)
 
 
 class ToyWithDecoder(ScoreModel):

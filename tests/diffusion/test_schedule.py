@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsg.diffusion import LogSNR
-from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
+from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule, VPSchedule
 from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
@@ -77,13 +77,33 @@ def test_a_table_finds_the_time_of_its_own_log_snr(t):
     assert NoiseSchedule().time_of(NoiseSchedule().level(t).log_snr) == pytest.approx(t, abs=1e-6)
 
 
-@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule(), FlowSchedule()])
+@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule(), VPSchedule(), FlowSchedule()])
 def test_a_level_outside_a_schedule_is_refused_with_its_ends(schedule):
     with pytest.raises(UserError, match="outside"):
         schedule.level(schedule.noisiest.t + 1)
     if math.isfinite(schedule.noisiest.log_snr):
         with pytest.raises(UserError, match="outside the model's levels"):
             schedule.at(schedule.noisiest.log_snr - 1)
+
+
+@given(st.floats(1e-5, 1.0))
+def test_a_linear_beta_in_continuous_time_finds_its_times(t):
+    schedule = VPSchedule()
+    level = schedule.level(t)
+    assert schedule.time_of(level.log_snr) == pytest.approx(t, rel=1e-12)
+    assert level.log_alpha_bar == pytest.approx(-0.5 * t**2 * 19.9 - 0.1 * t, rel=1e-12)
+
+
+@pytest.mark.parametrize("t", [0.02, 0.3, 1.0])
+def test_a_table_of_fine_steps_becomes_the_linear_beta_in_continuous_time(t):
+    table = NoiseSchedule("linear", 10_000, 0.1 / 10_000, 20.0 / 10_000)
+    assert table.level(10_000 * t - 1).log_alpha_bar == pytest.approx(VPSchedule().level(t).log_alpha_bar, rel=1e-2)
+
+
+@pytest.mark.parametrize("options", [{"beta_min": 0.0}, {"beta_max": 0.05}, {"t_min": 0.0}, {"t_min": 1.0}])
+def test_a_linear_beta_without_a_place_for_its_levels_is_refused(options):
+    with pytest.raises(UserError, match="schedule: "):
+        VPSchedule(**options)
 
 
 @given(st.floats(-60, 60))
@@ -124,7 +144,7 @@ def test_levels_of_its_own_below_the_last_finite_one_have_times_that_differ():
     assert (np.diff(times) < 0).all()
 
 
-@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule()])
+@pytest.mark.parametrize("schedule", [NoiseSchedule(), SigmaSchedule(), VPSchedule()])
 @pytest.mark.parametrize("log_snr", [-math.inf, math.inf])
 def test_noise_alone_and_a_clean_state_are_outside_a_schedule_that_ends_before_them(schedule, log_snr):
     with pytest.raises(UserError, match="outside the model's levels"):

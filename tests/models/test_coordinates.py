@@ -1,4 +1,5 @@
-"""One Gaussian mixture in four coordinates: variance-preserving, variance-exploding, EDM and rectified flow.
+"""One Gaussian mixture in four coordinates: variance-preserving, variance-exploding, EDM and rectified flow; and in
+every convention of their times.
 
 Each native network is written in its own coordinates, from p(x) = Σ w_i N(x; α μ_i, α² S_i + β²) for x = α x_0 + β ε.
 """
@@ -12,12 +13,12 @@ from torch import nn
 import tasks
 from dsg.combiners import ClassifierFree, Conditional
 from dsg.data.examples import Examples
-from dsg.diffusion import Even, FlowSchedule, Karras, LogSNR, NoiseSchedule, SigmaSchedule
+from dsg.diffusion import Even, FlowSchedule, Karras, LogSNR, NoiseSchedule, SigmaSchedule, VPSchedule
 from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DPS, DSG, Unguided
-from dsg.models.coordinates import RectifiedFlow, VarianceExploding
+from dsg.models.coordinates import RectifiedFlow, VarianceExploding, VariancePreserving
 from dsg.models.mixture import GaussianMixture
 from dsg.models.network import NetworkModel
 from dsg.sampling import Sampler
@@ -62,18 +63,91 @@ def network(path, says, predicts, schedule, coordinates=None):
     )
 
 
+def noise_of(clean, noise):
+    return noise
+
+
+def clean_of(clean, noise):
+    return clean
+
+
+def to_noise(clean, noise):
+    return noise - clean
+
+
 MODELS = {
-    "vp epsilon": network(timestep_of_the_table, lambda clean, noise: noise, "epsilon", TABLE),
-    "ve": network(
-        lambda s: (1.0, s), lambda clean, noise: noise, "epsilon", SigmaSchedule(0.01, 157), VarianceExploding()
-    ),
-    "edm": network(lambda s: (1.0, s), lambda clean, noise: clean, "sample", SigmaSchedule(), VarianceExploding()),
-    "flow": network(lambda t: (1 - t, t), lambda clean, noise: noise - clean, "flow", FlowSchedule(), RectifiedFlow()),
+    "vp epsilon": network(timestep_of_the_table, noise_of, "epsilon", TABLE),
+    "ve": network(lambda s: (1.0, s), noise_of, "epsilon", SigmaSchedule(0.01, 157), VarianceExploding()),
+    "edm": network(lambda s: (1.0, s), clean_of, "denoised", SigmaSchedule(), VarianceExploding()),
+    "flow": network(lambda t: (1 - t, t), to_noise, "velocity", FlowSchedule(), RectifiedFlow()),
     "flow of a thousand": network(
-        lambda t: (1 - t / 1000, t / 1000), lambda clean, noise: noise - clean, "flow", FlowSchedule(),
-        RectifiedFlow(1000.0),
+        lambda t: (1 - t / 1000, t / 1000), to_noise, "velocity", FlowSchedule(), RectifiedFlow(1000.0)
     ),
+}
+
+
+class Scored(Native):
+    """∇ log p of its own state, −E[ε | x]/β."""
+
+    def __init__(self, path):
+        super().__init__(path, noise_of)
+
+    def forward(self, x, t, labels=None):
+        return -super().forward(x, t, labels) / self.path(t[0].double().item())[1]
+
+
+def spoken(path, predicts, schedule, coordinates):
+    """A network of such a time and of such a word."""
+    says = {
+        "epsilon": noise_of,
+        "denoised": clean_of,
+        "velocity": lambda clean, noise: clean - noise if coordinates.data_at_one else noise - clean,
+    }
+    native = Scored(path) if predicts == "score" else Native(path, says.get(predicts))
+    return NetworkModel(native, SHAPE, predicts, schedule, coordinates, clean_range=None, num_classes=2, null_class=2)
+
+
+def v_at_angle(phi):
+    return math.cos(phi), math.sin(phi)
+
+
+def of_log_snr(log_snr):
+    return math.sqrt(1 / (1 + math.exp(-log_snr))), math.sqrt(1 / (1 + math.exp(log_snr)))
+
+
+def of_score_sde(t):
+    root = math.exp(-0.25 * t**2 * 19.9 - 0.5 * t * 0.1)
+    return root, math.sqrt(-math.expm1(2 * math.log(root)))
+
+
+CONVENTIONS = {
+    "score, sigma": (lambda s: (1.0, s), "score", SigmaSchedule(), VarianceExploding()),
+    "score, timestep": (timestep_of_the_table, "score", TABLE, VariancePreserving()),
+    "log sigma": (lambda c: (1.0, math.exp(c)), "denoised", SigmaSchedule(), VarianceExploding(time_as="log_sigma")),
+    "quarter of log sigma": (
+        lambda c: (1.0, math.exp(4 * c)), "epsilon", SigmaSchedule(), VarianceExploding(time_as="quarter_log_sigma")
+    ),
+    "log of half of sigma": (
+        lambda c: (1.0, 2 * math.exp(c)), "epsilon", SigmaSchedule(), VarianceExploding(time_as="log_half_sigma")
+    ),
+    "timestep of a thousandth": (
+        lambda t: timestep_of_the_table(1000 * t), "epsilon", TABLE, VariancePreserving(0.001)
+    ),
+    "score_sde": (
+        lambda t: of_score_sde(t / 999), "score", VPSchedule(), VariancePreserving(999.0)
+    ),
+    "log-SNR": (of_log_snr, "epsilon", TABLE, VariancePreserving(time_as="log_snr")),
+    "angle": (v_at_angle, "epsilon", TABLE, VariancePreserving(time_as="angle")),
+    "angle of 0 to 1": (
+        lambda t: v_at_angle(t * math.pi / 2), "epsilon", TABLE, VariancePreserving(2 / math.pi, time_as="angle")
+    ),
+    "flow to the data": (lambda t: (t, 1 - t), "velocity", FlowSchedule(), RectifiedFlow(data_at_one=True)),
+    "flow to the data, of 999": (
+        lambda t: (t / 999, 1 - t / 999), "velocity", FlowSchedule(), RectifiedFlow(999.0, data_at_one=True)
+    ),
+    "denoiser of a flow": (lambda t: (t, 1 - t), "denoised", FlowSchedule(), RectifiedFlow(data_at_one=True)),
 }  # fmt: skip
+ALL = MODELS | {name: spoken(*convention) for name, convention in CONVENTIONS.items()}
 
 
 def exact(model):
@@ -90,9 +164,9 @@ def twelve_levels(schedule):
 
 
 @pytest.mark.parametrize("labels", [None, torch.tensor([0, 1, 1, 0])], ids=["unconditional", "classes"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ALL)
 def test_both_halves_are_those_of_the_mixture_at_twelve_levels_and_both_ends(name, labels):
-    model = MODELS[name]
+    model = ALL[name]
     for level in twelve_levels(model.schedule):
         condition = None if labels is None else ClassLabels(labels)
         found, expected = model(STATES, level, condition), exact(model)(STATES, level, condition)
@@ -126,7 +200,7 @@ def run(model, guidance, kernel, steps, spacing, x_T, combiner=None, labels=None
 
 def test_eulers_method_on_the_flow_is_ddim_without_noise():
     model, steps = MODELS["flow"], 12
-    x, v = STATES.clone(), Native(lambda t: (1 - t, t), lambda clean, noise: noise - clean)
+    x, v = STATES.clone(), Native(lambda t: (1 - t, t), to_noise)
     for k in range(steps):  # in the flow's own coordinates, from t = 1, where they are those of the state
         x = x + (-1 / steps) * v(x, torch.tensor([1 - k / steps], dtype=torch.float64))
     ours = run(model, Unguided(), DDIM(0.0), steps, Even(), STATES)

@@ -154,7 +154,8 @@ def test_its_weights_are_told_and_frozen(tmp_path):
         name: sha256(tmp_path / name) for name in ("config.json", "diffusion_pytorch_model.safetensors")
     }
     assert not any(parameter.requires_grad for parameter in autoencoder.parameters())
-    assert not autoencoder.train().network.training
+    autoencoder.train()
+    assert not autoencoder.network.training
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_its_weights_are_told_and_frozen(tmp_path):
             tiny_kl,
             18,
             Decoding(),
-            "of images of 18x18 the autoencoder makes 16x16; .* multiple of 4",
+            "18x18 is encoded and decoded to 16x16; .* multiple of 4",
         ),
         (tiny_kl, 1, Decoding(), "cannot take images of 1x1|multiple of 4"),
         (tiny_kl, 16, Decoding(tile_size=12), "tile_size 12: must be a multiple of 16"),
@@ -186,6 +187,6 @@ def test_other_networks_and_decodings_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"config\.json: is missing; give an autoencoder's own folder"):
         AutoencoderFolder(str(tmp_path.parent), 16)
     with pytest.raises(UserError, match="dtype: must be one of float32, bfloat16, float16, got 'half'"):
-        Decoding("half")
+        Decoding("half")  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="tile_size: must be a side"):
         Decoding(tile_size=0)

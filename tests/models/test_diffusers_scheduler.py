@@ -76,7 +76,7 @@ def test_betas_that_end_at_one_end_at_noise_alone(tmp_path, options):
 
 @pytest.mark.parametrize(
     ("stated", "predicts"),
-    [("epsilon", "epsilon"), ("v_prediction", "v"), ("sample", "sample"), ("original_sample", "sample")],
+    [("epsilon", "epsilon"), ("v_prediction", "v"), ("sample", "denoised"), ("original_sample", "denoised")],
 )
 def test_every_word_of_diffusers_for_what_is_predicted_is_understood(tmp_path, stated, predicts):
     assert read(tmp_path, diffusers.EulerDiscreteScheduler(), prediction_type=stated).predicts == predicts

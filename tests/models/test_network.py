@@ -44,7 +44,7 @@ class Echo(nn.Module):
 
 
 @settings(max_examples=30)
-@given(st.sampled_from(["epsilon", "v", "sample", "flow"]), st.floats(1e-3, 0.999), st.integers(0, 99))
+@given(st.sampled_from(["epsilon", "v", "denoised", "velocity", "score"]), st.floats(1e-3, 0.999), st.integers(0, 99))
 def test_the_target_of_every_prediction_type_is_read_back_as_both_halves(predicts, alpha_bar, seed):
     generator = torch.Generator().manual_seed(seed)
     clean, epsilon = torch.randn(2, 3, 4, 4, 4, generator=generator)
@@ -55,9 +55,18 @@ def test_the_target_of_every_prediction_type_is_read_back_as_both_halves(predict
     torch.testing.assert_close(found.clean_estimate, clean, atol=1e-4, rtol=1e-4)
 
 
-def test_an_unknown_prediction_type_is_refused():
-    with pytest.raises(UserError, match="epsilon, v, sample or flow"):
-        NetworkModel(Echo(), (2,), predicts="score")
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("noise", "predicts: must be one of epsilon, v, denoised, .*; got 'noise'"),
+        ("sample", "'sample' is called denoised here"),
+        ("flow", "'flow' is called velocity here"),
+        ("v_prediction", "'v_prediction' is called v here"),
+    ],
+)
+def test_an_unknown_prediction_type_is_refused_and_a_word_of_diffusers_told_its_name(word, said):
+    with pytest.raises(UserError, match=said):
+        NetworkModel(Echo(), (2,), predicts=word)
 
 
 def test_the_network_hears_the_timestep_of_every_sample_in_float32():
@@ -127,19 +136,47 @@ def test_a_checkpoint_is_loaded_strictly(tmp_path):
     [(NoiseSchedule(), VariancePreserving), (SigmaSchedule(), VarianceExploding), (FlowSchedule(), RectifiedFlow)],
 )
 def test_without_coordinates_a_network_has_those_of_its_schedule(schedule, kind):
-    predicts = "flow" if kind is RectifiedFlow else "sample"
+    predicts = "velocity" if kind is RectifiedFlow else "denoised"
     assert isinstance(NetworkModel(Echo(), (2,), predicts, schedule).coordinates, kind)
 
 
 @pytest.mark.parametrize("schedule", [FlowSchedule(), NoiseSchedule(zero_terminal_snr=True)])
 def test_coordinates_without_a_place_for_noise_alone_are_refused(schedule):
     with pytest.raises(UserError, match="no state of noise alone"):
-        NetworkModel(Echo(), (2,), "sample", schedule, VarianceExploding())
+        NetworkModel(Echo(), (2,), "denoised", schedule, VarianceExploding())
 
 
-def test_a_network_that_predicts_the_noise_cannot_begin_at_noise_alone():
-    with pytest.raises(UserError, match="epsilon says nothing of x_0"):
-        NetworkModel(Echo(), (2,), "epsilon", NoiseSchedule(zero_terminal_snr=True))
+@pytest.mark.parametrize("predicts", ["epsilon", "score"])
+def test_a_network_that_predicts_the_noise_cannot_begin_at_noise_alone(predicts):
+    with pytest.raises(UserError, match=f"{predicts} says nothing of x_0"):
+        NetworkModel(Echo(), (2,), predicts, NoiseSchedule(zero_terminal_snr=True))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "coordinates"),
+    [(NoiseSchedule(), None), (SigmaSchedule(), None), (FlowSchedule(), VariancePreserving())],
+)
+def test_a_velocity_is_refused_where_no_path_is_straight(schedule, coordinates):
+    with pytest.raises(UserError, match=r"velocity is of the straight path, .* set coordinates to RectifiedFlow"):
+        NetworkModel(Echo(), (2,), "velocity", schedule, coordinates)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "said"),
+    [
+        (lambda: VarianceExploding(time_as="sigmas"), "one of sigma, log_sigma, .*'sigmas'"),
+        (lambda: VariancePreserving(time_as="sigma"), "one of schedule, angle, log_snr, got 'sigma'"),
+        (lambda: RectifiedFlow(0.0), "time_scale must be finite and not 0"),
+    ],
+)
+def test_a_time_that_is_none_of_the_coordinates_is_refused(coordinates, said):
+    with pytest.raises(UserError, match=said):
+        coordinates()
+
+
+def test_a_time_that_is_infinite_at_noise_alone_is_refused():
+    with pytest.raises(UserError, match="time_as of VariancePreserving is not finite at noise alone"):
+        NetworkModel(Echo(), (2,), "v", NoiseSchedule(zero_terminal_snr=True), VariancePreserving(time_as="log_snr"))
 
 
 def test_pictures_have_a_range_and_other_states_none():

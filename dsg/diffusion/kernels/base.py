@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dsg.diffusion.level import NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.types import PerSample, State, per_sample_norm
 
@@ -82,6 +83,19 @@ class ReverseKernel(ABC):
         """Whether σ is a map that the score model learned, instead of one number."""
         return False
 
+    raising_noise: ClassVar[float] = 1.0
+    """By what the noise is scaled that takes a state up to the raised level; 1 keeps the marginals."""
+
+    def raised(self, step: Step, schedule: Schedule) -> Step:
+        """The step from the level at which the kernel begins it, noisier than the trajectory's own: by default `step`.
+
+        The process takes the state up there before anything is predicted of it (`ReverseProcess.enter`).
+
+        Raises:
+            UserError: if the schedule has no such level. The sampler asks for every step before the first sample.
+        """
+        return step
+
     @abstractmethod
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
         """The step's mean and standard deviation. After the last step σ is 0: the mean is the sample.
@@ -89,7 +103,7 @@ class ReverseKernel(ABC):
         Args:
             x_t: the state, (B, *shape).
             prediction: at `x_t`.
-            step: the levels between which it goes.
+            step: the levels between which it goes, from the raised one.
             predict: further evaluations, for a solver of higher order. A process always gives it.
         """
 

@@ -61,7 +61,8 @@ class DiffusersAutoencoder(Autoencoder):
             self.latent_shape, self.image_shape = _shapes(network, component, latent_size, image_size)
             _set_up(network, component, self.decoding, self.image_shape[-1] // self.latent_shape[-1])
 
-        self.network, files = load_component(component, _kind(component), check, self.decoding.torch_dtype)
+        network, files = load_component(component, _kind(component), check, self.decoding.torch_dtype)
+        self.network: Any = network
         self.scale, self.shift = _affine(self.network.config, scaling_factor)
         self.weight_files = WeightFiles(files)
         self.freeze()
@@ -127,7 +128,7 @@ class AutoencoderFolder(DiffusersAutoencoder):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
-        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        size = (image_size, image_size) if isinstance(image_size, int) else image_size
         component = autoencoder_at(path, variant, revision)
         super().__init__(component, image_size=size, decoding=decoding, scaling_factor=scaling_factor)
 
@@ -169,11 +170,10 @@ def _check_precision(component: Component, decoding: Decoding) -> None:
 
 
 def _shapes(
-    network: Any, component: Component, latent_size: Sequence[int] | None, image_size: Sequence[int] | None
+    network: Any, component: Component, latent_size: tuple[int, int] | None, image_size: tuple[int, int] | None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of a state and an image, as the network makes one of the other; on no device."""
     config, asked = network.config, "x".join(map(str, image_size or latent_size or ()))
-    channels, code = config.in_channels, getattr(config, "latent_channels", None)
 
     def encoded(shape: Sequence[int]) -> tuple[int, ...]:
         answer = network.encode(torch.zeros(1, *shape, device="meta"))
@@ -184,7 +184,9 @@ def _shapes(
 
     try:
         with torch.no_grad():
-            latent = encoded((channels, *image_size)) if image_size else (code, *(latent_size or ()))
+            latent: tuple[int, ...] = (config.latent_channels, *(latent_size or ()))
+            if image_size is not None:
+                latent = encoded((config.in_channels, *image_size))
             image = decoded(latent)
             back = encoded(image)
     except Exception as error:  # a configuration is foreign input, and diffusers raises what Python raises
@@ -194,8 +196,8 @@ def _shapes(
         ) from error
     if back != latent or (image_size is not None and image[1:] != tuple(image_size)):
         raise UserError(
-            f"{component.config_file}: of images of {asked} the autoencoder makes {image[1]}x{image[2]}; take a size "
-            f"that is a multiple of {image[1] // latent[1]}"
+            f"{component.config_file}: {asked} is encoded and decoded to {image[1]}x{image[2]}; take a size that is a "
+            f"multiple of {image[1] // latent[1]}"
         )
     return latent, image
 

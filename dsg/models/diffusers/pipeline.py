@@ -74,7 +74,7 @@ class Pipeline:
             UserError: if it is missing, of another class, or its configuration or weights are.
         """
         folder, kind = self.folder(name), self._kind(name)
-        if kind not in classes:
+        if kind is None or kind not in classes:
             raise UserError(f"{self.root}: its {name} is a {kind}, and only {' or '.join(classes)} is read there")
         config = folder / "config.json"
         if not config.is_file():

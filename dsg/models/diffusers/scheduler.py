@@ -16,8 +16,8 @@ from dsg.models.pretrained.read_json import read_json
 _PREDICTIONS: dict[str, PredictionType] = {
     "epsilon": "epsilon",
     "v_prediction": "v",
-    "sample": "sample",
-    "original_sample": "sample",
+    "sample": "denoised",
+    "original_sample": "denoised",
 }
 _FLOWS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 
@@ -56,7 +56,7 @@ def read_scheduler(file: Path) -> Process:
             raise UserError(
                 f"{file}: invert_sigmas is of a flow whose time runs from the noise; wrap it as a NetworkModel"
             )
-        return Process(FlowSchedule(), "flow", RectifiedFlow(float(stated["num_train_timesteps"])))
+        return Process(FlowSchedule(), "velocity", RectifiedFlow(float(stated["num_train_timesteps"])))
     if name == "ScoreSdeVeScheduler":
         sigmas = SigmaSchedule(2.0 * stated["sigma_min"], 2.0 * stated["sigma_max"])
         return Process(sigmas, "epsilon", VarianceExploding())
