@@ -58,6 +58,31 @@ def stable_diffusion_3(root: Path, scheduler, with_t5: bool = True):
     return _saved(pipeline, root)
 
 
+def flux(root: Path, scheduler, guidance_embeds: bool = True):
+    """Latents 4x8x8, images 16x16. It is saved in `root`."""
+    import diffusers
+
+    torch.manual_seed(0)
+    transformer = diffusers.FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        pooled_projection_dim=8,
+        guidance_embeds=guidance_embeds,
+        axes_dims_rope=(4, 2, 2),
+    )
+    first = _tokenizer(root / "tokenizer", save_clip_tokenizer, "CLIPTokenizer")
+    second = _tokenizer(root / "tokenizer_2", save_t5_tokenizer, "T5TokenizerFast")
+    pipeline = diffusers.FluxPipeline(
+        scheduler, autoencoder(shift_factor=0.1), clip(8), first, t5(16), second, transformer
+    )
+    return _saved(pipeline, root)
+
+
 def autoencoder(**options):
     """An `AutoencoderKL` of images 16x16 and latents 4x8x8, without the quantising layers if a shift is given."""
     import diffusers

@@ -17,7 +17,7 @@ from dsg.models.diffusers.text_parts import Size, autoencoder_of, check_channels
 from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
-from dsg.models.text import Prompts, TextCondition, TextModel
+from dsg.models.text import OPTIONS, Prompts, TextCondition, TextModel
 from dsg.models.text.encoder import CLIP, Precision
 from dsg.models.text.encoding import OneEncoder
 from dsg.models.weights import WeightFiles
@@ -92,8 +92,8 @@ class StableDiffusion(LatentModel):
             process.schedule,
             process.coordinates,
             texts,
-            Prompts("prompt", prompt, prompt_column),
-            Prompts("negative_prompt", negative_prompt, negative_prompt_column),
+            Prompts(f"{OPTIONS}.prompt", prompt, prompt_column),
+            Prompts(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column),
             channels_last,
         )
         score.weight_files = WeightFiles(files | scheduler_file(unet, pipeline.scheduler()))

@@ -26,7 +26,7 @@ from dsg.models.diffusers.text_parts import (
 from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
-from dsg.models.text import Encoded, Prompts, TextCondition, TextEncoder, TextEncoding, TextModel
+from dsg.models.text import OPTIONS, Encoded, Prompts, TextCondition, TextEncoder, TextEncoding, TextModel
 from dsg.models.text.encoder import PROJECTED_CLIP, T5, Precision
 from dsg.models.weights import WeightFiles
 
@@ -109,8 +109,8 @@ class StableDiffusion3(LatentModel):
             process.schedule,
             process.coordinates,
             texts,
-            Prompts("prompt", prompt, prompt_column),
-            Prompts("negative_prompt", negative_prompt, negative_prompt_column),
+            Prompts(f"{OPTIONS}.prompt", prompt, prompt_column),
+            Prompts(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column),
         )
         score.weight_files = WeightFiles(files | scheduler_file(component, pipeline.scheduler()))
         super().__init__(score, autoencoder)

@@ -114,7 +114,7 @@ def flow_of(pipeline: Pipeline) -> Process:
         UserError: if it is no flow.
     """
     process = read_scheduler(pipeline.scheduler())
-    if process.predicts != "flow":
+    if process.predicts != "velocity":
         raise UserError(
             f"{pipeline.scheduler()}: is of no flow, and a {pipeline.class_name} is one; take "
             "FlowMatchEulerDiscreteScheduler"

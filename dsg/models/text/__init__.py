@@ -4,7 +4,7 @@ from dsg.models.text.condition import TextCondition
 from dsg.models.text.encoder import Encoded, TextEncoder
 from dsg.models.text.encoding import TextEncoding
 from dsg.models.text.model import TextModel
-from dsg.models.text.prompts import Prompts
+from dsg.models.text.prompts import OPTIONS, Prompts
 from dsg.models.text.tokenizer import Tokenizer
 
-__all__ = ["Encoded", "Prompts", "TextCondition", "TextEncoder", "TextEncoding", "TextModel", "Tokenizer"]
+__all__ = ["OPTIONS", "Encoded", "Prompts", "TextCondition", "TextEncoder", "TextEncoding", "TextModel", "Tokenizer"]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.errors import UserError, first_line
+from dsg.models.precision import KeepsPrecision
 from dsg.models.pretrained.component import Component, build, load_weights
 from dsg.models.text.extra import transformers
 from dsg.models.text.tokenizer import Tokenizer
@@ -36,7 +37,7 @@ class Encoded(NamedTuple):
     pooled: Tensor | None
 
 
-class TextEncoder(TellsWeights, nn.Module):
+class TextEncoder(TellsWeights, KeepsPrecision):
     """`CLIPTextModel`, `CLIPTextModelWithProjection` or `T5EncoderModel`.
 
     Args:
@@ -108,15 +109,6 @@ class TextEncoder(TellsWeights, nn.Module):
         if t5:
             network.set_input_embeddings(network.shared)  # one table, and not two of the same numbers
         return network
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TextEncoder:
-        """Moves go through and casts do not: a Trainer that casts all of its modules leaves this one's precision."""
-
-        def move(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
-
-        return super()._apply(move, recurse)
 
 
 def _renaming(network: nn.Module, component: Component) -> Callable[[str], str]:

@@ -12,6 +12,7 @@ from torch import nn
 from dsg.errors import UserError
 from dsg.models.text.condition import TextCondition
 from dsg.models.text.encoder import Encoded, TextEncoder
+from dsg.models.text.prompts import OPTIONS
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class TextEncoding(nn.Module, ABC):
             more = f" (and {len(counts) - 1} others are too long)" if len(counts) > 1 else ""
             line = f"{whose_of[text]}: has {tokens} tokens, and {encoder.folder.name} takes {takes}{more}"
             if not self.truncate:
-                raise UserError(f"{line}; shorten it, or set model.score_model.truncate to true, which cuts its end")
+                raise UserError(f"{line}; shorten it, or set {OPTIONS}.truncate to true, which cuts its end")
             log.warning("%s; what is beyond is cut", line)
             self._cut.update(counts)
 

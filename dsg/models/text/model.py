@@ -108,7 +108,7 @@ class TextModel(ScoreModel):
             raise UserError(f"score model: {len(told)} texts for {len(x_t)} states; give each state its text")
         scale, time = self.coordinates.scale(level), self.coordinates.time(level)
         output = call_network(self.network, scale * x_t, time, told.to(x_t.device), self.channels_last)
-        return read_output(output, x_t, level, self.predicts)
+        return read_output(output, x_t, level, self.predicts, coordinates=self.coordinates)
 
     def _silent(self, x_t: State) -> TextCondition:
         if self._silence is None:

@@ -10,13 +10,15 @@ from torch import Tensor
 from dsg.data.examples import Examples, Value
 from dsg.errors import UserError
 
+OPTIONS = "model.score_model"  # where an evaluation has the options of its model, for messages
+
 
 @dataclass(frozen=True)
 class Prompts:
     """The texts of one kind, prompts or negative prompts.
 
     Args:
-        option: the model's option that `text` is, for messages: `prompt` or `negative_prompt`.
+        option: the model's option that `text` is, for messages, as `model.score_model.prompt`.
         text: of every image, perhaps empty; None takes the column.
         column: of the data.
     """
