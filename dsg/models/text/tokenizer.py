@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,22 @@ class Tokenizer:
         return {f"{self.folder.name}/{file.name}": file for file in sorted(self.folder.iterdir()) if file.is_file()}
 
 
+def _missing(folder: Path, names: Mapping[str, str]) -> str:
+    """Which file of a vocabulary is missing; some versions of the library then make one of three tokens."""
+    whole = names.get("tokenizer_file", "tokenizer.json")
+    pieces = [name for kind, name in names.items() if kind != "tokenizer_file"]
+    if (folder / whole).is_file() or (pieces and all((folder / name).is_file() for name in pieces)):
+        return ""
+    return next((name for name in pieces if not (folder / name).is_file()), whole)
+
+
 def _load(folder: Path, class_name: str) -> Any:
     library = transformers()
     kind = getattr(library, class_name, None)
     if not isinstance(kind, type) or not issubclass(kind, library.PreTrainedTokenizerBase):
         raise UserError(f"{folder}: {class_name} is no tokenizer of transformers; correct model_index.json")
-    known = {*kind.vocab_files_names.values(), "tokenizer.json", "spiece.model"}
-    if not folder.is_dir() or not any((folder / name).is_file() for name in known):
-        raise UserError(f"{folder}: the tokenizer is missing ({', '.join(sorted(known))}); copy that folder there too")
+    if missing := _missing(folder, kind.vocab_files_names):
+        raise UserError(f"{folder}: of the {class_name}, {missing} is missing; copy it there too")
     try:
         return kind.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # its files are foreign input, and the library raises what Python raises

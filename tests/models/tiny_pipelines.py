@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from tests.tiny_text import clip, save_clip_tokenizer, save_t5_tokenizer, t5
+from tests.models.tiny_text import clip, save_clip_tokenizer, save_t5_tokenizer, t5
 
 
 def stable_diffusion(root: Path, scheduler, seed: int = 0):
