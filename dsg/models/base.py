@@ -111,7 +111,7 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
         unheard = sorted(columns & {PROMPT, NEGATIVE_PROMPT})
         if not unheard or PROMPT in self.hears:
             return ()
-        return (f"the data's {' and '.join(unheard)} are not read: {type(self).__name__} is told of no text",)
+        return (f"not read: the data's {' and '.join(unheard)}, since {type(self).__name__} is told of no text",)
 
     @property
     def has_decoder(self) -> bool:

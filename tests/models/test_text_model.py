@@ -99,4 +99,4 @@ def test_what_nobody_hears_is_said():
     assert line.startswith("m.negative_prompt: nothing leads away from it")
     assert model("a").notes(frozenset(), leads_away=False) == []
     (line,) = Toy(16).notes(columns, leads_away=False)
-    assert line == "the data's negative_prompt and prompt are not read: Toy is told of no text"
+    assert line == "not read: the data's negative_prompt and prompt, since Toy is told of no text"
