@@ -19,6 +19,7 @@ from dsg import guidance
 from dsg.command.files import read
 from dsg.command.merge import at
 from dsg.command.table_of_strengths import read_table
+from dsg.diffusion.kernels import Churn
 from dsg.errors import DoesNotFit
 from train_free_eval import CheckCLI, EvaluationCLI
 
@@ -232,3 +233,15 @@ def class_sections(content):
             yield content
         for value in content.values():
             yield from class_sections(value)
+
+
+def test_the_published_churn_is_the_default_one_on_its_levels():
+    settings = resolved(
+        *configurations("model/portraits", "task/generation", "guidance/unguided", "kernel/edm_stochastic")
+    )
+    kernel = settings["model"]["kernel"]
+    assert kernel["class_path"].endswith("Churn")
+    numbers = {name: value for name, value in kernel["init_args"].items() if name != "kernel"}
+    assert Churn(**numbers) == Churn()
+    assert kernel["init_args"]["kernel"]["class_path"].endswith("Heun")
+    assert (settings["model"]["steps"], settings["model"]["spacing"]["class_path"]) == (256, "dsg.diffusion.Karras")
