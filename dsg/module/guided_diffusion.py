@@ -39,8 +39,8 @@ class GuidedDiffusion(LightningModule):
 
     Args:
         score_model: the frozen model: dsg.models.adm.ADM, dsg.models.diffusers.DiffusersModel,
-            dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture, dsg.models.portraits.model.Portraits,
-            or a class of your own.
+            dsg.models.diffusers.StableDiffusion, dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture,
+            dsg.models.portraits.model.Portraits, or a class of your own.
         task: what is measured on each image, and the loss against it.
         guidance: the method.
         kernel: the reverse kernel.
