@@ -98,5 +98,8 @@ def test_what_nobody_hears_is_said():
     (line,) = model("a", "b").notes(frozenset(), leads_away=False)
     assert line.startswith("m.negative_prompt: nothing leads away from it")
     assert model("a").notes(frozenset(), leads_away=False) == []
+    assert model().notes(frozenset({"label"}), leads_away=True) == [
+        "data.labels: not read, since TextModel is told of a text; leave them out"
+    ]
     (line,) = Toy(16).notes(columns, leads_away=False)
     assert line == "not read: the data's negative_prompt and prompt, since Toy is told of no text"

@@ -94,7 +94,7 @@ class TextEncoder(TellsWeights, KeepsPrecision):
         def make() -> nn.Module:
             return kind(kind.config_class.from_dict(component.config))
 
-        network = build(make, file, "transformers")
+        network: Any = build(make, file, "transformers")
         _try(network, component, self.tokenizer)
         t5 = component.class_name == T5
         load_weights(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from dsg.data.examples import Examples, Value
+from dsg.data.examples import LABEL, Examples, Value
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
@@ -91,6 +91,8 @@ class TextModel(ScoreModel):
                 f"{self.negative_prompts.option}: nothing leads away from it; that takes model.combiner, as "
                 "dsg.combiners.ClassifierFree"
             )
+        if LABEL in columns:
+            unheard.append(f"data.labels: not read, since {type(self).__name__} is told of a text; leave them out")
         return unheard
 
     def condition(self, examples: Examples) -> TextCondition:
@@ -111,6 +113,5 @@ class TextModel(ScoreModel):
         return read_output(output, x_t, level, self.predicts, coordinates=self.coordinates)
 
     def _silent(self, x_t: State) -> TextCondition:
-        if self._silence is None:
-            self._silence = self.texts([""])
+        self._silence = self.texts([""]) if self._silence is None else self._silence
         return self._silence.rows(torch.zeros(len(x_t), dtype=torch.long))
