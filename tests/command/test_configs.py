@@ -31,8 +31,8 @@ MODELS, TASKS, METHODS = (
     [path.stem for path in sorted((CONFIGS / axis).glob("*.yaml"))] for axis in ("model", "task", "guidance")
 )
 WITHOUT_WEIGHTS = (
-    "ffhq256_adm", "imagenet256_adm", "imagenet256_adm_conditional", "celebahq256_diffusers", "stable_diffusion_15",
-    "stable_diffusion_3",
+    "ffhq256_adm", "imagenet256_adm", "imagenet256_adm_conditional", "celebahq256_diffusers", "ffhq_ldm",
+    "dit_xl_2_256", "stable_diffusion_15", "stable_diffusion_3",
 )  # fmt: skip
 OF_A_MIXTURE = ("exact_samples", "oracle")
 pytestmark = pytest.mark.filterwarnings("ignore:.*LightningCLI's args.*", "ignore:.*deprecated in v4.49.*")
