@@ -30,8 +30,10 @@ BEFORE = yaml.safe_load((CONFIGS.parent / "tests" / "data" / "settings_of_experi
 MODELS, TASKS, METHODS = (
     [path.stem for path in sorted((CONFIGS / axis).glob("*.yaml"))] for axis in ("model", "task", "guidance")
 )
-WITHOUT_WEIGHTS = ("ffhq256_adm", "imagenet256_adm", "imagenet256_adm_conditional", "celebahq256_diffusers")
-WITHOUT_WEIGHTS += ("edm_ffhq64", "edm2_imagenet64")
+WITHOUT_WEIGHTS = (
+    "ffhq256_adm", "imagenet256_adm", "imagenet256_adm_conditional", "celebahq256_diffusers", "ffhq_ldm",
+    "dit_xl_2_256", "stable_diffusion_15", "stable_diffusion_3", "edm_ffhq64", "edm2_imagenet64",
+)  # fmt: skip
 OF_A_MIXTURE = ("exact_samples", "oracle")
 pytestmark = pytest.mark.filterwarnings("ignore:.*LightningCLI's args.*", "ignore:.*deprecated in v4.49.*")
 
