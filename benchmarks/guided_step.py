@@ -52,11 +52,19 @@ def bare_pass(model: ScoreModel, x_t: torch.Tensor) -> None:
     torch.autograd.grad(output.epsilon.sum(), x_t)
 
 
-def guided_step(model: ScoreModel, task: tasks.Task, guidance: Guidance, x_t: torch.Tensor) -> Callable[[], object]:
-    """One step of `guidance` from `x_t`, ready to be timed."""
+def guided_step(
+    model: ScoreModel,
+    task: tasks.Task,
+    guidance: Guidance,
+    x_t: torch.Tensor,
+    pictures: torch.Tensor | None = None,
+) -> Callable[[], object]:
+    """One step of `guidance` from `x_t`, ready to be timed; `pictures` are measured, by default `x_t` itself."""
     sampler = Sampler(model, task, guidance, DDIM(), steps=10)
     keys = [SampleKey(0, str(i)) for i in range(len(x_t))]
-    process = sampler.begin(Examples(x_t.clamp(-1, 1)), NoiseStreams(keys, x_t.device))
+    process = sampler.begin(
+        Examples(x_t.clamp(-1, 1) if pictures is None else pictures), NoiseStreams(keys, x_t.device)
+    )
     step = Even().steps(model.schedule, 10)[5]
 
     def run() -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 ADM = ("--model.score_model", "dsg.models.adm.ADM", "--model.score_model.checkpoint")
 DIFFUSERS = ("--model.score_model", "dsg.models.diffusers.DiffusersModel", "--model.score_model.path")
+LATENT = ("--model.score_model", "dsg.models.diffusers.LatentDiffusion", "--model.score_model.path")
 CONDITIONAL = ("--model.score_model.class_path", "tests.toy_faults.Conditional")
 NETWORK = "--model.score_model.init_args.network"
 OWN = (
@@ -208,6 +209,19 @@ CHECKPOINTS = {
     "no pipeline": _(*DIFFUSERS, "{}/empty", says=("empty", "config")),
     "pipeline that is nowhere": _(*DIFFUSERS, "{}/nowhere", says=("nowhere",)),
     "latent pipeline": _(*DIFFUSERS, "{}/latent", says=("latent", "pixel-space")),
+    "pipeline of another class": _(
+        *DIFFUSERS, "{}/dit", says=("a DiTPipeline, which dsg.models.diffusers.DiT reads, and not DiffusersModel",)
+    ),
+    "prompt of a model that is told of none": _("--model.score_model.prompt", "snow", says=("prompt",)),
+    "pipeline of another model than of text": _(
+        "--model.score_model", "dsg.models.diffusers.StableDiffusion", "--model.score_model.path", "{}/dit",
+        says=("a DiTPipeline, which dsg.models.diffusers.DiT reads, and not StableDiffusion",),
+    ),
+    "pipeline without a part": _(*LATENT, "{}/halved", says=("halved", "part unet is missing", "copy that folder")),
+    "no pipeline of latents": _(*LATENT, "{}/empty", says=("empty", "no pipeline of diffusers", "model_index.json")),
+    "precision that no decoder has": _(
+        *LATENT, "{}/halved", "--model.score_model.decoding.dtype", "half", says=("decoding", "'bfloat16'", "half")
+    ),
     "mixture without means": _(
         "--model.score_model", "dsg.models.mixture.GaussianMixture", says=("GaussianMixture", "means")
     ),

@@ -45,6 +45,8 @@ def bad_files(tmp_path: Path) -> Path:
         ("nested", "x.jpg", _png(16)), ("nested/x.png", "y.png", _png(16)), ("from_one/1", "x.png", _png(16)),
         ("from_one/2", "x.png", _png(16)), ("two_classes/a", "x.png", _png(16)), ("two_classes/b", "x.png", _png(16)),
         ("latent", "model_index.json", b'{"vae": ["diffusers", "AutoencoderKL"]}'),
+        ("dit", "model_index.json", b'{"_class_name": "DiTPipeline"}'),
+        ("halved", "model_index.json", b'{"_class_name": "LDMPipeline", "unet": ["diffusers", "UNet2DModel"]}'),
     ):  # fmt: skip
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).write_bytes(content)

@@ -1,25 +1,12 @@
-"""Networks in the folder layout of `diffusers`, from disk or from the Hugging Face hub."""
+"""Networks of pictures in the folder layout of `diffusers`, from disk or from the Hugging Face hub."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from dsg.diffusion.condition import Condition
-from dsg.diffusion.level import NoiseLevel
-from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import NoiseSchedule
-from dsg.errors import UserError
-from dsg.models.coordinates import VarianceExploding
-from dsg.models.diffusers.files import PipelineFiles, find_pipeline, read_json
-from dsg.models.diffusers.network import build, classes_of, load, shape_of
-from dsg.models.diffusers.scheduler import Process, read_scheduler
-from dsg.models.diffusers.unit_range import UnitRangeScore
-from dsg.models.network import NetworkModel
-from dsg.models.weights import WeightFiles
-from dsg.types import State
+from dsg.models.diffusers.files import find_pipeline
+from dsg.models.diffusers.unet_score import UNetScore
 
 
-class DiffusersModel(NetworkModel):
+class DiffusersModel(UNetScore):
     """A pixel-space `UNet2DModel` with its scheduler's process, e.g. `google/ddpm-celebahq-256`.
 
     The process is a table of betas, as of DDPM and DDIM; flow matching; or the variance-exploding one of a network with
@@ -56,58 +43,4 @@ class DiffusersModel(NetworkModel):
         num_classes: int | None = None,
     ) -> None:
         files = find_pipeline(path, variant, revision)
-        config = read_json(files.network_config)
-        process = read_scheduler(files.scheduler_config)
-        schedule, times = process.schedule, config.get("time_embedding_type", "positional")
-        shape = shape_of(config, files.network_config)
-        classes = classes_of(config, files.network_config, num_classes)
-        if null_class is not None and (classes is None or not 0 <= null_class < classes):
-            raise UserError(
-                f"DiffusersModel: null_class {null_class} is not among the {classes or 0} classes of {path}"
-            )
-        network = build(config, files.network_config, shape, classes)
-        _check_times(times, config, process, files)
-        label = load(network, files.weights)
-        if classes is not None and null_class == classes - 1:
-            classes = null_class  # a null class at the end is no class that could be asked for
-        super().__init__(
-            network=UnitRangeScore(network) if times == "fourier" else network,
-            shape=shape,
-            predicts=process.predicts,
-            schedule=schedule,
-            coordinates=process.coordinates,
-            num_classes=classes,
-            null_class=null_class,
-            learns_variance=config.get("out_channels", 3) == 2 * shape[0],
-            channels_last=channels_last,
-        )
-        self.whole_timesteps = times == "learned"
-        self.weight_files = WeightFiles(
-            {f"{name}{label if file in files.weights else ''}": file for name, file in files.by_name.items()}
-        )
-
-    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
-        if self.whole_timesteps and level.t != int(level.t):
-            raise UserError(f"score model: knows whole timesteps alone and was asked at t = {level.t:g}")
-        return super().forward(x_t, level, condition)
-
-
-def _check_times(times: str, config: dict[str, Any], process: Process, files: PipelineFiles) -> None:
-    """Refuse a network whose embedding of the time does not belong to the process."""
-    exploding = isinstance(process.coordinates, VarianceExploding)
-    if (times == "fourier") != exploding:
-        raise UserError(
-            f"{files.network_config}: time_embedding_type {times!r} does not belong to {files.scheduler_config}: "
-            "fourier and ScoreSdeVeScheduler are of one another; correct the one that is wrong"
-        )
-    if times != "learned":
-        return
-    if not isinstance(process.schedule, NoiseSchedule):
-        raise UserError(
-            f"{files.network_config}: time_embedding_type 'learned' needs a scheduler with betas; correct it"
-        )
-    if config["num_train_timesteps"] < len(process.schedule):
-        raise UserError(
-            f"{files.network_config}: num_train_timesteps {config['num_train_timesteps']} are fewer than the "
-            f"{len(process.schedule)} of {files.scheduler_config}; correct the one that is wrong"
-        )
+        super().__init__(files.network, files.scheduler_config, null_class, channels_last, num_classes)

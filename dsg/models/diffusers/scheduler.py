@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,8 @@ from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError, first_line
 from dsg.models.coordinates import Coordinates, RectifiedFlow, VarianceExploding, VariancePreserving
-from dsg.models.diffusers.files import read_json
 from dsg.models.prediction_types import PredictionType
+from dsg.models.pretrained.read_json import read_json
 
 _PREDICTIONS: dict[str, PredictionType] = {
     "epsilon": "epsilon",
@@ -19,6 +20,8 @@ _PREDICTIONS: dict[str, PredictionType] = {
     "original_sample": "denoised",
 }
 _FLOWS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+
+log = logging.getLogger(__name__)
 
 
 class Process(NamedTuple):
@@ -58,6 +61,14 @@ def read_scheduler(file: Path) -> Process:
         sigmas = SigmaSchedule(2.0 * stated["sigma_min"], 2.0 * stated["sigma_max"])
         return Process(sigmas, "epsilon", VarianceExploding())
     return Process(*_table(scheduler, config, file), VariancePreserving())
+
+
+def warn_of_clipping(file: Path) -> None:
+    """Say that a scheduler of latents would clamp x̂, which no state of latents is here."""
+    scheduler = _build(read_json(file), file)
+    clipping = [key for key in ("clip_sample", "thresholding") if scheduler.config.get(key)]
+    if clipping:
+        log.warning("%s: says %s, and latents are clamped nowhere", file, " and ".join(clipping))
 
 
 def _table(scheduler: Any, config: dict[str, Any], file: Path) -> tuple[NoiseSchedule, PredictionType]:

@@ -4,16 +4,60 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from dsg.errors import UserError, first_line
-from dsg.models.diffusers.weight_choice import STEM
+from dsg.models.pretrained.weight_choice import STEMS, MissingWeights
 
-_CONFIGS = ("model_index.json", "config.json", "scheduler_config.json")
-_FOLDERS = ("", "unet/", "unet_ema/", "scheduler/")
 _COMMIT = re.compile("[0-9a-f]{40}")
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
+
+
+def find_folder(
+    path: str,
+    read: Callable[[Path], _T],
+    small_files: Sequence[str],
+    folders: Sequence[str],
+    variant: str | None = None,
+    revision: str | None = None,
+) -> _T:
+    """What `read` makes of a folder on disk, of a model's folder in the hub's cache, or of a repository on the hub.
+
+    Args:
+        path: folder, or owner/name.
+        read: raises UserError where files are missing, MissingWeights where weights are.
+        small_files: patterns of what is fetched beside the weights.
+        folders: those of which weights are fetched; "" is the repository's own.
+        variant: of the weights.
+        revision: commit, tag or branch of the hub; null is the newest, or the cache's.
+
+    Raises:
+        UserError: of `read`, or if there is no such place.
+    """
+    root = Path(path).expanduser()
+    if (root / "snapshots").is_dir():
+        return read(cached_snapshot(root, revision))
+    if root.exists():
+        if revision is not None and root.name != revision:
+            raise UserError(
+                f"revision {revision}: {root} is on disk and has none; leave it out, or give the hub's owner/name"
+            )
+        return read(root)
+    if (snapshot := pinned_snapshot(path, revision)) is not None:
+        try:
+            return read(snapshot)
+        except UserError:
+            log.info("%s: the snapshot %s is not complete and is fetched", path, snapshot.name)
+    wanted = [*small_files, *(folder + file for folder in folders for file in _of_variant(variant))]
+    try:
+        return read(download(path, revision, wanted))
+    except MissingWeights:
+        wanted = [*small_files, *(f"{folder}{stem}*" for folder in folders for stem in STEMS)]
+        return read(download(path, revision, wanted))
 
 
 def pinned_snapshot(name: str, revision: str | None) -> Path | None:
@@ -28,14 +72,13 @@ def pinned_snapshot(name: str, revision: str | None) -> Path | None:
         return None
 
 
-def download(name: str, variant: str | None, revision: str | None, every_weight: bool = False) -> Path:
+def download(name: str, revision: str | None, patterns: list[str]) -> Path:
     """The snapshot of a repository, fetched into the hub's own cache; of the cache where the hub does not answer.
 
     Args:
         name: owner/name.
-        variant: of the weights.
         revision: commit, tag or branch; None is the newest, which is logged.
-        every_weight: fetch all files of weights, and not only safetensors of the variant.
+        patterns: of the files that are fetched.
 
     Raises:
         UserError: if it is no such name, or can neither be fetched nor is in the cache.
@@ -44,10 +87,6 @@ def download(name: str, variant: str | None, revision: str | None, every_weight:
         raise UserError(f"model folder {name}: no such folder; correct the path, or give a hub name like owner/name")
     from huggingface_hub import snapshot_download
 
-    dotted = f".{variant}" if variant else ""
-    weights = [f"{STEM}{dotted}.safetensors", f"{STEM}{dotted}-*.safetensors", f"{STEM}.safetensors.index{dotted}.json"]
-    wanted = [*_CONFIGS, f"{STEM}*"] if every_weight else [*_CONFIGS, *weights]
-    patterns = [f"{folder}{file}" for folder in _FOLDERS for file in wanted]
     try:
         root = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises a different family with every version and proxy
@@ -78,6 +117,13 @@ def cached_snapshot(cache: Path, revision: str | None) -> Path:
             f"{cache}: has no revision {revision or 'main'}; it has {', '.join(kept) or 'none'}: set revision to one"
         )
     return cache / "snapshots" / commit
+
+
+def _of_variant(variant: str | None) -> list[str]:
+    """Names of safetensors of one variant."""
+    dotted = f".{variant}" if variant else ""
+    ends = (f"{dotted}.safetensors", f"{dotted}-*.safetensors", f".safetensors.index{dotted}.json")
+    return [f"{stem}{end}" for stem in STEMS for end in ends]
 
 
 def _is_name(name: str) -> bool:
