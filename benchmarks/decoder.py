@@ -3,7 +3,7 @@
 python -m benchmarks.decoder [--size 512] [--batches 1 8] [--rounds 3] [--precision bf16-mixed] [--decoding plain tiled]
 
 Networks of Stable Diffusion 1.5's sizes (860 M of latents, 84 M of pictures) with random weights, on which neither time
-nor memory depends. One step of DSG over DPS on random inpainting: a forward and a backward pass of both networks. Memory
+nor memory depends. One step of DSG over DPS, random inpainting: a forward and a backward pass of both networks. Memory
 is the most that was held at once beyond what stays (weights); on a CPU it is read from Linux. Each row is measured in a
 process of its own. Tiles are half as wide as the picture. `--tiny` takes small networks, to try the script.
 """

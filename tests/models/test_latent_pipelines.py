@@ -9,10 +9,18 @@ import torch
 import dsg.models.diffusers
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.spacing import Leading, Trailing
-from dsg.errors import UserError
+from dsg.errors import DoesNotFit, UserError
+from dsg.guidance import DDNM
 from dsg.models.diffusers import DiffusersModel, DiT, LatentDiffusion
 from dsg.models.diffusers.readers import READERS
 from dsg.models.latent import Decoding
+from dsg.sampling import Sampler
+from tests.contract import test_contract as contract
+from tests.contract.axes import COMBINERS, KERNELS, TASKS
+from tests.contract.design import Case
+from tests.contract.methods import METHODS
+from tests.contract.run import references, sample, unguided
+from tests.contract.toys import CLASSES
 from tests.models.pipelines import pictures, sampled_by, sampled_here
 from tests.models.test_diffusers import tiny_unet
 from tests.models.test_diffusers_autoencoder import tiny_kl, tiny_vq
@@ -134,6 +142,26 @@ def test_a_loss_of_the_picture_reaches_the_noise_through_both_networks(tmp_path)
     (gradient,) = torch.autograd.grad(loss.sum(), x)
     assert gradient.isfinite().all()
     assert (gradient.flatten(1).norm(dim=1) > 0).all()
+
+
+def test_guided_latents_keep_the_laws_of_the_contract(tmp_path):
+    saved_dit(tmp_path, tiny_dit(num_embeds_ada_norm=CLASSES, num_layers=1))
+    case = Case(
+        DiT(str(tmp_path)), TASKS["random inpainting"], METHODS["dsg"], KERNELS["ddpm, learned variance"],
+        COMBINERS["cfg"],
+    )  # fmt: skip
+    four = sample(case, references(4), "abcd")
+    contract.test_an_image_in_a_batch_of_four_is_what_it_is_alone(case, four)
+    contract.test_the_network_is_evaluated_as_often_as_method_kernel_and_combiner_declare(case, four)
+    contract.test_zero_strength_is_the_unguided_sampler(case, sample(unguided(case), references(4), "abcd"))
+    process = four[2]
+    assert (process.decoder_forwards, process.decoder_backwards) == (process.backwards, process.backwards)
+
+
+def test_a_method_that_needs_the_pseudo_inverse_in_the_latents_is_refused(tmp_path):
+    saved_dit(tmp_path)
+    with pytest.raises(DoesNotFit, match="DDNM"):
+        Sampler(DiT(str(tmp_path)), TASKS["random inpainting"], DDNM())
 
 
 def test_the_files_of_every_part_are_told(tmp_path):

@@ -113,5 +113,6 @@ class TextModel(ScoreModel):
         return read_output(output, x_t, level, self.predicts, coordinates=self.coordinates)
 
     def _silent(self, x_t: State) -> TextCondition:
-        self._silence = self.texts([""]) if self._silence is None else self._silence
-        return self._silence.rows(torch.zeros(len(x_t), dtype=torch.long))
+        silence: TextCondition = self.texts([""]) if self._silence is None else self._silence
+        self._silence = silence
+        return silence.rows(torch.zeros(len(x_t), dtype=torch.long))
