@@ -39,16 +39,19 @@ def load_world(folder: Path) -> World:
 
 
 @torch.no_grad()
-def sample(world: World, texts: list[str], noise: Tensor, steps: int, scale: float) -> Tensor:
+def sample(
+    world: World, texts: list[str], noise: Tensor, steps: int, scale: float, dtype: torch.dtype = torch.bfloat16
+) -> Tensor:
     """Images (B,3,64,64) in [−1, 1] of B texts, from noise (B,4,16,16), by `steps` even Euler steps of the flow.
 
-    v = v_none + scale (v_text − v_none) (Ho & Salimans 2022, 2207.12598, eq. 6); a scale of 1 leaves v_none out.
+    v = v_none + scale (v_text − v_none) (Ho & Salimans 2022, 2207.12598, eq. 6); a scale of 1 leaves v_none out. The
+    network computes in `dtype`.
     """
     text = world.text_encoder(token_rows(world.tokenizer, texts)).last_hidden_state
     none = world.text_encoder(token_rows(world.tokenizer, [""])).last_hidden_state.expand_as(text)
     x, times = noise, torch.linspace(1, 0, steps + 1)
     for t, after in pairwise(times):
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             if scale == 1.0:
                 v = world.unet(x, 1000 * t, text).sample.float()
             else:

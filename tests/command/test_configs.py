@@ -102,6 +102,7 @@ def test_an_experiment_begins_with_the_command_that_runs_it_its_cost_and_what_to
 COMPOSITIONS = [(model, "random_inpainting", "dsg") for model in WITHOUT_WEIGHTS]
 COMPOSITIONS += [("twenty_five_gaussians", "random_projection", method) for method in (*OF_A_MIXTURE, "dps")]
 COMPOSITIONS += [("linear_latents", "random_projection", "psld")]
+COMPOSITIONS += [("portraits_latent", "super_resolution", "psld")]
 COMPOSITIONS += [("pair", "generation", "unguided")]
 FOR_IMAGES = [
     task

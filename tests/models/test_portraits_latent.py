@@ -9,11 +9,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.portraits.latent_sampling import World, sample
+from dsg.data.examples import PROMPT
 from dsg.data.portraits import HELD_OUT_START, caption, render
 from dsg.data.portraits.captions import vocabulary
+from dsg.diffusion import ShiftedFlow
 from dsg.models.portraits.attribute_judge import WEIGHTS as JUDGE
+from dsg.models.portraits.latent_model import FOLDER, PortraitsLatent
+from dsg.models.weights import weights_of
+from tests.contract import test_contract as contract
+from tests.contract.axes import COMBINERS, KERNELS, TASKS
+from tests.contract.design import Case
+from tests.contract.methods import METHODS
+from tests.contract.run import agree, unguided
+from tests.contract.run import sample as contract_sample
+from tests.models.pipelines import noise, sampled_here
 
-FOLDER = JUDGE.with_name("latent")
 NETWORKS = ("vae", "unet", "text_encoder")
 SEEN = [HELD_OUT_START + 320_000 + k for k in range(8)]
 
@@ -112,3 +123,38 @@ def test_the_files_are_named_as_the_loaders_look_for_them():
     names = load_file(FOLDER / "text_encoder" / "model.safetensors")
     assert all(name.startswith("text_model.") for name in names)  # what transformers 4 and 5 both read
     assert {"vocab.json", "merges.txt"} <= {file.name for file in (FOLDER / "tokenizer").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return PortraitsLatent()
+
+
+def test_the_library_samples_it_as_plain_euler_steps_of_its_parts_do(pipeline, model):
+    world = World(pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.tokenizer)
+    texts = [caption(index).text for index in SEEN[:2]]
+    ours = sampled_here(model, 4, ShiftedFlow(1.0), guidance_scale=2.0, prompts=texts).x_prev
+    theirs = sample(world, texts, noise(2, 4, 16, 16), 4, 2.0, torch.float32)
+    torch.testing.assert_close(model.decode(ours).clamp(-1, 1), theirs, atol=1e-3, rtol=0)
+
+
+def test_guided_latents_keep_the_laws_of_the_contract(images):
+    told = PortraitsLatent(prompt="a person with glasses", negative_prompt="a red hat")
+    case = Case(told, TASKS["random inpainting"], METHODS["dsg"], KERNELS["ddim"], COMBINERS["cfg"])
+    four, free = contract_sample(case, images[:4], "abcd"), contract_sample(unguided(case), images[:4], "abcd")
+    contract.test_the_network_is_evaluated_as_often_as_method_kernel_and_combiner_declare(case, four)
+    contract.test_guidance_lowers_the_loss(case, four, free)
+    contract.test_no_step_leaves_a_graph_and_no_weight_requires_a_gradient(case, four)
+    alone, _, process = contract_sample(case, images[2:3], "c")
+    assert agree(alone, four[0][2:3], case, images[2:3], "c")
+    assert process.decoder_backwards == process.backwards
+
+
+def test_its_data_bring_the_prompts_that_it_asks_for(model):
+    assert model.requires == {PROMPT}
+    assert model.shape == (4, 16, 16)
+    assert model.image_shape == (3, 64, 64)
+    assert model.clean_range is None
+    assert PortraitsLatent(prompt="").requires == frozenset()
+    told = " ".join(weights_of(model))
+    assert all(part in told for part in ("unet/", "vae/", "text_encoder/", "tokenizer/"))
