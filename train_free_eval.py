@@ -82,7 +82,7 @@ class EvaluationCLI(LightningCLI):
 
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
-        for note in datamodule.notes():
+        for note in model.notes(datamodule):
             rank_zero_only(print)(note, file=sys.stderr)
         data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
         with closing(RunFolder(self.config.predict.run_dir)) as folder:

@@ -13,7 +13,7 @@ from dsg.data.examples import LABEL
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
-from dsg.guidance.exact import posteriors
+from dsg.guidance.exact import KnownPrior, posteriors
 from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, GuidedDiffusion
@@ -25,7 +25,8 @@ from tasks.operators.matrix import Matrix
 class Posterior(EvaluationCallback):
     """Adds `sliced_wasserstein`, `mean_error` and `covariance_error` to the first row of every problem of MixtureDraws.
 
-    The distance is to as many exact posterior samples as the method gave finite ones.
+    The distance is to as many exact posterior samples as the method gave finite ones. Of a model of latents it is
+    among latents, whose posterior is the one that is known.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
@@ -59,14 +60,15 @@ class Posterior(EvaluationCallback):
         if not outputs.keys:
             return
         model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
-        assert isinstance(model, GaussianMixture) and isinstance(task, InverseProblem)  # noqa: PT018
+        assert isinstance(model, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
         assert measurement is not None
         ids = [key.image_id for key in outputs.keys]
         labels = outputs.examples.tensor(LABEL) if LABEL in outputs.examples else None
         for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma, labels):
             finite = [i for i in rows.tolist() if outputs.rows[i]["status"] == "ok"]
             if len(finite) > 1:
-                columns = self._measure(outputs.keys[finite[0]], outputs.samples[finite], posterior)
+                states = model.encode(outputs.samples[finite])  # of latents they are the latents again
+                columns = self._measure(outputs.keys[finite[0]], states, posterior)
                 outputs.rows[finite[0]] |= columns
 
     def _measure(self, key: SampleKey, samples: Tensor, posterior: GaussianMixture) -> Row:

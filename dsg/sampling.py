@@ -74,7 +74,8 @@ class Sampler:
         return self.spacing.steps(self.score_model.schedule, self.steps)
 
     def _check_times(self, levels: Sequence[Step]) -> None:
-        raised = [self.kernel.raised(step, self.score_model.schedule) for step in levels]  # each is in the schedule
+        asked = levels if self.guidance.asks_kernel else ()
+        raised = [self.kernel.raised(step, self.score_model.schedule) for step in asked]  # or the schedule has no such
         if not self.score_model.whole_timesteps:
             return
         if between := [level.t for level in levels if level.t != int(level.t)]:

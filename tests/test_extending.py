@@ -67,7 +67,7 @@ def test_the_pages_method_passes_the_contract_by_the_pages_commands(contract):
     for options in commands("guidance"):
         case = "toy-super-resolution-NormalisedDPS-ddim-conditional"
         assert contract("test_contract.py", case, options) == 9
-    assert contract("test_reaches_the_step.py", "NormalisedDPS", options) == 16  # eleven kernels, eight with noise
+    assert contract("test_reaches_the_step.py", "NormalisedDPS", options) == 18  # twelve kernels, nine with noise
 
 
 def test_the_pages_kernel_passes_the_contract_and_the_laws_of_a_kernel_by_the_pages_commands(contract):

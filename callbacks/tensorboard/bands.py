@@ -22,6 +22,7 @@ MEASURES = {
 GRADIENTS: dict[GradientKind, tuple[str, str]] = {
     "loss": ("gradient_norm", "gradient norm ‖∇L(x̂(x_t))‖, through the network"),
     "smoothed_loss": ("gradient_norm_smoothed", "gradient norm of L averaged around x̂, through the network"),
+    "glued_loss": ("gradient_norm_glued", "gradient norm of L and of the gluing term, through the network"),
     "clean_loss": ("gradient_norm_clean", "gradient norm ‖∇L(x̂)‖ in clean space"),
     "squared_loss": ("gradient_norm_squared", "gradient norm ‖∇½L²(x)‖ in clean space"),
     "likelihood": ("gradient_norm_likelihood", "gradient norm ‖∇ log p(y | x_t)‖"),

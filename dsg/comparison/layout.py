@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dsg.comparison.plan import Comparison
 from dsg.comparison.table import AS_GOOD, BEST, LOST, OTHERWISE, Row
+from dsg.metrics.passes import headings
 from dsg.metrics.statistics import decimals
 
 
@@ -38,11 +39,13 @@ def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
             title = f"{task}, {setting}" if len(comparison.settings) > 1 else task
             here = [row for row in rows if (row.task, row.setting) == (task, setting)]
             arrows = [_heading(metric, here) for metric in metrics]
-            header = ["method", "chosen", *arrows, *_difference_to(comparison, metrics[:1]), "s/image", "NFE", "failed"]
+            passes = headings(row.passes for row in here)
+            gap = _difference_to(comparison, metrics[:1])
+            header = ["method", "chosen", *arrows, *gap, "s/image", *passes, "failed"]
             digits = {m: decimals([(row.low, row.high) for row in here if row.metric == m], 1) for m in metrics}
             gaps = [(r.difference_low, r.difference_high) for r in here if r.metric in metrics[:1]]
             methods = {name: [row for row in here if row.method == name] for name in comparison.methods}
-            lines = [_line(part, digits, decimals(gaps, 1), len(header)) for part in methods.values() if part]
+            lines = [_line(part, digits, decimals(gaps, 1), passes, len(header)) for part in methods.values() if part]
             made.append(Section(title, header, lines))
     return made
 
@@ -84,6 +87,8 @@ def legend(rows: Sequence[Row], comparison: Comparison, otherwise: str = "") -> 
         f"0 in it. − {comparison.reference}: the paired difference, with its interval. NFE: network evaluations an "
         "image, forward + backward. failed: samples."
     )
+    if len(headings(row.passes for row in rows)) > 1:
+        text += " decoder, encoder: passes through those of a model of latents, forward + backward."
     if any(LOST in row.marks for row in rows):
         text += (
             " ‡: samples failed of images that another method has; the mean is of the others, which may be the easier "
@@ -114,20 +119,19 @@ def _difference_to(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
     return [f"{comparison.direction(m).compared_name(m)} − {comparison.reference}" for m in metrics]
 
 
-def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, width: int) -> list[Entry]:
+def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, passes: list[str], width: int) -> list[Entry]:
     first = rows[0]
     if not first.metric:
         return [Entry(first.method), Entry(first.flags), *[Entry()] * (width - 2)]
     found = {row.metric: row for row in rows}
     chosen = first.chosen or "not tuned"
-    nfe = " + ".join(_number(n, "g") for n in (first.nfe_forward, first.nfe_backward))
     return [
         Entry(first.method),
         Entry(f"{chosen} (tuning failed)" if "tuning failed" in first.marks else chosen),
         *(_value(found[metric], digits[metric]) for metric in digits),
         *(Entry(_difference(found[metric], gap_digits)) for metric in list(digits)[:1]),
         Entry(_number(first.seconds, ".3g")),
-        Entry(nfe),
+        *(Entry(first.passes.text(name, "–")) for name in passes),
         Entry(str(first.failures)),
     ]
 

@@ -7,11 +7,13 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.tuning import Choice
 from dsg.metrics.direction import Direction
+from dsg.metrics.passes import NAMES, Passes
 from dsg.metrics.ranking import Standing, standings
 from dsg.metrics.results import Results
 
@@ -33,7 +35,7 @@ class Row:
             both have, with its interval; of a metric with a right value, the distances to it are subtracted.
         flags: joined by "; ".
         chosen: the values that tuning chose, each with a * at an end of its grid.
-        seconds: per image, as are the network evaluations.
+        seconds: per image, as are the network evaluations, and the passes through a model's decoder and encoder.
         failures: samples that could not be read or sampled.
     """
 
@@ -56,7 +58,15 @@ class Row:
     seconds: float = NONE
     nfe_forward: float = NONE
     nfe_backward: float = NONE
+    nfe_decoder_forward: float = NONE
+    nfe_decoder_backward: float = NONE
+    nfe_encoder_forward: float = NONE
+    nfe_encoder_backward: float = NONE
     failures: int = 0
+
+    @property
+    def passes(self) -> Passes:
+        return Passes.of(partial(getattr, self))
 
     @property
     def marks(self) -> list[str]:
@@ -76,10 +86,9 @@ def make_table(
             rows.append(replace(row, flags=f"does not fit: {unfit[cell]}"))
             continue
         result, choice = results[cell], choices[cell]
-        seconds, forward, backward = (result.mean(name) for name in ("seconds", "nfe_forward", "nfe_backward"))
         row = replace(
             row, chosen=choice.marked, failures=result.failures,
-            seconds=seconds, nfe_forward=forward, nfe_backward=backward,
+            seconds=result.mean("seconds"), **{name: result.mean(name) for name in NAMES},
         )  # fmt: skip
         rivals = {c: r for c, r in results.items() if (c.task, c.setting) == (cell.task, cell.setting)}
         for metric in metrics:

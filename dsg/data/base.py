@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from dsg.data.examples import IMAGE, LABEL, MEASUREMENT, Example
+from dsg.data.examples import IMAGE, LABEL, MEASUREMENT, Example, Value
 from dsg.data.expected import Expected
 from dsg.errors import UserError
 
@@ -58,6 +58,10 @@ class EvaluationData(ABC):
     def columns(self) -> frozenset[str]:
         """The names of what every example holds; `image` is its clean state, `label` its class."""
         return frozenset({IMAGE} if self.largest_label() is None else {IMAGE, LABEL})
+
+    def known(self, column: str) -> Mapping[str, Value]:
+        """What is known of a column before any example is loaded, by the ids that are evaluated; perhaps nothing."""
+        return {}
 
     def largest_label(self) -> int | None:
         """The largest class label of the images that are evaluated; None without labels."""

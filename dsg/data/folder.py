@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -137,6 +137,11 @@ class ImageFolder(EvaluationData):
 
     def columns(self) -> frozenset[str]:
         return super().columns() | (self._columns.keys() - {LABEL})
+
+    def known(self, column: str) -> Mapping[str, Value]:
+        images = frozenset() if self._metadata is None else self._metadata.images
+        values = {} if column in images else self._columns.get(column, {})
+        return {image_id: values[image_id] for image_id in self.evaluated_ids() if image_id in values}
 
     def largest_label(self) -> int | None:
         return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())

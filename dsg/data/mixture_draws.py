@@ -16,10 +16,14 @@ from dsg.errors import UserError
 
 @runtime_checkable
 class DrawnExactly(Protocol):
-    """A score model whose clean states can be drawn exactly, as dsg.models.mixture.GaussianMixture."""
+    """A score model whose clean pictures can be drawn exactly: dsg.models.mixture.GaussianMixture, or
+    dsg.models.latent.LinearLatents.
+    """
 
-    shape: tuple[int, ...]
     num_classes: int | None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]: ...
 
     @property
     def dimension(self) -> int: ...
@@ -76,7 +80,7 @@ class MixtureDraws(EvaluationData):
                 "mixture `classes`, or leave the label out"
             )
         self._mixture = score_model
-        self.image_shape = score_model.shape
+        self.image_shape = score_model.image_shape
 
     def image_ids(self) -> Sequence[str]:
         return [f"{self.first + i:04d}" for i in range(self.count)]

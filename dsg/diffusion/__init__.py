@@ -5,6 +5,7 @@ from dsg.diffusion.continuous_spacing import Karras, LogSNR, ShiftedFlow
 from dsg.diffusion.level import CLEAN, NoiseLevel, Step
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
+from dsg.diffusion.sigma_table import SigmaTable
 from dsg.diffusion.spacing import Even, IntegerStride, Leading, Spacing, Trailing
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Schedule",
     "ShiftedFlow",
     "SigmaSchedule",
+    "SigmaTable",
     "Spacing",
     "Step",
     "Trailing",

@@ -50,8 +50,9 @@ class Schedule(ABC):
                 f"schedule: the log-SNR {log_snr:.6g} is outside the model's levels, {low:.6g} to {high:.6g} "
                 f"(σ {self.noisiest.sigma:.6g} to {self.cleanest.sigma:.6g}); set the spacing's ends inside"
             )
-        inside = min(max(log_snr, low), high)
-        return NoiseLevel(self.time_of(inside), inside)
+        if log_snr <= low or log_snr >= high:  # as it is, and not as it is computed
+            return self.noisiest if log_snr <= low else self.cleanest
+        return NoiseLevel(self.time_of(log_snr), log_snr)
 
     def nearest(self, log_snr: float) -> NoiseLevel:
         """The level of a log-SNR; of a table that of its timestep whose σ is nearest, also for one that is outside.

@@ -1,5 +1,6 @@
 """Guidance methods, one file each. A config's `class_path` names one; a method of your own needs no entry here."""
 
+from dsg.guidance.back_projected import BackProjected
 from dsg.guidance.base import Guidance, LossGuidance, Unguided
 from dsg.guidance.bo_ddnm import BODDNM
 from dsg.guidance.classifier_gradient import ClassifierGradient
@@ -10,11 +11,15 @@ from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
 from dsg.guidance.exact import ExactSamples, Oracle
+from dsg.guidance.flair import FLAIR
+from dsg.guidance.flow_dps import FlowDPS
 from dsg.guidance.freedom import FreeDoM
 from dsg.guidance.lgd_mc import LGDMC
 from dsg.guidance.mpgd import MPGD
 from dsg.guidance.pigdm import PiGDM
+from dsg.guidance.psld import PSLD
 from dsg.guidance.red_diff import REDDiff
+from dsg.guidance.resample import ReSample
 from dsg.guidance.tfg import TFG
 from dsg.guidance.ugd import UGD
 
@@ -25,18 +30,23 @@ __all__ = [
     "DDRM",
     "DPS",
     "DSG",
+    "FLAIR",
     "LGDMC",
     "MPGD",
+    "PSLD",
     "TFG",
     "UGD",
+    "BackProjected",
     "ClassifierGradient",
     "DiffPIR",
     "ExactSamples",
+    "FlowDPS",
     "FreeDoM",
     "Guidance",
     "LossGuidance",
     "Oracle",
     "PiGDM",
     "REDDiff",
+    "ReSample",
     "Unguided",
 ]

@@ -20,7 +20,8 @@ from tasks.base import Task
 class Guidance(ABC):
     """A strategy object: immutable, without step state, and per sample everywhere.
 
-    Subclasses write `step`; one that owns its trajectory overrides `sample`.
+    Subclasses write `step`; one that owns its trajectory overrides `sample`, and enters a step by `process.enter`
+    before it asks the kernel.
     """
 
     needs_condition = False

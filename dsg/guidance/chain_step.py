@@ -54,10 +54,12 @@ class Slope:
     Args:
         target: the density.
         half: whether the likelihood has the ½ of a Gaussian's: c is 1, and 2 without it.
+        clip: every number of ∇L² is clamped to ± this; None clamps none.
     """
 
     target: Target
     half: bool = True
+    clip: float | None = None
 
     @property
     def precision(self) -> float:
@@ -72,6 +74,8 @@ class Slope:
     def at(self, x: State, process: ReverseProcess) -> State:
         """The gradient at `x`, (B, *shape)."""
         _, gradient = data_term(x, process)
+        if self.clip is not None:  # of ∇½L²
+            gradient = gradient.clamp(-0.5 * self.clip, 0.5 * self.clip)
         return self.precision * gradient + self.pull * (x - self.target.centre)
 
     def step_size(self, rule: float | DecayingStep, step: Step, process: ReverseProcess) -> Tensor:
@@ -80,11 +84,13 @@ class Slope:
         if isinstance(rule, DecayingStep):
             h = torch.full((len(centre),), rule.at(step), dtype=torch.float64)
         else:
-            h = rule / (self.precision * steepness(process) + self.pull)
+            h = rule / (self.precision * steepness(process, centre) + self.pull)
         return expand_to(h, centre).to(centre)
 
 
-def check_step_size(chain: str, rule: float | DecayingStep) -> None:
-    """Raise UserError unless a share is in (0, 1]."""
+def check_step(chain: str, rule: float | DecayingStep, clip: float | None) -> None:
+    """Raise UserError unless a share is in (0, 1], and a clip above 0."""
+    if clip is not None and not 0.0 < clip < math.inf:
+        raise UserError(f"clip: {chain}'s must be above 0, or null, got {clip}")
     if not isinstance(rule, DecayingStep) and not 0.0 < rule <= 1.0:
         raise UserError(f"step_size: {chain}'s must be in (0, 1], or a DecayingStep, got {rule}")

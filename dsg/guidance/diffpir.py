@@ -102,7 +102,7 @@ class DiffPIR(Guidance):
         _, gradient = data_term(estimate, process)
         if self.data_step == "first_order":
             return estimate - gradient / rho
-        return estimate - gradient / expand_to(rho + steepness(process), estimate).to(estimate)
+        return estimate - gradient / expand_to(rho + steepness(process, estimate), estimate).to(estimate)
 
     def _renoise(self, prediction: Prediction, step: Step, schedule: Schedule) -> Transition:
         fresh, share = step.prev.noise_variance, self.stochasticity

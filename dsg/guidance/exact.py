@@ -15,14 +15,17 @@ from dsg.diffusion.noise import Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance, PredictionGuidance
-from dsg.guidance.linear import noise_sigma, require_linear
+from dsg.guidance.linear import noise_sigma, require_gaussian, require_linear_operator
 from dsg.models.base import ScoreModel
+from dsg.models.latent import LinearLatents
 from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import InverseProblem, Measurement, Task
 from tasks.operators.matrix import Matrix
+
+KnownPrior = GaussianMixture | LinearLatents
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class ExactSamples(Guidance):
 
 
 def posteriors(
-    mixture: GaussianMixture,
+    prior: KnownPrior,
     measurement: Measurement,
     image_ids: Sequence[str],
     sigma: float,
@@ -91,7 +94,7 @@ def posteriors(
     """Each image's p(x_0 | y), or p(x_0 | y, c), and the rows of the batch that are its samples.
 
     Args:
-        mixture: the prior.
+        prior: a mixture, or one of latents; then so is its posterior.
         measurement: y, (B, m), by a dense matrix.
         image_ids: whose measurement each row is, B of them.
         sigma: σ_y of the measurement.
@@ -102,7 +105,7 @@ def posteriors(
     for image_id in dict.fromkeys(image_ids):
         rows = [i for i, name in enumerate(image_ids) if name == image_id]
         label = None if labels is None else int(labels[rows[0]])
-        posterior = mixture.posterior(matrices[rows[0]], measurement.y[rows[0]].double(), sigma, label)
+        posterior = prior.posterior(matrices[rows[0]], measurement.y[rows[0]].double(), sigma, label)
         found.append((torch.tensor(rows), posterior))
     return found
 
@@ -110,7 +113,7 @@ def posteriors(
 def _posteriors(process: ReverseProcess) -> list[tuple[Tensor, GaussianMixture]]:
     """Those of the batch, computed once."""
     if "posteriors" not in process.memory:
-        assert isinstance(process.score_model, GaussianMixture), "checked before the first sample"
+        assert isinstance(process.score_model, KnownPrior), "checked before the first sample"
         ids = [key.image_id for key in process.streams.keys]
         labels = None if process.condition is None else class_labels(process.condition, "the exact posterior")
         found = posteriors(process.score_model, process.measurement, ids, noise_sigma(process), labels)
@@ -120,11 +123,13 @@ def _posteriors(process: ReverseProcess) -> list[tuple[Tensor, GaussianMixture]]
 
 def _check(method: Guidance, task: Task, score_model: ScoreModel) -> None:
     name = type(method).__name__
-    require_linear(name, task, score_model)
+    require_linear_operator(name, task)
+    require_gaussian(name, task)
     assert isinstance(task, InverseProblem)  # else it were not linear
-    if not isinstance(score_model, GaussianMixture):
+    if not isinstance(score_model, KnownPrior):
         raise UserError(
-            f"{name} knows the posterior of a GaussianMixture alone, and {type(score_model).__name__} is none"
+            f"{name} knows the posterior of a GaussianMixture, or LinearLatents of one, alone, and "
+            f"{type(score_model).__name__} is none"
         )
     if not isinstance(task.example_operator(), Matrix):
         raise UserError(f"{name} needs a task with a dense matrix, such as RandomProjection; got {type(task).__name__}")

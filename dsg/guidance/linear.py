@@ -1,4 +1,4 @@
-"""What the posterior methods share: what they need of a task and of its operator."""
+"""What the posterior methods share: what they need of a task, of its operator and of a model's autoencoder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ LINEAR = (
     "GaussianDeblurring, MotionDeblurring or GivenKernelDeblurring"
 )
 SPECTRAL = f"{LINEAR}, the latter two with padding circular"
+LATENT = "PSLD, ReSample, DAPS, FlowDPS or FLAIR, or a loss guidance such as DPS or DSG"
 
 
 def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: bool = False) -> float:
@@ -22,15 +23,21 @@ def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: b
     Args:
         method: the name that the error begins with.
         task: the task.
-        score_model: its state has to be the image: A of a decoder is not linear.
+        score_model: its state has to be the image: A of a decoder is not linear, and A⁺ no inverse there.
         spectral: whether A's singular value decomposition is needed.
     """
-    fitting = SPECTRAL if spectral else LINEAR
     if score_model.has_decoder:
         raise UserError(
             f"{method} needs a score model in pixel space, and {type(score_model).__name__} decodes its state; "
-            "use a loss guidance such as DPS or DSG"
+            f"of latents take {LATENT}"
         )
+    require_linear_operator(method, task, spectral)
+    return require_gaussian(method, task)
+
+
+def require_linear_operator(method: str, task: Task, spectral: bool = False) -> None:
+    """Raise UserError unless the task has an A that is linear, whatever its noise and the model's state."""
+    fitting = SPECTRAL if spectral else LINEAR
     if not isinstance(task, InverseProblem):
         raise UserError(
             f"{method} needs a linear task y = A x + noise, and {type(task).__name__} is none; use {fitting}"
@@ -40,7 +47,15 @@ def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: b
         raise UserError(f"{method} needs a linear operator, and {type(task).__name__}'s is none; use {fitting}")
     if spectral and not isinstance(operator, SpectralOperator):
         raise UserError(f"{method} needs A's singular values, which {type(task).__name__} has not; use {fitting}")
-    return require_gaussian(method, task)
+
+
+def require_encoder(method: str, score_model: ScoreModel) -> None:
+    """Raise UserError if the model's states are decoded, and nothing encodes pictures."""
+    if not score_model.has_encoder:
+        raise UserError(
+            f"{method} encodes pictures, and {type(score_model).__name__} decodes its states but has no `encode`; give "
+            "it one, or use a method that does not, such as DPS, DSG, DAPS or FlowDPS"
+        )
 
 
 def require_gaussian(method: str, task: Task) -> float:

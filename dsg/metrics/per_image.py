@@ -11,11 +11,10 @@ from statistics import fmean
 from typing import Any
 
 from dsg.metrics.direction import direction_of
+from dsg.metrics.passes import NAMES
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start"})
-COSTS = frozenset(
-    {"seconds"} | {f"nfe_{part}{way}" for part in ("", "decoder_", "encoder_") for way in ("forward", "backward")}
-)
+COSTS = frozenset({"seconds", *NAMES})
 """What a sample cost: seconds, and passes through the network, and through a model of latents' decoder and encoder."""
 HEAVY_TAILED = frozenset({"judge_reciprocal"})
 """Metrics that have no mean at all where one value is infinite: the others' would be no estimate of it."""

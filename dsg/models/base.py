@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
-from dsg.data.examples import LABEL, Examples
+from dsg.data.examples import LABEL, NEGATIVE_PROMPT, PROMPT, Examples, Value
 from dsg.data.media import Medium, medium_of
 from dsg.diffusion.condition import ClassLabels, Condition
 from dsg.diffusion.level import NoiseLevel
@@ -86,10 +87,41 @@ class ScoreModel(TellsWeights, nn.Module, ABC):
         """Those of the columns that it hears without which it cannot be evaluated."""
         return frozenset() if self.knows_marginal else self.hears
 
+    def mend(self, missing: Sequence[str]) -> str:
+        """What to do where the data lacks columns that it hears and somebody needs."""
+        return "add it to the folder's metadata, or take other data"
+
+    def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
+        """Refuse examples of which it cannot make its condition, as far as that can be told before any is loaded.
+
+        Args:
+            known: of a column, the values by image id; empty where they are not known.
+
+        Raises:
+            UserError: names the image, and how to mend it.
+        """
+
+    def notes(self, columns: frozenset[str], leads_away: bool) -> Sequence[str]:
+        """What whoever starts an evaluation should be told of what it hears, a line each.
+
+        Args:
+            columns: of the data, but for those that the task reads.
+            leads_away: whether the combiner leads away from the condition's `null`.
+        """
+        unheard = sorted(columns & {PROMPT, NEGATIVE_PROMPT})
+        if not unheard or PROMPT in self.hears:
+            return ()
+        return (f"not read: the data's {' and '.join(unheard)}, since {type(self).__name__} is told of no text",)
+
     @property
     def has_decoder(self) -> bool:
         """Whether `decode` is more than the identity, so that its passes are counted and A of it is not linear."""
         return type(self).decode is not ScoreModel.decode
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether pictures can be taken to states: in pixel space, and where a model of latents says how."""
+        return not self.has_decoder or type(self).encode is not ScoreModel.encode
 
     def decode(self, state: State) -> Image:
         """State → images in [−1, 1]; the identity in pixel space. Differentiable."""

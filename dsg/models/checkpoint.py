@@ -119,7 +119,7 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _read_torch(file: Path) -> object:
@@ -137,9 +137,9 @@ def _read_torch(file: Path) -> object:
                 f"checkpoint {file}: refused, since loading it would run code ({wanted[1]}); "
                 "ask its author for plain weights (a state dict or .safetensors)"
             ) from error
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _is_torchscript(file: Path) -> bool:
@@ -150,7 +150,8 @@ def _is_torchscript(file: Path) -> bool:
         return False
 
 
-def _unreadable(file: Path, error: Exception) -> UserError:
+def unreadable(file: Path, error: Exception) -> UserError:
+    """What to say of a file that is there and cannot be read as weights."""
     with file.open("rb") as handle:
         if b"git-lfs" in handle.readline(64):
             return UserError(f"checkpoint {file}: a pointer of Git LFS, not the file itself; run `git lfs pull` there")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from dsg.types import State, at_least_float32
 
 
 def call_network(
-    network: nn.Module, x_t: State, t: float, condition: Tensor | None = None, channels_last: bool = False
+    network: nn.Module, x_t: State, t: float, condition: object = None, channels_last: bool = False
 ) -> State:
     """network(x_t, t[, condition]) → (B, ...); an object with a `sample` (diffusers) stands for that tensor.
 
@@ -31,6 +32,18 @@ def call_network(
 def to_memory_format(network: nn.Module, channels_last: bool) -> nn.Module:
     """Lay the convolutions' weights out channels-last, or leave the network alone."""
     return network.to(memory_format=torch.channels_last) if channels_last else network
+
+
+class KeepsPrecision(nn.Module):
+    """A module that stays in the precision that it was made in: moves go through and casts do not, such as those of a
+    Trainer that casts all of its modules."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def move(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(move, recurse)
 
 
 @contextmanager

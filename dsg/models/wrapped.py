@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dsg.data.examples import Examples
+from collections.abc import Callable, Mapping, Sequence
+
+from dsg.data.examples import Examples, Value
 from dsg.data.media import Medium
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
@@ -47,12 +49,25 @@ class WrappedModel(ScoreModel):
         return self.score_model.has_decoder
 
     @property
+    def has_encoder(self) -> bool:
+        return self.score_model.has_encoder
+
+    @property
     def hears(self) -> frozenset[str]:
         return self.score_model.hears
 
     @property
     def requires(self) -> frozenset[str]:
         return self.score_model.requires
+
+    def mend(self, missing: Sequence[str]) -> str:
+        return self.score_model.mend(missing)
+
+    def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
+        self.score_model.check_examples(known)
+
+    def notes(self, columns: frozenset[str], leads_away: bool) -> Sequence[str]:
+        return self.score_model.notes(columns, leads_away)
 
     def condition(self, examples: Examples) -> Condition | None:
         return self.score_model.condition(examples)

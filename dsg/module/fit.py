@@ -28,9 +28,16 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
             f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; {_shape_mend(data, shape)}"
         )
     _check_condition(sampler, columns)
+    sampler.score_model.check_examples(data.known)
     _check_labels(sampler, data)
     sampler.task.check(shape)
     _check_measurements(sampler.task, data, shape)
+
+
+def notes_on(sampler: Sampler, data: EvaluationData) -> list[str]:
+    """What whoever starts an evaluation should be told of the data and the model, a line each."""
+    unread = data.columns() - sampler.task.needs
+    return [*data.notes(), *sampler.score_model.notes(unread, sampler.combiner.needs_condition)]
 
 
 def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]) -> None:
@@ -68,7 +75,7 @@ def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
         if missing:
             raise UserError(
                 f"data: {type(who).__name__} needs {', '.join(missing)} of every example, of which "
-                f"{type(model).__name__} makes its condition; add it to the folder's metadata, or take other data"
+                f"{type(model).__name__} makes its condition; {model.mend(missing)}"
             )
 
 

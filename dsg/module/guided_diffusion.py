@@ -21,7 +21,7 @@ from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
 from dsg.module.device import seconds_on
-from dsg.module.fit import check_data
+from dsg.module.fit import check_data, notes_on
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
@@ -39,8 +39,8 @@ class GuidedDiffusion(LightningModule):
 
     Args:
         score_model: the frozen model: dsg.models.adm.ADM, dsg.models.diffusers.DiffusersModel,
-            dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture, dsg.models.portraits.model.Portraits,
-            or a class of your own.
+            dsg.models.diffusers.StableDiffusion, dsg.models.network.NetworkModel, dsg.models.mixture.GaussianMixture,
+            dsg.models.portraits.model.Portraits, or a class of your own.
         task: what is measured on each image, and the loss against it.
         guidance: the method.
         kernel: the reverse kernel.
@@ -80,6 +80,10 @@ class GuidedDiffusion(LightningModule):
     def check(self, data: EvaluationData) -> None:
         """Raise UserError if the task, the model and the data do not fit, before the first sample."""
         check_data(self.sampler, data)
+
+    def notes(self, data: EvaluationData) -> list[str]:
+        """What whoever starts an evaluation should be told, a line each."""
+        return notes_on(self.sampler, data)
 
     def files_of(self, data: EvaluationData) -> Callable[[str, int], list[str]]:
         """(image id, sample number) → the files that the run folder holds of a finished sample of `data`."""

@@ -7,6 +7,10 @@ network in DIR (without --network: the only unconditional network folder beside 
 up to when the steps follow each other. A folder with model.pt, config.json and forward.safetensors has its network's
 outputs compared.
 
+What EDM's own code recorded is told by what it says of itself: folders of a network with its outputs, folders of single
+layers, trajectories with their networks beside them, and folders of all these. A row shows the largest deviation beside
+the tolerance that the record states.
+
 A file of single steps of a method's own code, with `common.safetensors` beside it, has every step taken again under the
 option that is its code's (dsg/replay/steps): a row shows tag, step, deviation and option, or why none is equal. A
 folder with `common.safetensors` has all its files compared. Such a step has a tolerance of its own, 1e-9 or that of a
@@ -26,9 +30,12 @@ from rich.table import Table
 
 from dsg.errors import UserError
 from dsg.replay.deviations import drift, network_deviations, step_deviations
+from dsg.replay.edm.compare import compare as compare_records
+from dsg.replay.edm.compare import records_at
 from dsg.replay.record import read_options, read_trajectory
-from dsg.replay.steps.compare import Row, compare
+from dsg.replay.steps.compare import compare
 from dsg.replay.steps.read import COMMON, holds_steps
+from dsg.replay.tables import table, table_of_records, table_of_steps
 
 
 def main(args: list[str] | None = None) -> int:
@@ -39,34 +46,41 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="trajectories, single steps, folders")
     parser.add_argument("--network", type=Path, metavar="DIR", help="folder of the network that ran the trajectories")
     parser.add_argument(
-        "--tolerance", type=float, help="largest deviation that passes (default 1e-3; of a single step, its own)"
+        "--tolerance",
+        type=float,
+        help="largest deviation that passes (default 1e-3; of a single step and of records of EDM, its own)",
     )
     options = parser.parse_args(args)
     passed = True
     for path in [file for given in options.paths for file in _files(given)]:
         try:
-            table, all_pass = _compared(path, options.network, options.tolerance)
+            compared, all_pass = _compared(path, options.network, options.tolerance)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        Console().print(table)
+        Console().print(compared)
         passed = passed and all_pass
     return 0 if passed else 1
 
 
 def _files(path: Path) -> list[Path]:
-    """The files of a folder of single steps; anything else is itself."""
-    return sorted(path.glob("*.safetensors")) if (path / f"{COMMON}.safetensors").is_file() else [path]
+    """The files of a folder of single steps, the records of EDM in a folder; anything else is itself."""
+    if (path / f"{COMMON}.safetensors").is_file():
+        return sorted(path.glob("*.safetensors"))
+    return records_at(path) or [path]
 
 
 def _compared(path: Path, network: Path | None, tolerance: float | None) -> tuple[Table, bool]:
     """The table of a path, and whether all of it is within the tolerance."""
     if path.is_file() and holds_steps(path):
         steps = list(compare(path))
-        return _table_of_steps(path, steps, tolerance), all(step.passes(tolerance) for step in steps)
+        return table_of_steps(path, steps, tolerance), all(step.passes(tolerance) for step in steps)
+    if records_at(path) == [path]:
+        records = compare_records(path)
+        return table_of_records(path, records, tolerance), all(record.passes(tolerance) for record in records)
     rows, tolerance = _rows(path, network), 1e-3 if tolerance is None else tolerance
     # written so that NaN is beyond the tolerance
-    return _table(path, rows, tolerance), all(deviation <= tolerance for _, deviation, _ in rows)
+    return table(path, rows, tolerance), all(deviation <= tolerance for _, deviation, _ in rows)
 
 
 def _rows(path: Path, network: Path | None) -> list[tuple[int, float, float | None]]:
@@ -86,29 +100,6 @@ def _network_beside(path: Path) -> Path:
     if len(folders) != 1:
         raise UserError(f"{path}: name its network with --network DIR ({len(folders)} unconditional ones beside it)")
     return folders[0]
-
-
-def _table(path: Path, rows: list[tuple[int, float, float | None]], tolerance: float) -> Table:
-    table = Table(title=str(path), title_justify="left", title_style="bold", min_width=len(str(path)))
-    for heading in ("t", "largest deviation", "free run"):
-        table.add_column(heading, justify="right")
-    for t, deviation, free in rows:
-        mark = "" if deviation <= tolerance else " !"
-        table.add_row(str(t), f"{deviation:.2e}{mark}", "" if free is None else f"{free:.2e}")
-    return table
-
-
-def _table_of_steps(path: Path, rows: list[Row], tolerance: float | None) -> Table:
-    table = Table(title=str(path), title_justify="left", title_style="bold", min_width=len(str(path)))
-    table.add_column("tag")
-    table.add_column("step", justify="right")
-    table.add_column("largest deviation", justify="right")
-    table.add_column("option, or why none is equal", overflow="fold")
-    for row in rows:
-        mark = "" if row.passes(tolerance) else " !"
-        deviation = "-" if row.deviation is None else f"{row.deviation:.2e}{mark}"
-        table.add_row(row.tag, row.key, deviation, row.note)
-    return table
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dsg.metrics.direction import Direction, direction_of
+from dsg.metrics.passes import Passes, headings
 from dsg.metrics.ranking import verdict
 from dsg.metrics.statistics import decimals, quartiles
 from dsg.report.evaluated_run import LAST, EvaluatedRun
@@ -35,26 +36,33 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
     metrics = all_metrics(runs)
     found = {metric: [run.results.interval(metric) for run in runs] for metric in metrics}
     digits = {metric: decimals((i.low, i.high) for i in intervals) for metric, intervals in found.items()}
+    passes = [Passes.of(run.results.mean) for run in runs]
+    columns = headings(passes)
     rows = []
     for i, run in enumerate(runs):
-        forward, backward = (run.results.mean(name) for name in ("nfe_forward", "nfe_backward"))
-        nfe = number(forward + backward, "g")
         rows.append([
             Cell(run.name, run=i), Cell(task(run.settings)), Cell(method(run.settings)),
             _setting(run, "model.steps"), _setting(run, "model.seed"), number(len(run.results.per_image.finished)),
             *(mean(found[m][i], digits[m]) for m in metrics),
             number(run.results.mean("seconds"), ".3g"),
-            Cell(f"{forward:g} + {backward:g}" if nfe.value is not None else nfe.text, nfe.value),
+            *(_passes(passes[i], column) for column in columns),
             number(run.results.failures),
         ])  # fmt: skip
-    headings = [heading(metric, runs) for metric in metrics]
-    names = ["run", "task", "method", "steps", "seed", "images", *headings, "s/image", "NFE", "failed"]
+    of_metrics = [heading(metric, runs) for metric in metrics]
+    names = ["run", "task", "method", "steps", "seed", "images", *of_metrics, "s/image", *columns, "failed"]
     about = (
         "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
         "nearer to 1. NFE: network evaluations an image, forward + backward. s/image leaves out the first batch of "
         "each start. failed: samples. An image counts with those of its samples that finished, if any did."
     )
+    if len(columns) > 1:
+        about += " decoder, encoder: passes through those of a model of latents, forward + backward."
     return Table("Results", names, rows, [about, *_notes(runs)])
+
+
+def _passes(passes: Passes, column: str) -> Cell:
+    total = number(sum(passes.through(column)), "g")
+    return total if total.value is None else Cell(passes.text(column, NONE), total.value)
 
 
 def paired(runs: Sequence[EvaluatedRun]) -> list[Table]:

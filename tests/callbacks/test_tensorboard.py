@@ -18,11 +18,12 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.backend_context import Context
 from torch.utils.tensorboard import SummaryWriter
 
-from callbacks.network_time import NetworkTime
+from callbacks.network_time import MethodTime, NetworkTime
 from callbacks.tensorboard.board import Board
 from callbacks.tensorboard.hparams import columns
 from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
+from tests.contract.toys import ToyWithDecoder
 
 
 def events_of(folder: Path) -> EventAccumulator:
@@ -173,6 +174,23 @@ def test_network_time_counts_forward_and_backward_passes_and_nothing_else(monkey
     layer(x)
     assert network.take() == 0
     assert torch.equal(gradient, torch.autograd.grad((layer(x).square() + layer(x)).sum(), x)[0])
+
+
+def test_the_decoder_s_time_is_told_apart_from_the_network_s(monkeypatch):
+    clock = map(float, range(100))
+    monkeypatch.setattr("dsg.module.device.time.perf_counter", lambda: next(clock))
+    model, cpu = ToyWithDecoder(), torch.device("cpu")
+    network, decoder = NetworkTime([model], cpu), MethodTime(model, "decode", cpu)
+    state = torch.ones(1, 4, 8, 8, requires_grad=True)
+    decoded = model.decode(state)
+    (gradient,) = torch.autograd.grad(decoded.sum(), state)
+    assert decoder.take() == 2  # once there and once back
+    assert network.take() == 0
+    for watch in (network, decoder):
+        watch.close()
+    assert "decode" not in vars(model)
+    assert torch.equal(gradient, torch.autograd.grad(model.decode(state).sum(), state)[0])
+    assert decoder.take() == 0
 
 
 @pytest.mark.parametrize(

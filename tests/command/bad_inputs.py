@@ -212,6 +212,11 @@ CHECKPOINTS = {
     "pipeline of another class": _(
         *DIFFUSERS, "{}/dit", says=("a DiTPipeline, which dsg.models.diffusers.DiT reads, and not DiffusersModel",)
     ),
+    "prompt of a model that is told of none": _("--model.score_model.prompt", "snow", says=("prompt",)),
+    "pipeline of another model than of text": _(
+        "--model.score_model", "dsg.models.diffusers.StableDiffusion", "--model.score_model.path", "{}/dit",
+        says=("a DiTPipeline, which dsg.models.diffusers.DiT reads, and not StableDiffusion",),
+    ),
     "pipeline without a part": _(*LATENT, "{}/halved", says=("halved", "part unet is missing", "copy that folder")),
     "no pipeline of latents": _(*LATENT, "{}/empty", says=("empty", "no pipeline of diffusers", "model_index.json")),
     "precision that no decoder has": _(

@@ -19,6 +19,7 @@ from dsg import guidance
 from dsg.command.files import read
 from dsg.command.merge import at
 from dsg.command.table_of_strengths import read_table
+from dsg.diffusion.kernels import Churn
 from dsg.errors import DoesNotFit
 from train_free_eval import CheckCLI, EvaluationCLI
 
@@ -31,7 +32,7 @@ MODELS, TASKS, METHODS = (
 )
 WITHOUT_WEIGHTS = (
     "ffhq256_adm", "imagenet256_adm", "imagenet256_adm_conditional", "celebahq256_diffusers", "ffhq_ldm",
-    "dit_xl_2_256",
+    "dit_xl_2_256", "stable_diffusion_15", "stable_diffusion_3", "edm_ffhq64", "edm2_imagenet64",
 )  # fmt: skip
 OF_A_MIXTURE = ("exact_samples", "oracle")
 pytestmark = pytest.mark.filterwarnings("ignore:.*LightningCLI's args.*", "ignore:.*deprecated in v4.49.*")
@@ -100,6 +101,7 @@ def test_an_experiment_begins_with_the_command_that_runs_it_its_cost_and_what_to
 # a covering set: every model with some task, and on the portraits every task and every method, in as many as there are
 COMPOSITIONS = [(model, "random_inpainting", "dsg") for model in WITHOUT_WEIGHTS]
 COMPOSITIONS += [("twenty_five_gaussians", "random_projection", method) for method in (*OF_A_MIXTURE, "dps")]
+COMPOSITIONS += [("linear_latents", "random_projection", "psld")]
 COMPOSITIONS += [("pair", "generation", "unguided")]
 FOR_IMAGES = [
     task
@@ -210,6 +212,7 @@ def test_a_guidance_configuration_states_all_but_what_tables_fill_in():
         own = path.stem in (
             "daps_metropolis_hastings",
             "daps_published",
+            "latent_daps_published",
             *(m for m in METHODS if m.startswith("dsg_over")),
         )
         stated = set(section.get("init_args", {}))
@@ -235,3 +238,15 @@ def class_sections(content):
             yield content
         for value in content.values():
             yield from class_sections(value)
+
+
+def test_the_published_churn_is_the_default_one_on_its_levels():
+    settings = resolved(
+        *configurations("model/portraits", "task/generation", "guidance/unguided", "kernel/edm_stochastic")
+    )
+    kernel = settings["model"]["kernel"]
+    assert kernel["class_path"].endswith("Churn")
+    numbers = {name: value for name, value in kernel["init_args"].items() if name != "kernel"}
+    assert Churn(**numbers) == Churn()
+    assert kernel["init_args"]["kernel"]["class_path"].endswith("Heun")
+    assert (settings["model"]["steps"], settings["model"]["spacing"]["class_path"]) == (256, "dsg.diffusion.Karras")

@@ -11,24 +11,30 @@ from dsg.guidance import (
     DDRM,
     DPS,
     DSG,
+    FLAIR,
     LGDMC,
     MPGD,
+    PSLD,
     TFG,
     UGD,
     DiffPIR,
+    FlowDPS,
     FreeDoM,
     Guidance,
     PiGDM,
     REDDiff,
+    ReSample,
     Unguided,
 )
 from dsg.guidance.hamiltonian import HamiltonianMonteCarlo
+from dsg.guidance.hard_consistency import HardConsistency
 from dsg.guidance.langevin import Langevin
 from dsg.guidance.metropolis import MetropolisHastings
 from dsg.guidance.ode_path import PowerLaw
 from dsg.guidance.step_rules import Normalised, OverLoss
 
 STEPS = 10
+QUICK = HardConsistency(iterations=10, learning_rate=0.1)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,10 @@ METHODS = {
         first=2,
         rounding=0.3,
     ),
+    "psld": Method(PSLD(0.5, 0.2), PSLD(0.0, 0.0), (STEPS, STEPS)),
+    "resample": Method(ReSample(2, pixel=QUICK, latent=QUICK), None, (STEPS, 0)),
+    "flow-dps": Method(FlowDPS(0.5), FlowDPS(0.0), (STEPS, 0)),
+    "flair": Method(FLAIR(0.5, likelihood_steps=4), None, (STEPS, 0), (0, 0)),
     "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
     "ddrm, around y": Method(DDRM(start="measurement"), None, (STEPS, 0), (0, 0)),
 }

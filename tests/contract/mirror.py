@@ -59,6 +59,9 @@ class MirroredDecoder(MirroredModel):
     def decode(self, state: State) -> Image:
         return flip(self.model.decode(flip(state)))
 
+    def encode(self, image: Image) -> State:
+        return flip(self.model.encode(flip(image)))
+
 
 def mirrored_model(model: ScoreModel) -> ScoreModel:
     """The model that sees every state flipped."""

@@ -13,6 +13,7 @@ from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.base import ScoreModel
+from dsg.models.edm.preconditioning import Coefficients, Preconditioned, edm_coefficients
 from dsg.models.labels import labels_for
 from dsg.types import Image, PerSample, State, expand_to
 from tests.toy import Toy
@@ -75,6 +76,39 @@ class ToyWithDecoder(ScoreModel):
     def decode(self, state: State) -> Image:
         colours = self.to_colours(state.to(self.to_colours.weight.dtype))
         return torch.tanh(nn.functional.interpolate(colours, scale_factor=2.0, mode="bilinear"))
+
+    def encode(self, image: Image) -> State:
+        """Not the decoder's inverse, as no encoder is: smaller again, and mixed by Wᵀ."""
+        weight = self.to_colours.weight.transpose(0, 1)
+        return nn.functional.conv2d(nn.functional.avg_pool2d(image.to(weight.dtype), 2), weight)
+
+
+class ToyDenoiser(Preconditioned):
+    """EDM's preconditioning around two convolutions, which a class shifts; of pictures (3,16,16)."""
+
+    def __init__(self) -> None:
+        super().__init__(16, 3, CLASSES)
+        self.model = _ToyUNet()
+
+    @property
+    def network(self) -> nn.Module:
+        return self.model
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        return edm_coefficients(sigma, 0.5)
+
+
+class _ToyUNet(nn.Module):
+    """As small as a network of EDM can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        toy = Toy(16)
+        self.first, self.second = toy.first, toy.second
+
+    def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor, augment: Tensor | None = None) -> Tensor:
+        told = labels.to(x.dtype) @ torch.tensor([[0.1], [0.2], [0.3]], dtype=x.dtype, device=x.device)
+        return 0.2 * self.second(torch.tanh(self.first(x) + told[:, :, None, None]))[:, :3]
 
 
 class ToyNoisyClassifier(NoisyClassifier):

@@ -75,6 +75,13 @@ def test_a_jsonl_with_a_byte_order_mark_and_blank_lines_is_read(root):
     assert folder(root).keys() == [("a", 0), ("b", 0)]
 
 
+def test_numbers_and_texts_are_known_before_an_image_is_read(root):
+    jsonl(root, LINES)
+    assert folder(root).known("prompt") == {"a": "7", "b": "a red door"}
+    assert folder(root, limit=1).known("weight") == {"a": 2}
+    assert folder(root).known("style") == folder(root).known("caption") == {}
+
+
 def test_the_labels_of_the_metadata_are_taken_where_that_is_asked_for(root):
     jsonl(root, LINES)
     assert folder(root).largest_label() is None

@@ -109,6 +109,20 @@ def test_renoising_draws_the_same_share_of_the_noise_afresh_at_every_step(step, 
     assert torch.allclose(share**2 + transition.std**2, torch.full_like(share, 1 - step.prev.alpha_bar), atol=1e-9)
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_the_fresh_share_of_a_flow_grows_towards_the_data_and_keeps_the_variance(step):
+    _, x_t, prediction = _prediction(step)
+    kernel = Renoise("flow")
+    transition, fixed = (k.transition(x_t, prediction, step) for k in (kernel, Renoise(kernel.share(step))))
+    assert torch.equal(transition.mean, fixed.mean)
+    assert transition.std == fixed.std
+    time = step.prev.noise / (step.prev.signal + step.prev.noise)
+    assert kernel.share(step) == pytest.approx(math.sqrt(1.0 - time))
+    assert kernel.is_stochastic
+    with pytest.raises(UserError, match="or flow"):
+        Renoise("flows")
+
+
 @pytest.mark.parametrize("eta", [0.5, 0.85])
 def test_renoising_in_fine_steps_narrows_a_gaussian_by_the_law_that_it_states(eta):
     """On N(0, 1), where x̂ = √ā x_t and ε = √(1−ā) x_t, a step scales a state and adds noise."""

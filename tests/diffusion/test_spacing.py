@@ -95,6 +95,12 @@ def test_a_shifted_flow_moves_its_times_towards_the_noise_and_keeps_the_ends():
     assert (ends[0], ends[-1]) == pytest.approx((TABLE.noisiest.log_snr, TABLE.cleanest.log_snr))
 
 
+def test_a_shifted_flow_ends_at_a_time_of_one_s_own_which_is_shifted_too():
+    steps = ShiftedFlow(3.0, last=0.1).steps(FlowSchedule(), 4)
+    assert [step.t for step in steps] == pytest.approx([3 * t / (1 + 2 * t) for t in (1.0, 0.7, 0.4, 0.1)])
+    assert steps[-1].prev.log_snr == np.inf
+
+
 def test_a_flow_begins_at_noise_alone_and_ends_at_the_data():
     steps = Even().steps(FlowSchedule(), 4)
     assert [step.t for step in steps] == [1.0, 0.75, 0.5, 0.25]
@@ -127,6 +133,12 @@ def test_levels_that_a_schedule_does_not_have_are_refused_in_one_line(spacing, s
 def test_a_spacing_outside_its_range_is_refused(make):
     with pytest.raises(UserError, match="above 0"):
         make()
+
+
+@pytest.mark.parametrize("last", [0.0, 1.0])
+def test_a_last_time_that_is_an_end_of_the_flow_is_refused(last):
+    with pytest.raises(UserError, match="must be inside 0 and 1"):
+        ShiftedFlow(3.0, last)
 
 
 def test_an_extreme_rho_overflows_nowhere():

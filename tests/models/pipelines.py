@@ -10,7 +10,7 @@ from torch import Tensor
 
 import tasks
 from dsg.combiners import ClassifierFree, Conditional
-from dsg.data.examples import LABEL, Examples
+from dsg.data.examples import LABEL, PROMPT, Examples
 from dsg.diffusion.kernels import DDIM, ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Spacing
@@ -51,11 +51,13 @@ def sampled_here(
     guidance_scale: float = 1.0,
     kernel: ReverseKernel | None = None,
     batch: int = 2,
+    prompts: Sequence[str] | None = None,
 ) -> StepRecord:
     """The last record of the sampler, begun at the same noise."""
     combiner = Conditional() if guidance_scale == 1.0 else ClassifierFree(guidance_scale)
     sampler = Sampler(model, tasks.Generation(), Unguided(), kernel or DDIM(0.0), steps, spacing, combiner=combiner)
-    examples = Examples(torch.zeros(batch, *model.image_shape), {LABEL: torch.tensor(labels)} if labels else {})
+    columns = ({LABEL: torch.tensor(labels)} if labels else {}) | ({PROMPT: list(prompts)} if prompts else {})
+    examples = Examples(torch.zeros(batch, *model.image_shape), columns)
     process = sampler.begin(examples, NoiseStreams([SampleKey(0, str(i)) for i in range(batch)]))
     *_, record = sampler.run(process, noise(batch, *model.shape))
     return record

@@ -10,7 +10,7 @@ import dsg.diffusion
 import dsg.diffusion.kernels
 import dsg.guidance
 from dsg.diffusion.kernels import Renoise
-from dsg.guidance import FreeDoM, hamiltonian, langevin, ode_path
+from dsg.guidance import FreeDoM, hamiltonian, hard_consistency, langevin, ode_path
 from dsg.guidance import step_rules as rules
 from dsg.replay.steps.compare import FILES, entry
 from dsg.replay.steps.read import read_steps
@@ -19,7 +19,13 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "variants.md").read_text()
 RECORDS = ROOT / "tests" / "data" / "golden" / "steps"
 NAMES = {**vars(dsg.guidance), **vars(rules), **vars(dsg.combiners), **vars(dsg.diffusion.kernels)}
-NAMES |= {**vars(langevin), **vars(hamiltonian), **vars(ode_path), "Karras": dsg.diffusion.Karras}
+NAMES |= {
+    **vars(langevin),
+    **vars(hamiltonian),
+    **vars(hard_consistency),
+    **vars(ode_path),
+    "Karras": dsg.diffusion.Karras,
+}
 
 
 def rows() -> list[list[str]]:

@@ -13,6 +13,7 @@ from dsg.errors import UserError, first_line
 from dsg.models.diffusers.component import load_component
 from dsg.models.latent.autoencoder import Autoencoder
 from dsg.models.latent.decoding import Decoding
+from dsg.models.precision import KeepsPrecision
 from dsg.models.pretrained.component import Component
 from dsg.models.pretrained.hub import find_folder
 from dsg.models.pretrained.read_json import read_json
@@ -23,7 +24,7 @@ from dsg.types import Image, State, at_least_float32
 AUTOENCODERS = ("AutoencoderKL", "VQModel", "AutoencoderTiny")
 
 
-class DiffusersAutoencoder(Autoencoder):
+class DiffusersAutoencoder(KeepsPrecision, Autoencoder):
     """`AutoencoderKL`, `VQModel` or `AutoencoderTiny`.
 
         state = (E(image) − shift_factor) · scaling_factor,   image = D(state / scaling_factor + shift_factor)
@@ -93,15 +94,6 @@ class DiffusersAutoencoder(Autoencoder):
             own = x.to(self.decoding.torch_dtype)
             parts = own.split(1) if self.decoding.sliced else (own,)
             return torch.cat([at_least_float32(pass_(part)) for part in parts])
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DiffusersAutoencoder:
-        """Moves go through and casts do not: a Trainer that casts all of its modules leaves this one's precision."""
-
-        def move(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
-
-        return super()._apply(move, recurse)
 
 
 class AutoencoderFolder(DiffusersAutoencoder):

@@ -17,6 +17,9 @@ READERS = {
     "ScoreSdeVePipeline": "DiffusersModel",
     "LDMPipeline": "LatentDiffusion",
     "DiTPipeline": "DiT",
+    "StableDiffusionPipeline": "StableDiffusion",
+    "StableDiffusion3Pipeline": "StableDiffusion3",
+    "FluxPipeline": "Flux",
 }  # class in model_index.json → class in dsg.models.diffusers
 
 

@@ -46,6 +46,10 @@ class LatentModel(WrappedModel):
     def has_decoder(self) -> bool:
         return True
 
+    @property
+    def has_encoder(self) -> bool:
+        return True
+
     def decode(self, state: State) -> Image:
         return self.autoencoder.decode(state)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,6 +86,7 @@ def load_weights(
     left_out: Collection[str] = (),
     dtype: torch.dtype | None = torch.float32,
     advise: Callable[[Collection[str]], str] | None = None,
+    tied: Mapping[str, str] | None = None,
 ) -> str:
     """Load weights from one file or several shards into what `build` made; every name has to be there, and no other.
 
@@ -97,6 +98,7 @@ def load_weights(
         left_out: (renamed) names of tables that older files hold and the network computes.
         dtype: of the weights, whatever the file's; null leaves it.
         advise: of the names in the file, how to mend it if they do not fit.
+        tied: of the network's names those that are the same tensor as another one, with that; a file may lack them.
 
     Returns:
         Where in the files the network was, to be told with their hashes.
@@ -104,17 +106,19 @@ def load_weights(
     Raises:
         UserError: if they cannot be read, or do not fit to the last name.
     """
+    tied = tied or {}
     content: dict[str, Any] = {}
     for file in files:
         content.update(read_checkpoint(file))
     named = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if name not in tied}
     entry = find_entry(content, expected, named, rename)
     del content
-    tensors = {name: tensor for name, tensor in entry.tensors.items() if name not in left_out}
+    tensors = {name: tensor for name, tensor in entry.tensors.items() if name not in left_out and name not in tied}
     check_names(expected, tensors, f"{named}{entry.label}", advise(tensors) if advise else "")
     entry.tensors.clear()  # of a large network two copies fit into memory, and three do not
     state = {name: _as(tensors.pop(name), dtype) for name in expected}
+    state |= {name: state[source] for name, source in tied.items()}
     network.load_state_dict(state, assign=True)
     _compute_tables(network, make)
     return entry.label

@@ -1,0 +1,6 @@
+"""EDM and EDM2: the networks of Karras et al., from their published checkpoints."""
+
+from dsg.models.edm.latents import LatentEDM, StabilityEncoder
+from dsg.models.edm.model import EDM
+
+__all__ = ["EDM", "LatentEDM", "StabilityEncoder"]
