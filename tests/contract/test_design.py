@@ -25,6 +25,12 @@ REFUSED = {
         for task in ("poisson denoising", "class label")
     },
     ("task", "class label", "method", "red-diff, published means"): "numbers of y",
+    **{
+        ("task", task, "method", name): "linear"
+        for name in ("psld", "flair")
+        for task in ("class label", "phase retrieval", "high dynamic range")
+    },
+    ("task", "class label", "method", "resample"): "an operator",
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
@@ -49,9 +55,11 @@ REFUSED = {
         ("model", "toy from noise alone", "combiner", combiner): "ā = 0"
         for combiner in ("classifier guidance", "apg, from the unconditional")
     },
+    ("model", "edm", "method", "diffpir, bounded first order"): "no table of timesteps",
+    ("model", "edm", "kernel", "churned"): "no level above its noisiest",
     **{
         ("model", name, "kernel", "ddpm, learned variance"): "no variance"
-        for name in ("toy", "toy from noise alone", "toy with decoder")
+        for name in ("toy", "toy from noise alone", "toy with decoder", "edm")
     },
     **{
         ("model", name, "combiner", combiner): "no classes"
