@@ -2,7 +2,7 @@
 
     python -m benchmarks.portraits.train_attribute_judge --out runs/attribute_judge
 
-Every epoch ends with a checkpoint; started again with the same folder, the training goes on from there. Writes
+A checkpoint is written every two minutes; started again with the same folder, the training goes on from there. Writes
 `attribute_judge.safetensors`, `attribute_judge.json` and `log_attribute_judge.csv`. Each fact is learned from the
 pictures in which it is clear.
 """

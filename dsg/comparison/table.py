@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -13,14 +12,13 @@ from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.tuning import Choice
 from dsg.metrics.direction import Direction
-from dsg.metrics.passes import NAMES, Passes
+from dsg.metrics.passes import NAMES, NONE, Passes
 from dsg.metrics.ranking import Standing, standings
 from dsg.metrics.results import Results
 
 BEST, AS_GOOD = "best", "not distinguishable from the best"
 LOST = "lost images that others have"
 OTHERWISE = "not made like the others"
-NONE = math.nan
 
 
 @dataclass(frozen=True)

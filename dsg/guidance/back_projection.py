@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dsg.errors import UserError
 from dsg.guidance.linear import linear_operator
+from dsg.guidance.steepness import operator_norm
 from dsg.process import ReverseProcess
 from dsg.types import Image, PerSample, expand_to
 
@@ -48,8 +49,6 @@ def _image(residual: Tensor, process: ReverseProcess) -> Image:
 
 
 def _squared_norm(process: ReverseProcess) -> PerSample:
-    """‖A‖², (B,) float64, found once a batch; 1 of an A that sees nothing."""
-    if "squared norm of A" not in process.memory:
-        squared = linear_operator(process).norm(process.measurement.y).double() ** 2
-        process.memory["squared norm of A"] = squared.where(squared > 0, 1.0)
-    return process.memory["squared norm of A"]
+    """‖A‖², (B,) float64; 1 of an A that sees nothing."""
+    squared = operator_norm(process).double() ** 2
+    return squared.where(squared > 0, 1.0)

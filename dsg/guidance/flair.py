@@ -16,15 +16,14 @@ from dsg.errors import UserError
 from dsg.guidance.back_projection import BackProjection, back_projected, check_back_projection
 from dsg.guidance.base import Guidance
 from dsg.guidance.data_term import data_term
-from dsg.guidance.linear import require_encoder, require_linear_operator
+from dsg.guidance.linear import noise_level, require_encoder, require_inverse_problem, require_linear_operator
 from dsg.guidance.steepness import steepness
 from dsg.guidance.window import check_at_least
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State, expand_to
-from tasks.base import InverseProblem, Task
-from tasks.noise import GaussianNoise
+from tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ class FLAIR(Guidance):
         check_back_projection("FLAIR", "start", self.start, "noise")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
-        if not isinstance(task, InverseProblem):
-            raise UserError(f"FLAIR needs a task y = A(x) + noise, and {type(task).__name__} is none; use DPS or DSG")
+        require_inverse_problem("FLAIR", task)
         if self.start != "noise":
             require_linear_operator(f"FLAIR with start {self.start}", task)
             require_encoder(f"FLAIR with start {self.start}", score_model)
@@ -121,10 +119,8 @@ class FLAIR(Guidance):
 
     def _consistent(self, mu: State, t: float, process: ReverseProcess) -> tuple[State, PerSample | None, State | None]:
         """μ after K steps, and the loss and the gradient of the first of them."""
-        task = process.task
-        assert isinstance(task, InverseProblem), "checked before the first sample"
-        sigma = task.noise_sigma if isinstance(task.noise, GaussianNoise) else 0.0
-        least = sigma * task.noisy_numbers(process.measurement).to(mu).sqrt()
+        sigma, numbers = noise_level(process)
+        least = sigma * numbers.to(mu).sqrt()
         moving = torch.ones(len(mu), dtype=torch.bool, device=mu.device)
         first_loss: PerSample | None = None
         first_gradient: State | None = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
+from dsg.types import PerSample
 from tasks.base import InverseProblem, Task
+from tasks.noise import GaussianNoise
 from tasks.operators import LinearOperator
 from tasks.operators.spectral import SpectralOperator
 
@@ -58,10 +60,16 @@ def require_encoder(method: str, score_model: ScoreModel) -> None:
         )
 
 
-def require_gaussian(method: str, task: Task) -> float:
-    """σ_y of an inverse problem with Gaussian noise, or a UserError that says why the task is none."""
+def require_inverse_problem(method: str, task: Task) -> InverseProblem:
+    """The task, or a UserError that says that it is none with an A."""
     if not isinstance(task, InverseProblem):
         raise UserError(f"{method} needs a task y = A(x) + noise, and {type(task).__name__} is none; use DPS or DSG")
+    return task
+
+
+def require_gaussian(method: str, task: Task) -> float:
+    """σ_y of an inverse problem with Gaussian noise, or a UserError that says why the task is none."""
+    task = require_inverse_problem(method, task)
     try:
         return task.noise_sigma
     except UserError as error:
@@ -86,3 +94,13 @@ def noise_sigma(process: ReverseProcess) -> float:
     """σ_y of this batch's measurement, on images in [−1, 1]."""
     assert isinstance(process.task, InverseProblem), "checked before the first sample"
     return process.task.noise_sigma
+
+
+def noise_level(process: ReverseProcess) -> tuple[float, PerSample]:
+    """σ_y of this batch's measurement, 0 where its noise is not Gaussian; and how many numbers of each y carry noise,
+    (B,).
+    """
+    task = process.task
+    assert isinstance(task, InverseProblem), "checked before the first sample"
+    sigma = task.noise_sigma if isinstance(task.noise, GaussianNoise) else 0.0
+    return sigma, task.noisy_numbers(process.measurement)

@@ -11,14 +11,13 @@ from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.hard_consistency import HardConsistency
-from dsg.guidance.linear import require_encoder
+from dsg.guidance.linear import noise_level, require_encoder, require_inverse_problem
 from dsg.guidance.window import check_at_least
 from dsg.models.base import ScoreModel
 from dsg.process import LossGradient, ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State
-from tasks.base import InverseProblem, Task
-from tasks.noise import GaussianNoise
+from tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,7 @@ class ReSample(Guidance):
         check_at_least(self.further_steps, 0, "further_steps")
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
-        if not isinstance(task, InverseProblem):
-            raise UserError(
-                f"ReSample needs a task y = A(x) + noise, and {type(task).__name__} is none; use DPS or DSG"
-            )
+        require_inverse_problem("ReSample", task)
         require_encoder("ReSample", score_model)
 
     def is_consistent(self, step: Step) -> bool:
@@ -116,13 +112,11 @@ class ReSample(Guidance):
 
     def _consistent(self, estimate: State, step: Step, process: ReverseProcess) -> State:
         """ẑ(y), (B, *shape)."""
-        task, measurement = process.task, process.measurement
-        assert isinstance(task, InverseProblem), "checked before the first sample"
-        numbers = task.noisy_numbers(measurement).to(estimate).clamp(min=1)
-        sigma = task.noise_sigma if isinstance(task.noise, GaussianNoise) else 0.0
+        sigma, noisy = noise_level(process)
+        numbers = noisy.to(estimate).clamp(min=1)
 
         def of_picture(image: State) -> PerSample:
-            return task.loss(image, measurement) ** 2 / numbers
+            return process.task.loss(image, process.measurement) ** 2 / numbers
 
         if not step.is_last and step.position < self.latent_from * step.total:
             image, _ = self.pixel.solve(process.decode(estimate), of_picture, sigma)

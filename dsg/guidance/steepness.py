@@ -15,14 +15,20 @@ REACH = 1e-2
 
 def steepness(process: ReverseProcess, state: State) -> PerSample:
     """ℓ², (B,) float64, found once a batch: max(1, ‖A‖)², or of latents that of A∘D at the first `state` asked for."""
+    if not process.score_model.has_decoder:
+        norm = operator_norm(process)
+    else:
+        if "decoded norm" not in process.memory:
+            process.memory["decoded norm"] = _decoded_norm(process, state)
+        norm = process.memory["decoded norm"]
+    return norm.double().clamp(min=1.0) ** 2
+
+
+def operator_norm(process: ReverseProcess) -> PerSample:
+    """‖A‖, (B,), found once a batch."""
     if "operator norm" not in process.memory:
-        in_pixels = not process.score_model.has_decoder
-        process.memory["operator norm"] = _operator_norm(process) if in_pixels else _decoded_norm(process, state)
-    return process.memory["operator norm"].double().clamp(min=1.0) ** 2
-
-
-def _operator_norm(process: ReverseProcess) -> PerSample:
-    return process.measurement.operator.norm(process.measurement.y)
+        process.memory["operator norm"] = process.measurement.operator.norm(process.measurement.y)
+    return process.memory["operator norm"]
 
 
 def _decoded_norm(process: ReverseProcess, state: State) -> PerSample:
@@ -48,7 +54,7 @@ def _decoded_norm(process: ReverseProcess, state: State) -> PerSample:
         norm = per_sample_norm(stretched)
         u = direction(stretched)
     process.decoder_backwards += ITERATIONS - 1  # the first was counted when it was decoded
-    return norm if is_linear else norm * _operator_norm(process).to(norm)
+    return norm if is_linear else norm * operator_norm(process).to(norm)
 
 
 def _seen(image: Image, process: ReverseProcess, is_linear: bool) -> State:

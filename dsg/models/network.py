@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import nn
 
-from dsg.data.media import medium_of
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
@@ -14,6 +11,7 @@ from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import load_exactly
+from dsg.models.clean_range import CleanRange, range_of
 from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_of
 from dsg.models.labels import labels_for
 from dsg.models.precision import call_network, to_memory_format
@@ -59,7 +57,7 @@ class NetworkModel(ScoreModel):
         predicts: PredictionType = "epsilon",
         schedule: Schedule | None = None,
         coordinates: Coordinates | None = None,
-        clean_range: tuple[float, float] | Literal["pixels"] | None = "pixels",
+        clean_range: CleanRange = "pixels",
         num_classes: int | None = None,
         null_class: int | None = None,
         learns_variance: bool = False,
@@ -71,10 +69,7 @@ class NetworkModel(ScoreModel):
         self.coordinates = coordinates or coordinates_of(self.schedule)
         check_prediction_type(predicts, self.schedule, self.coordinates)
         check_coordinates(self.coordinates, self.schedule)
-        if clean_range == "pixels":
-            clean_range = (-1.0, 1.0) if medium_of(tuple(shape)).is_picture else None
-        if clean_range is not None and not clean_range[0] < clean_range[1]:
-            raise UserError(f"NetworkModel: clean_range must be low < high, pixels or null, got {clean_range}")
+        self.clean_range = range_of(clean_range, tuple(shape), "NetworkModel")
         if null_class is not None and num_classes is None:
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
@@ -82,7 +77,6 @@ class NetworkModel(ScoreModel):
         self.network = to_memory_format(network, channels_last)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
-        self.clean_range = clean_range
         self.num_classes = num_classes
         self.null_class = null_class
         self.learns_variance = learns_variance

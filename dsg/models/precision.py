@@ -46,6 +46,21 @@ class KeepsPrecision(nn.Module):
         return super()._apply(move, recurse)
 
 
+class KeepsBuffers(nn.Module):
+    """A module whose own buffers stay float32 when the whole is cast to fewer digits, as `bf16-true` does, and whose
+    weights do not: buffers that are multiplied by a hundred before a cosine, or compared.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        before = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)
+        for name, exact in before.items():
+            moved = getattr(self, name)
+            if moved.dtype.itemsize < 4 <= exact.dtype.itemsize:
+                setattr(self, name, exact.to(moved.device))
+        return self
+
+
 @contextmanager
 def full_float32() -> Iterator[None]:
     """While this is open, products and convolutions of float32 numbers keep float32's 24 bits, whoever allowed less.

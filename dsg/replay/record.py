@@ -48,6 +48,15 @@ def read_record(path: Path) -> tuple[Tensors, Metadata]:
         raise UserError(f"{path}: no readable safetensors file: {error}") from error
 
 
+def read_metadata(path: Path) -> Metadata:
+    """What a safetensors file says of itself, without its tensors. Raises UserError if it is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: no readable safetensors file: {error}") from error
+
+
 def read_options(folder: Path) -> dict[str, Any]:
     """The options in a network's `config.json`. Raises UserError if there are none."""
     try:

@@ -19,7 +19,7 @@ from dsg.combiners import (
 from dsg.diffusion import Even, LogSNR, Spacing
 from dsg.diffusion.kernels import DDIM, DDPM, Churn, EulerMaruyama, EulerMaruyamaVE, Heun, Renoise, ReverseKernel
 from dsg.models.base import ScoreModel
-from dsg.models.edm import EDM
+from dsg.models.edm import Denoiser
 from tasks import Task
 from tests.contract.toys import ToyDenoiser, ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
 from tests.toy import Toy, ToyClassifier
@@ -68,7 +68,7 @@ MODELS: dict[str, ScoreModel] = {
     "toy of classes": ToyOfClasses(16, learns_variance=True),
     "toy from noise alone": ToyFromNoiseAlone(),
     "toy with decoder": ToyWithDecoder(),
-    "edm": EDM.around(ToyDenoiser(), sigma_min=0.01, sigma_max=5.0, label_dropout=True),
+    "edm": Denoiser(ToyDenoiser(), sigma_min=0.01, sigma_max=5.0, label_dropout=True),
 }
 KERNELS: dict[str, Solver] = {
     "ddim": Solver(DDIM(1.0)),

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dsg.errors import UserError, first_line
+from dsg.errors import UserError
 from dsg.models.diffusers.autoencoder import AUTOENCODERS, DiffusersAutoencoder
 from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.network import shape_of
@@ -16,7 +16,7 @@ from dsg.models.diffusers.scheduler import read_scheduler, warn_of_clipping
 from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.network import NetworkModel
-from dsg.models.pretrained.component import Component
+from dsg.models.pretrained.component import Component, answer_to
 from dsg.models.weights import WeightFiles
 
 _TRANSFORMERS = ("DiTTransformer2DModel", "Transformer2DModel")  # the second is what it was called when published
@@ -89,12 +89,7 @@ def _score_of(component: Component, scheduler: Path) -> NetworkModel:
 def _check_answer(network: nn.Module, file: Path, shape: tuple[int, ...]) -> None:
     size = "x".join(map(str, shape))
     labels = torch.zeros(1, dtype=torch.long, device="meta")
-    try:
-        with torch.no_grad():
-            answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), labels).sample
-    except Exception as error:  # a configuration is foreign input, and diffusers raises what Python raises
-        reason = first_line(error)
-        raise UserError(f"{file}: the network cannot take latents of {size} ({reason}); correct sample_size") from error
+    answer = answer_to(network, shape, labels, file, f"latents of {size}", "correct sample_size")
     if answer.shape[1] not in (shape[0], 2 * shape[0]) or answer.shape[2:] != shape[1:]:
         raise UserError(
             f"{file}: of latents of {size} the network makes {'x'.join(map(str, answer.shape[1:]))}; correct "

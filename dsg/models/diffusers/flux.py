@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,23 +13,21 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from dsg.errors import UserError
 from dsg.models.coordinates import RectifiedFlow
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
-from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.pipeline import open_pipeline
+from dsg.models.diffusers.scheduler import Process
 from dsg.models.diffusers.text_parts import (
     Size,
     autoencoder_of,
     check_channels,
     check_max_tokens,
-    check_network,
     encoder_of,
     flow_of,
+    score_of,
 )
-from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
-from dsg.models.text import OPTIONS, Encoded, Prompts, TextCondition, TextEncoding, TextModel
+from dsg.models.text import OPTIONS, Encoded, Prompts, TextCondition, TextEncoding
 from dsg.models.text.encoder import CLIP, T5, Precision
-from dsg.models.weights import WeightFiles
 
 _TRANSFORMER = ("FluxTransformer2DModel",)
 _PARTS = {
@@ -89,6 +87,8 @@ class Flux(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
+        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+
         check_max_tokens(max_tokens)
         pipeline = open_pipeline(path, "Flux", _PARTS, variant, revision)
         process = flow_of(pipeline)
@@ -101,20 +101,14 @@ class Flux(LatentModel):
         texts = PooledAndTokens(encoders, truncate)
         autoencoder = autoencoder_of(pipeline, _LATENT_SIZE, image_size, decoding)
         check_channels(component, component.config.get("in_channels", 64) // 4, autoencoder)
-        network, files = _network(component, autoencoder.latent_shape, texts, told)
-        if checkpointed:
-            network.transformer.enable_gradient_checkpointing()
-        score = TextModel(
-            network,
-            autoencoder.latent_shape,
-            process.predicts,
-            process.schedule,
-            RectifiedFlow(),  # its network multiplies t by 1000 itself
-            texts,
-            Prompts(f"{OPTIONS}.prompt", prompt, prompt_column),
-            Prompts(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column),
-        )
-        score.weight_files = WeightFiles(files | scheduler_file(component, pipeline.scheduler()))
+        process = Process(
+            process.schedule, process.predicts, RectifiedFlow()
+        )  # its network multiplies t by 1000 itself
+        score = score_of(
+            component, FluxTransformer2DModel, partial(PackedTransformer, guidance=told), process, pipeline.scheduler(),
+            autoencoder.latent_shape, texts,
+            Prompts.both(prompt, prompt_column, negative_prompt, negative_prompt_column), checkpointed,
+        )  # fmt: skip
         super().__init__(score, autoencoder)
 
 
@@ -166,15 +160,3 @@ def _guidance_of(component: Component, guidance: float | None) -> float | None:
             "model.combiner"
         )
     return None
-
-
-def _network(
-    component: Component, shape: tuple[int, ...], texts: TextEncoding, guidance: float | None
-) -> tuple[PackedTransformer, dict[str, Path]]:
-    from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-
-    def check(network: FluxTransformer2DModel) -> None:
-        check_network(PackedTransformer(network, guidance), component, shape, texts)
-
-    network, files = load_component(component, FluxTransformer2DModel, check)
-    return PackedTransformer(network, guidance), files

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError, first_line
+from dsg.errors import UserError
 from dsg.models.diffusers.component import load_component
-from dsg.models.pretrained.component import Component
+from dsg.models.pretrained.component import Component, answer_to
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d import UNet2DModel
@@ -78,15 +78,8 @@ def load_unet(component: Component, shape: tuple[int, ...], classes: int | None)
         if config.get("time_embedding_type") == "learned":
             network.time_proj.register_forward_pre_hook(_as_index)
         labels = None if classes is None else torch.zeros(1, dtype=torch.long, device="meta")
-        try:
-            with torch.no_grad():
-                answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), labels).sample
-        except Exception as error:
-            size, reason = "x".join(map(str, shape)), first_line(error)
-            raise UserError(
-                f"{file}: the network cannot take states of {size} ({reason}); correct sample_size, in_channels or "
-                "the blocks"
-            ) from error
+        what, mend = f"states of {'x'.join(map(str, shape))}", "correct sample_size, in_channels or the blocks"
+        answer = answer_to(network, shape, labels, file, what, mend)
         if answer.shape[1] not in (shape[0], 2 * shape[0]):
             raise UserError(
                 f"{file}: in_channels {shape[0]} and out_channels {answer.shape[1]}: the network sees more than the "

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from dsg.errors import UserError
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
-from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.network import shape_of
 from dsg.models.diffusers.pipeline import Pipeline, open_pipeline
 from dsg.models.diffusers.scheduler import read_scheduler
-from dsg.models.diffusers.text_parts import Size, autoencoder_of, check_channels, check_network, encoder_of
-from dsg.models.diffusers.unet_score import scheduler_file
+from dsg.models.diffusers.text_parts import Size, autoencoder_of, check_channels, encoder_of, score_of
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
-from dsg.models.text import OPTIONS, Prompts, TextCondition, TextModel
+from dsg.models.text import Prompts, TextCondition
 from dsg.models.text.encoder import CLIP, Precision
 from dsg.models.text.encoding import OneEncoder
-from dsg.models.weights import WeightFiles
 
 _PARTS = {"unet": ("UNet2DConditionModel",), "vae": AUTOENCODERS, "text_encoder": (CLIP,), "tokenizer": ()}
 _TOLD_MORE = (
@@ -75,6 +71,8 @@ class StableDiffusion(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
         pipeline = open_pipeline(path, "StableDiffusion", _PARTS, variant, revision)
         process = read_scheduler(pipeline.scheduler())
         texts = OneEncoder([encoder_of(pipeline, "", (CLIP,), text_dtype)], truncate)
@@ -82,21 +80,10 @@ class StableDiffusion(LatentModel):
         _, height, width = shape_of({"sample_size": 64, **unet.config}, unet.config_file)
         autoencoder = autoencoder_of(pipeline, (height, width), image_size, decoding)
         check_channels(unet, unet.config.get("in_channels", 4), autoencoder)
-        network, files = _network(unet, autoencoder.latent_shape, texts)
-        if checkpointed:
-            network.unet.enable_gradient_checkpointing()
-        score = TextModel(
-            network,
-            autoencoder.latent_shape,
-            process.predicts,
-            process.schedule,
-            process.coordinates,
-            texts,
-            Prompts(f"{OPTIONS}.prompt", prompt, prompt_column),
-            Prompts(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column),
-            channels_last,
-        )
-        score.weight_files = WeightFiles(files | scheduler_file(unet, pipeline.scheduler()))
+        score = score_of(
+            unet, UNet2DConditionModel, TextUNet, process, pipeline.scheduler(), autoencoder.latent_shape, texts,
+            Prompts.both(prompt, prompt_column, negative_prompt, negative_prompt_column), checkpointed, channels_last,
+        )  # fmt: skip
         super().__init__(score, autoencoder)
 
 
@@ -119,13 +106,3 @@ def _unet_of(pipeline: Pipeline) -> Component:
             "those of Stable Diffusion XL and of distilled guidance; only versions 1 and 2 are read"
         )
     return unet
-
-
-def _network(component: Component, shape: tuple[int, ...], texts: OneEncoder) -> tuple[TextUNet, dict[str, Path]]:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    def check(network: UNet2DConditionModel) -> None:
-        check_network(TextUNet(network), component, shape, texts)
-
-    network, files = load_component(component, UNet2DConditionModel, check)
-    return TextUNet(network), files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
-from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.network import shape_of
 from dsg.models.diffusers.pipeline import open_pipeline
 from dsg.models.diffusers.text_parts import (
@@ -19,16 +17,13 @@ from dsg.models.diffusers.text_parts import (
     autoencoder_of,
     check_channels,
     check_max_tokens,
-    check_network,
     encoder_of,
     flow_of,
+    score_of,
 )
-from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding, LatentModel
-from dsg.models.pretrained.component import Component
-from dsg.models.text import OPTIONS, Encoded, Prompts, TextCondition, TextEncoder, TextEncoding, TextModel
+from dsg.models.text import Encoded, Prompts, TextCondition, TextEncoder, TextEncoding
 from dsg.models.text.encoder import PROJECTED_CLIP, T5, Precision
-from dsg.models.weights import WeightFiles
 
 _TRANSFORMER = ("SD3Transformer2DModel",)
 _PARTS = {
@@ -87,6 +82,8 @@ class StableDiffusion3(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
+        from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
+
         check_max_tokens(max_tokens)
         parts = _PARTS | (_THIRD if t5 else {})
         pipeline = open_pipeline(path, "StableDiffusion3", parts, variant, revision)
@@ -99,20 +96,10 @@ class StableDiffusion3(LatentModel):
         _, height, width = shape_of({"sample_size": 128, **component.config}, component.config_file)
         autoencoder = autoencoder_of(pipeline, (height, width), image_size, decoding)
         check_channels(component, component.config.get("in_channels", 16), autoencoder)
-        network, files = _network(component, autoencoder.latent_shape, texts)
-        if checkpointed:
-            network.transformer.enable_gradient_checkpointing()
-        score = TextModel(
-            network,
-            autoencoder.latent_shape,
-            process.predicts,
-            process.schedule,
-            process.coordinates,
-            texts,
-            Prompts(f"{OPTIONS}.prompt", prompt, prompt_column),
-            Prompts(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column),
-        )
-        score.weight_files = WeightFiles(files | scheduler_file(component, pipeline.scheduler()))
+        score = score_of(
+            component, SD3Transformer2DModel, TextTransformer, process, pipeline.scheduler(), autoencoder.latent_shape,
+            texts, Prompts.both(prompt, prompt_column, negative_prompt, negative_prompt_column), checkpointed,
+        )  # fmt: skip
         super().__init__(score, autoencoder)
 
 
@@ -158,15 +145,3 @@ class TextTransformer(nn.Module):
             encoder_hidden_states=condition.embedding.to(x.dtype),
             pooled_projections=condition.pooled.to(x.dtype),
         ).sample
-
-
-def _network(
-    component: Component, shape: tuple[int, ...], texts: TextEncoding
-) -> tuple[TextTransformer, dict[str, Path]]:
-    from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
-
-    def check(network: SD3Transformer2DModel) -> None:
-        check_network(TextTransformer(network), component, shape, texts)
-
-    network, files = load_component(component, SD3Transformer2DModel, check)
-    return TextTransformer(network), files

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
 
-import torch
-from torch import Tensor
+from torch import nn
 
-from dsg.errors import UserError, first_line
+from dsg.errors import UserError
 from dsg.models.diffusers.autoencoder import AUTOENCODERS, DiffusersAutoencoder
+from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.pipeline import Pipeline
 from dsg.models.diffusers.scheduler import Process, read_scheduler
+from dsg.models.diffusers.unet_score import scheduler_file
 from dsg.models.latent import Decoding
-from dsg.models.pretrained.component import Component
-from dsg.models.text.condition import TextCondition
+from dsg.models.pretrained.component import Component, answer_to
 from dsg.models.text.encoder import Precision, TextEncoder
 from dsg.models.text.encoding import TextEncoding
+from dsg.models.text.model import TextModel
+from dsg.models.text.prompts import Prompts
 from dsg.models.text.tokenizer import Tokenizer
+from dsg.models.weights import WeightFiles
 
 Size = int | tuple[int, int]
 
@@ -63,26 +68,56 @@ def autoencoder_of(
     return DiffusersAutoencoder(component, None, size, decoding)
 
 
-def check_network(
-    network: Callable[[Tensor, Tensor, TextCondition], Tensor],
+def score_of(
     component: Component,
+    kind: type[nn.Module],
+    as_called: Callable[[Any], nn.Module],
+    process: Process,
+    scheduler: Path,
     shape: tuple[int, ...],
     texts: TextEncoding,
-) -> None:
-    """Try a network on one state and one text, on no device.
+    prompts: tuple[Prompts, Prompts],
+    checkpointed: bool,
+    channels_last: bool = False,
+) -> TextModel:
+    """The network of a pipeline as a score model of its latents.
+
+    Args:
+        component: the network's.
+        kind: its class in diffusers.
+        as_called: what calls such a network as `TextModel` does.
+        process: what it was trained on.
+        scheduler: the file that says so.
+        shape: of a latent.
+        texts: the text encoders.
+        prompts: where the texts come from, and the negative ones.
+        checkpointed: keep only what goes into each block, and compute the rest again for the gradient.
+        channels_last: use the channels-last memory format.
 
     Raises:
-        UserError: if it does not take them, or answers with another shape.
+        UserError: if the network cannot be built, does not take a latent and a text, or its weights do not fit.
     """
+
+    def check(network: Any) -> None:
+        _check_answer(as_called(network), component, shape, texts)
+
+    network, files = load_component(component, kind, check)
+    if checkpointed:
+        cast(Any, network).enable_gradient_checkpointing()
+    score = TextModel(
+        as_called(network), shape, process.predicts, process.schedule, process.coordinates, texts, *prompts,
+        channels_last,
+    )  # fmt: skip
+    score.weight_files = WeightFiles(files | scheduler_file(component, scheduler))
+    return score
+
+
+def _check_answer(network: nn.Module, component: Component, shape: tuple[int, ...], texts: TextEncoding) -> None:
+    """Refuse a network that does not take one latent and one text, or answers with another shape."""
     file, size = component.config_file, "x".join(map(str, shape))
-    try:
-        with torch.no_grad():
-            answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), texts.blank())
-    except Exception as error:  # a configuration is foreign input, and diffusers raises what Python raises
-        raise UserError(
-            f"{file}: the network cannot take latents of {size} with these text encoders ({first_line(error)}); take "
-            "parts of one pipeline, and an image_size that it knows"
-        ) from error
+    what = f"latents of {size} with these text encoders"
+    mend = "take parts of one pipeline, and an image_size that it knows"
+    answer = answer_to(network, shape, texts.blank(), file, what, mend)
     if tuple(answer.shape[1:]) != shape:
         made = "x".join(map(str, answer.shape[1:]))
         raise UserError(f"{file}: of latents of {size} the network makes {made}; take parts of one pipeline")

@@ -55,7 +55,7 @@ class DhariwalUNet(UNet):
         self.map_label = nn.Linear(label_dim, told, bias=False) if label_dim else None
 
         def block(place: Place, encodes: bool) -> UNetBlock:
-            attends = place.is_innermost or (place.index is not None and place.resolution in attn_resolutions)
+            attends = place.attends(attn_resolutions)
             up, down = place.resample == "up", place.resample == "down"
             return UNetBlock(place.inputs, place.outputs, told, up, down, attends)
 

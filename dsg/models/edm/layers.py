@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dsg.models.precision import KeepsBuffers
 
 
 class Conv2d(nn.Module):
@@ -96,22 +98,7 @@ class PositionalEmbedding(nn.Module):
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-class KeepsPrecision(nn.Module):
-    """A module whose own buffers stay float32 when the whole is cast to fewer digits, as `bf16-true` does: they are
-    multiplied by a hundred before a cosine, or compared.
-    """
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        before = dict(self.named_buffers(recurse=False))
-        super()._apply(fn, recurse)
-        for name, exact in before.items():
-            moved = getattr(self, name)
-            if moved.dtype.itemsize < 4 <= exact.dtype.itemsize:
-                setattr(self, name, exact.to(moved.device))
-        return self
-
-
-class FourierEmbedding(KeepsPrecision):
+class FourierEmbedding(KeepsBuffers):
     """[cos, sin] of 2π f c for frequencies f that were drawn once, from N(0, scale²); (B,) → (B, n), float32.
 
     Args:

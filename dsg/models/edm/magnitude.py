@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsg.models.edm.layers import KeepsPrecision
+from dsg.models.precision import KeepsBuffers
 
 
 def normalize(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
@@ -67,7 +67,7 @@ class MPConv(nn.Module):
         return x @ weight.T if weight.ndim == 2 else F.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 
-class MPFourier(KeepsPrecision):
+class MPFourier(KeepsBuffers):
     """√2 cos(f c + φ) for frequencies and phases that were drawn once (eq. 75); (B,) → (B, n), float32.
 
     Args:

@@ -63,7 +63,7 @@ class MagnitudeUNet(UNet):
         self.emb_label = MPConv(label_dim, told, []) if label_dim else None
 
         def block(place: Place, encodes: bool) -> Block:
-            attends = place.is_innermost or (place.index is not None and place.resolution in attn_resolutions)
+            attends = place.attends(attn_resolutions)
             return Block(
                 place.inputs, place.outputs, told, "enc" if encodes else "dec", place.resample, attends,
                 channels_per_head, dropout, res_balance, attn_balance, clip_act,

@@ -31,6 +31,10 @@ class Place:
     takes_skip: bool = False
     is_innermost: bool = False
 
+    def attends(self, resolutions: Sequence[int]) -> bool:
+        """Whether it asks for attention: the innermost always, and plain blocks at these resolutions."""
+        return self.is_innermost or (self.index is not None and self.resolution in resolutions)
+
 
 def encoder(resolution: int, first: int, widths: Sequence[int], num_blocks: int) -> list[Place]:
     """The blocks on the way down, after the first convolution of `first` channels.

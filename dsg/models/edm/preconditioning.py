@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from dsg.models.edm.layers import KeepsPrecision
+from dsg.models.precision import KeepsBuffers
 
 
 class Coefficients(NamedTuple):
@@ -20,7 +20,7 @@ class Coefficients(NamedTuple):
     noise: Tensor
 
 
-class Preconditioned(KeepsPrecision):
+class Preconditioned(KeepsBuffers):
     """A denoiser D(x; σ) of x = x_0 + σ ε; its arithmetic is float32, whatever the precision of the network inside.
 
     Subclasses write `coefficients`, and the table of 2206.00364 is what they write.

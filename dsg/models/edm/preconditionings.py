@@ -84,7 +84,7 @@ class VPPrecond(_OfEDM):
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         t = ((self.beta_min**2 + 2.0 * self.beta_d * torch.log1p(sigma**2)).sqrt() - self.beta_min) / self.beta_d
-        return Coefficients(torch.ones_like(sigma), -sigma, 1.0 / (sigma**2 + 1.0).sqrt(), (self.M - 1) * t)
+        return _of_epsilon(sigma, (self.M - 1) * t)
 
 
 class VEPrecond(_OfEDM):
@@ -144,8 +144,12 @@ class iDDPMPrecond(_OfEDM):
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         j = (sigma[:, None] - self.u).abs().argmin(dim=1)
-        c_noise = (self.M - 1 - j).to(sigma.dtype)
-        return Coefficients(torch.ones_like(sigma), -sigma, 1.0 / (sigma**2 + 1.0).sqrt(), c_noise)
+        return _of_epsilon(sigma, (self.M - 1 - j).to(sigma.dtype))
 
     def levels(self) -> list[float]:
         return self.u[:-1].tolist()
+
+
+def _of_epsilon(sigma: Tensor, c_noise: Tensor) -> Coefficients:
+    """Those of a network that predicts ε of the variance-preserving state x/√(σ²+1)."""
+    return Coefficients(torch.ones_like(sigma), -sigma, 1.0 / (sigma**2 + 1.0).sqrt(), c_noise)

@@ -78,6 +78,30 @@ def build(make: Callable[[], _N], file: Path, library: str = "diffusers") -> _N:
         raise UserError(f"{file}: {library} cannot build this network ({reason}); correct the file") from error
 
 
+def answer_to(
+    network: Callable[..., Any], shape: tuple[int, ...], told: object, file: Path, what: str, mend: str
+) -> Tensor:
+    """network(x, t, told) of one state, on the device `meta`, where it costs nothing.
+
+    Args:
+        network: of `build`, or around one.
+        shape: of the state.
+        told: what the network hears besides, or None.
+        file: its configuration, for messages.
+        what: it is given, for messages.
+        mend: what to do where it cannot take that.
+
+    Raises:
+        UserError: if it cannot take that.
+    """
+    try:
+        with torch.no_grad():
+            answer = network(torch.zeros(1, *shape, device="meta"), torch.ones(1, device="meta"), told)
+    except Exception as error:  # a configuration is foreign input, and the library raises what Python raises
+        raise UserError(f"{file}: the network cannot take {what} ({first_line(error)}); {mend}") from error
+    return getattr(answer, "sample", answer)
+
+
 def load_weights(
     network: nn.Module,
     files: Sequence[Path],

@@ -27,6 +27,14 @@ class Prompts:
     text: str | None
     column: str
 
+    @classmethod
+    def both(
+        cls, prompt: str | None, prompt_column: str, negative_prompt: str | None, negative_prompt_column: str
+    ) -> tuple[Prompts, Prompts]:
+        """Those of a model's options of these names, and the negative ones."""
+        negative = cls(f"{OPTIONS}.negative_prompt", negative_prompt, negative_prompt_column)
+        return cls(f"{OPTIONS}.prompt", prompt, prompt_column), negative
+
     @property
     def columns(self) -> frozenset[str]:
         """What is read of the data."""

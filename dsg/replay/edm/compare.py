@@ -10,7 +10,7 @@ from dsg.replay.edm.deviation import Deviation
 from dsg.replay.edm.layers import layer_output
 from dsg.replay.edm.networks import FORWARD, network_outputs
 from dsg.replay.edm.trajectories import trajectory_steps
-from dsg.replay.record import Metadata, read_record
+from dsg.replay.record import read_metadata
 
 
 def records_at(path: Path) -> list[Path]:
@@ -68,7 +68,7 @@ def _are_layers(path: Path) -> bool:
 def _kind(file: Path) -> str:
     """`layer`, `trajectory`, or nothing, by what the file says of itself."""
     try:
-        metadata: Metadata = read_record(file)[1]
+        metadata = read_metadata(file)
     except UserError:
         return ""
     if metadata.get("family") in ("edm", "edm2"):

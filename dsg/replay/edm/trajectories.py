@@ -19,7 +19,7 @@ from dsg.errors import UserError
 from dsg.guidance import Unguided
 from dsg.models.base import ScoreModel
 from dsg.models.edm import EDM
-from dsg.models.edm.model import schedule_of
+from dsg.models.edm.denoiser import schedule_of
 from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
 from dsg.replay.edm.deviation import Deviation, largest
