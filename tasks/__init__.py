@@ -5,6 +5,7 @@ from tasks.blur import GaussianDeblurring, MotionDeblurring
 from tasks.class_label import ClassLabel
 from tasks.colourisation import Colourisation
 from tasks.denoising import Denoising
+from tasks.feature import Feature, FeatureTask
 from tasks.generation import Generation
 from tasks.given_kernel import GivenKernelDeblurring
 from tasks.given_mask import GivenMaskInpainting
@@ -14,6 +15,7 @@ from tasks.jpeg import JPEG
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
 from tasks.phase_retrieval import PhaseRetrieval
 from tasks.random_projection import RandomProjection
+from tasks.sum import Sum
 from tasks.super_resolution import SuperResolution
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "ClassLabel",
     "Colourisation",
     "Denoising",
+    "Feature",
+    "FeatureTask",
     "GaussianDeblurring",
     "GaussianNoise",
     "Generation",
@@ -36,6 +40,7 @@ __all__ = [
     "PoissonNoise",
     "RandomInpainting",
     "RandomProjection",
+    "Sum",
     "SuperResolution",
     "Task",
 ]

@@ -47,6 +47,11 @@ class Task(ABC):
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         """Measure `examples`, whose images are (B,C,H,W) in [−1, 1], drawing from each one's own streams."""
 
+    @property
+    def takes_given(self) -> bool:
+        """Whether it takes a measurement that somebody else made."""
+        return type(self).given is not Task.given
+
     def given(self, examples: Examples, streams: NoiseStreams, shape: tuple[int, ...]) -> Measurement:
         """What somebody else measured, the column `measurement` of `examples`, for samples of `shape`.
 
@@ -69,12 +74,25 @@ class Task(ABC):
         """
         return None
 
+    def scores(self, samples: Image, measurement: Measurement) -> dict[str, PerSample]:
+        """What tells how well finished samples do what was asked, in units that mean something, by name: (B,) each.
+
+        Names end in `_similarity`, `_accuracy`, `_score` or `_iou` where more is better, in `_distance` or `_error`
+        where less is; they are columns of the samples' rows. A judge asks them of a task of the same class with another
+        network.
+
+        Args:
+            samples: (B,C,H,W) in [−1, 1], as their files hold them.
+            measurement: what was asked of them.
+        """
+        return {}
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
 
     def check_columns(self, columns: frozenset[str]) -> None:
         """Raise UserError unless the data's `columns` are what the task takes. Called before the first sample."""
-        if MEASUREMENT in columns and type(self).given is Task.given:
+        if MEASUREMENT in columns and not self.takes_given:
             raise UserError(self._takes_none())
         compared = self.compares(columns)
         needed = self.needed(columns) | (frozenset() if compared is None else frozenset({compared}))

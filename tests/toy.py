@@ -59,6 +59,19 @@ class ToyClassifier(nn.Module):
         return self.layer(nn.functional.adaptive_avg_pool2d(images, 4).flatten(1))
 
 
+class ToyFeatures(nn.Module):
+    """Fixed weights with a bounded answer at every other pixel: (B,3,H,W) → (B,4,⌈H/2⌉,⌈W/2⌉) in (−1, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.layer.weight.data = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)) / 27**0.5
+        self.layer.bias.data.zero_()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tanh(self.layer(images))
+
+
 class Fading(nn.Module):
     """A network for states of any shape, as dsg.models.network.NetworkModel takes one."""
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGER_IS_BETTER = frozenset({"psnr", "ssim", "judge_probability", "judge_log_probability", "judge_correct"})
+LARGER_IS_BETTER = re.compile(
+    r"psnr|ssim|judge_probability|judge_log_probability|judge_correct|\w*_(similarity|accuracy|score|iou)"
+)
 SMALLER_IS_BETTER = re.compile(
-    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_error"
+    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_(error|distance)"
 )
 RIGHT_VALUES = {"residual": 1.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
@@ -61,6 +63,6 @@ def direction_of(metric: str, noisy: bool = True) -> Direction:
     name = re.sub("_(best|worst)$", "", metric)
     if name in RIGHT_VALUES:
         return Direction(-1, RIGHT_VALUES[name])
-    if name in LARGER_IS_BETTER:
+    if LARGER_IS_BETTER.fullmatch(name):
         return MORE
     return LESS if SMALLER_IS_BETTER.fullmatch(name) or (name == "loss" and not noisy) else UNKNOWN

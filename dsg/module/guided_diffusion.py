@@ -105,8 +105,10 @@ class GuidedDiffusion(LightningModule):
             samples = process.decode(record.x_prev)
             with full_float32():
                 losses = task.loss(samples, process.measurement).tolist()
-                residual = task.residual(samples, process.measurement)
-            residuals = [{}] * len(keys) if residual is None else [{"residual": r} for r in residual.tolist()]
+                told = task.scores(self.score_model.medium.as_kept(samples.nan_to_num()), process.measurement)
+                if (residual := task.residual(samples, process.measurement)) is not None:
+                    told = {"residual": residual, **told}
+            columns = {name: values.tolist() for name, values in told.items()}
             picture = self.score_model.medium.preview_measurement(task, process.measurement)
         costs = {"nfe_forward": process.forwards, "nfe_backward": process.backwards}
         if self.score_model.has_decoder:
@@ -121,13 +123,13 @@ class GuidedDiffusion(LightningModule):
                 "id": key.image_id,
                 "sample": key.sample,
                 "loss": loss if ok else None,
-                **(left if ok else dict.fromkeys(left)),
+                **{name: values[row] if ok else None for name, values in columns.items()},
                 **costs,
                 "seconds": seconds,
                 "warm_up": batch_idx == 0,
                 "status": "ok" if ok else "failed: the sample is not finite",
             }
-            for key, loss, left, ok in zip(keys, losses, residuals, finite, strict=True)
+            for row, (key, loss, ok) in enumerate(zip(keys, losses, finite, strict=True))
         ]
         return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
 

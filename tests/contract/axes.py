@@ -21,8 +21,9 @@ from dsg.diffusion.kernels import DDIM, DDPM, Churn, EulerMaruyama, EulerMaruyam
 from dsg.models.base import ScoreModel
 from dsg.models.edm import Denoiser
 from tasks import Task
+from tasks.features import Crop, Resize
 from tests.contract.toys import ToyDenoiser, ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
-from tests.toy import Toy, ToyClassifier
+from tests.toy import Toy, ToyClassifier, ToyFeatures
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ TASKS: dict[str, Task] = {
     "denoising": tasks.Denoising(),
     "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
     "class label": tasks.ClassLabel(ToyClassifier()),
+    "sum": tasks.Sum([tasks.SuperResolution(factor=4), tasks.ClassLabel(ToyClassifier())], [1.0, 0.5]),
+    "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

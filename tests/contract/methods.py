@@ -109,7 +109,7 @@ METHODS = {
     "pigdm, estimate": Method(PiGDM("estimate"), PiGDM("estimate", 0.0), (STEPS, STEPS), (STEPS - 1, STEPS - 1)),
     # x̂ moves by (1−ā)/√ā Jᵀv, which is stiff: ten explicit steps of Euler diverge, and rounding is amplified
     "pigdm as a score": Method(PiGDM("score"), None, (20, 20), (19, 19), steps=20, rounding=0.35),
-    "dsg over pigdm": Method(DSG(PiGDM(), 0.2), DSG(PiGDM(), 0.0), (STEPS, STEPS - 1)),
+    "dsg over pigdm": Method(DSG(PiGDM(), 0.2), DSG(PiGDM(), 0.0), (STEPS, STEPS - 1), rounding=0.15),
     "ddnm": Method(DDNM(), None, (STEPS, 0)),
     "ddnm, corrected epsilon": Method(DDNM(keep_epsilon=False), None, (STEPS, 0)),
     "ddnm, published noise": Method(DDNM(noisy="spectral_code"), None, (STEPS, 0)),

@@ -11,6 +11,7 @@ STILL = {"ddim without noise", "euler", "heun"}
 OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
 LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
+OF_NETWORKS = ("class label", "feature", "sum")
 REFUSED = {
     # a sphere without a radius
     **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},
@@ -18,19 +19,19 @@ REFUSED = {
     **{
         ("task", task, "method", name): "linear or Gaussian"
         for name in LINEAR
-        for task in ("poisson denoising", "class label", "phase retrieval", "high dynamic range")
+        for task in ("poisson denoising", *OF_NETWORKS, "phase retrieval", "high dynamic range")
     },
     **{
         ("task", task, "method", "diffpir, bounded first order"): "Gaussian"
-        for task in ("poisson denoising", "class label")
+        for task in ("poisson denoising", *OF_NETWORKS)
     },
-    ("task", "class label", "method", "red-diff, published means"): "numbers of y",
+    **{("task", task, "method", "red-diff, published means"): "numbers of y" for task in OF_NETWORKS},
     **{
         ("task", task, "method", name): "linear"
         for name in ("psld", "flair")
-        for task in ("class label", "phase retrieval", "high dynamic range")
+        for task in (*OF_NETWORKS, "phase retrieval", "high dynamic range")
     },
-    ("task", "class label", "method", "resample"): "an operator",
+    **{("task", task, "method", "resample"): "an operator" for task in OF_NETWORKS},
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},

@@ -101,7 +101,7 @@ class Wrong(nn.Module):
         (Wrong(lambda x: x), r"two images with logits \(2, number of classes\), got \(2, 3, 16, 16\)"),
         (Wrong(lambda x: (x, x)), "got tuple; wrap it"),
         (Wrong(lambda x: x.flatten(1)[:, :1]), r"got \(2, 1\)"),
-        (ToyClassifier(answer=float("nan")), "ToyClassifier answers a grey image with logits that are not finite"),
+        (ToyClassifier(answer=float("nan")), "ToyClassifier answers a grey image with numbers that are not finite"),
     ],
     ids=["shape", "maps", "tuple", "one logit", "nan"],
 )
