@@ -69,7 +69,7 @@ def checked(name, places, tmp_path, *options):
         (
             "stable_diffusion_text_segmentation_dsg",
             {"steps": 3, "guidance.base.recurrence": 2, "task.network.prepare": SMALL},
-            2 * 3 * 2,
+            2 * (2 * 2 + 1),
             2 * 2,
         ),
     ],
