@@ -67,7 +67,7 @@ def _picture(image: torch.Tensor, said: str = "") -> Image.Image:
 
 
 def _parts(classes: torch.Tensor) -> Image.Image:
-    return _enlarged(COLOURS[classes.numpy()].astype(np.uint8))
+    return _enlarged(COLOURS[classes.numpy()])
 
 
 def _dotted(image: torch.Tensor, points: dict[str, torch.Tensor]) -> Image.Image:
