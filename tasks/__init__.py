@@ -15,8 +15,10 @@ from tasks.jpeg import JPEG
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
 from tasks.phase_retrieval import PhaseRetrieval
 from tasks.random_projection import RandomProjection
+from tasks.style import Style
 from tasks.sum import Sum
 from tasks.super_resolution import SuperResolution
+from tasks.text import Text
 
 __all__ = [
     "JPEG",
@@ -40,7 +42,9 @@ __all__ = [
     "PoissonNoise",
     "RandomInpainting",
     "RandomProjection",
+    "Style",
     "Sum",
     "SuperResolution",
     "Task",
+    "Text",
 ]

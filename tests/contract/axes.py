@@ -23,7 +23,7 @@ from dsg.models.edm import Denoiser
 from tasks import Task
 from tasks.features import Crop, Resize
 from tests.contract.toys import ToyDenoiser, ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
-from tests.toy import Toy, ToyClassifier, ToyFeatures
+from tests.toy import Toy, ToyClassifier, ToyFeatures, ToyImageText
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ TASKS: dict[str, Task] = {
     "class label": tasks.ClassLabel(ToyClassifier()),
     "sum": tasks.Sum([tasks.SuperResolution(factor=4), tasks.ClassLabel(ToyClassifier())], [1.0, 0.5]),
     "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
+    "style": tasks.Style(ToyFeatures(), "layer"),
+    "text": tasks.Text(ToyImageText(), "a red door"),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

@@ -34,6 +34,7 @@ class PortraitsClassifier(TellsWeights, nn.Module):
     """
 
     num_classes = len(CLASSES)
+    style_layer = "body.5"  # of both roles an early one, at half the size
 
     def __init__(self, role: Role = "guide", checkpoint: str | None = None) -> None:
         super().__init__()
