@@ -66,6 +66,7 @@ class SecondOpinion(EvaluationCallback):
             network.to(module.device)
         try:
             self.judge.check(shape)
+            self.judge.check_examples(data.known)
             if self._tells_nothing(module, data):
                 raise UserError(f"{type(self.judge).__name__} tells no score of a sample; take a task that does")
         except UserError as error:
