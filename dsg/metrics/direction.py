@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LARGER_IS_BETTER = re.compile(
-    r"psnr|ssim|judge_probability|judge_log_probability|judge_correct|\w*_(similarity|accuracy|score|iou)"
+    r"psnr|ssim|(precision|recall)_\w*|judge_probability|judge_log_probability|judge_correct"
+    r"|\w*_(similarity|accuracy|score|iou)"
 )
 SMALLER_IS_BETTER = re.compile(
     r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_(error|distance)"
