@@ -2,8 +2,8 @@
 
     python -m benchmarks.portraits.reference_pictures --out runs/portraits_reference
 
-Then `--distribution.reference runs/portraits_reference` gives kernel distance, precision and recall beside the same Fréchet
-distance.
+Then `--distribution.reference runs/portraits_reference` gives kernel distance, precision and recall beside the same
+Fréchet distance.
 """
 
 from __future__ import annotations
