@@ -1,5 +1,6 @@
 """Tasks: what is measured on an image, and the loss of an estimate against the measurement."""
 
+from tasks.attributes import Attributes
 from tasks.base import InverseProblem, Measurement, Task
 from tasks.blur import GaussianDeblurring, MotionDeblurring
 from tasks.class_label import ClassLabel
@@ -26,6 +27,7 @@ from tasks.text import Text
 
 __all__ = [
     "JPEG",
+    "Attributes",
     "BoxInpainting",
     "ClassLabel",
     "Colourisation",
