@@ -1,6 +1,7 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
 from callbacks.base import EvaluationCallback
+from callbacks.captions import Captions
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
@@ -13,6 +14,7 @@ from callbacks.progress import SamplingProgress
 from callbacks.provenance import Provenance, record
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
+from callbacks.second_opinion import SecondOpinion
 from callbacks.tensorboard.logger import RunFolderLogger
 from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
@@ -20,6 +22,7 @@ from callbacks.writer import RunFolderWriter
 __all__ = [
     "FIRST",
     "LAST",
+    "Captions",
     "Classification",
     "Diagnostics",
     "Distribution",
@@ -33,6 +36,7 @@ __all__ = [
     "RunFolderLogger",
     "RunFolderWriter",
     "SamplingProgress",
+    "SecondOpinion",
     "Timing",
     "Watch",
     "others_are_there",

@@ -65,6 +65,11 @@ class Sum(Task):
         """What all the tasks need."""
         return frozenset().union(*(task.needs for task in self.tasks))
 
+    @property
+    def compared_with(self) -> str | None:  # type: ignore[override]
+        """What the first task that compares with anything does."""
+        return next((task.compared_with for task in self.tasks if task.compared_with is not None), None)
+
     def needed(self, columns: Set[str]) -> frozenset[str]:
         return frozenset().union(*(task.needed(columns) for task in self.tasks))
 

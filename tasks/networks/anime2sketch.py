@@ -13,7 +13,7 @@ from tasks.networks.published import Published
 
 
 class Anime2Sketch(Published):
-    """Line drawings (Xiang et al. 2021, 2104.05703): images in [−1, 1] → (B,1,H,W) in (−1, 1), of which 1 is white paper.
+    """Line drawings (Xiang et al. 2021, 2104.05703): images in [−1, 1] → (B,1,H,W) in (−1, 1), 1 is white paper.
 
     FreeDoM's loss of sketches asks it. `netG.pth` has the published weights.
 

@@ -27,7 +27,7 @@ class BiSeNet(Published):
     Args:
         checkpoint: its state dict.
         classes: how many it was trained with.
-        prepare: in place of FreeDoM's bicubic 512² and ImageNet's mean and deviation, to sides that are multiples of 32;
+        prepare: in place of FreeDoM's bicubic 512² and ImageNet's mean and deviation, to multiples of 32;
             DiffRGD resizes bilinearly.
 
     Raises:

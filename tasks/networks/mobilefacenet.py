@@ -35,6 +35,10 @@ class MobileFaceNet(Published):
         """(B,136) → (B,68,2): x and y in pixels of a picture of that size."""
         return features.reshape(len(features), -1, 2) * features.new_tensor([width, height])
 
+    def from_pixels(self, points: Tensor, height: int, width: int) -> Tensor:
+        """The other way: (B,68,2) → (B,136)."""
+        return (points / points.new_tensor([width, height])).flatten(1)
+
 
 class LandmarkNet(nn.Module):
     """The bare network, faces (B,3,112,112) in [0, 1] → (B,136)."""

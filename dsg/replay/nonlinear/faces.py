@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
 from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams
+from dsg.replay.nonlinear.bilinear8 import bgr_crop
 from dsg.replay.nonlinear.read import Record, gradient
 from dsg.replay.nonlinear.rule import by_rule
 from dsg.types import Image
-from tasks import FeatureTask
+from tasks import FeatureTask, Landmarks
 from tasks.base import Measurement
 from tasks.features import IMAGENET, CrossEntropy, Norm, Prepared, Resize
+from tasks.features.face_box import window_of
 from tasks.networks import lraspp
 from tasks.networks.anime2sketch import Anime2Sketch, SketchUNet
 from tasks.networks.arcface import IRSE, ArcFace
-from tasks.networks.bisenet import BiSeNet, FaceParsing
+from tasks.networks.bisenet import CLASSES, BiSeNet, FaceParsing
+from tasks.networks.mobilefacenet import LandmarkNet, MobileFaceNet
 
 
 def arcface(record: Record) -> dict[str, Tensor]:
@@ -68,7 +72,7 @@ def _rgd_parts(record: Record, freedom: BiSeNet) -> dict[str, Tensor]:
         "rgd_ref_input": network.prepared(reference),
         "rgd_image_logits": network(image),
         "rgd_ref_argmax": asked.y[..., ::4, ::4],
-        "rgd_ref_class_counts": asked.y.flatten().bincount(minlength=len(record["rgd_ref_class_counts"])),
+        "rgd_ref_class_counts": asked.y.flatten().bincount(minlength=CLASSES),
         "rgd_loss": loss,
         "rgd_grad": gradient(loss, image),
     }
@@ -83,6 +87,31 @@ def sketch(record: Record) -> dict[str, Tensor]:
         "ref_input": reference,
         "image_sketch": network(image),
         "ref_sketch": asked.y,
+        "loss": loss,
+        "grad": gradient(loss, image),
+    }
+
+
+def landmark(record: Record) -> dict[str, Tensor]:
+    """FreeDoM's landmarks: of a picture, and of the reference's crop, whose channels its code reads in reverse."""
+    network = by_rule(
+        LandmarkNet, MobileFaceNet, record.number("gain", 1.0), record.gains, record.shapes("mobilefacenet68")
+    )
+    box = record["face_box"].tolist()
+    window = window_of(box)
+    image = record.image(record.size(256)).requires_grad_()
+    task = Landmarks(network, face_box=box)
+    operator = task.operator(Examples(image.detach()))
+    crop = record["ref_crop_bgr_u8"].permute(2, 0, 1)[None].double() / 255
+    reference, as_rgb = network.network(crop), network.network(crop.flip(1))
+    loss = task.distance(operator.forward(image), task.distance.target(reference))
+    return {
+        "crop": torch.tensor([window.top, window.bottom, window.left, window.right]),
+        "ref_crop_bgr_u8": bgr_crop(record.picture(), window),
+        "image_input": network.prepared(image[..., window.top : window.bottom, window.left : window.right]),
+        "image_landmarks": operator.forward(image),
+        "ref_landmarks": reference,
+        "ref_landmarks_if_rgb": as_rgb,
         "loss": loss,
         "grad": gradient(loss, image),
     }
@@ -120,6 +149,7 @@ def _asked(task: FeatureTask, image: Image, reference: Image) -> tuple[Tensor, M
 FACES: Mapping[str, Callable[[Record], Mapping[str, Tensor]]] = {
     "arcface": arcface,
     "bisenet": bisenet,
+    "landmark": landmark,
     "sketch": sketch,
     "ugd_segmentation": ugd_segmentation,
 }

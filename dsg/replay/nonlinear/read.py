@@ -24,7 +24,7 @@ from dsg.replay.nonlinear.rule import Shapes
 from dsg.replay.record import Metadata, Tensors, read_record
 from dsg.types import Image
 
-INPUTS = frozenset({"image64", "ref64", "ref_coarse", "face_box"})
+INPUTS = frozenset({"image64", "ref64", "ref_coarse", "face_box", "token_ids"})
 DOUBLE = "_f64"  # ends the names of what a run in float64 gave
 
 
@@ -55,7 +55,7 @@ class Record:
 
     def best(self, name: str) -> Tensor:
         """That of the run in float64, where there was one."""
-        return self.tensors.get(name + DOUBLE, self[name])
+        return self[name + DOUBLE] if name + DOUBLE in self.tensors else self[name]
 
     def number(self, name: str, otherwise: float) -> float:
         """A number of the metadata."""
@@ -78,7 +78,7 @@ class Record:
     def size(self, otherwise: int) -> int:
         """The side of the picture in pixels, told by what is kept of the gradient."""
         for name, tensor in self.tensors.items():
-            if match := re.fullmatch(r"(?:\w+_)?grad_sub(\d+)", name):
+            if match := re.fullmatch(rf"(?:\w+_)?grad_sub(\d+)(?:{DOUBLE})?", name):
                 return tensor.shape[-1] * int(match[1])
         return otherwise
 
