@@ -60,6 +60,7 @@ def trade_off(points: Sequence[Point]) -> bytes:
                         textcoords="offset points", fontsize=7, color=colormaps["tab10"](number % 10),
                     )  # fmt: skip
         panel.set(title=task, xlabel=_heading(here[0].quality), ylabel=_heading(here[0].control))
+        panel.margins(x=0.1)  # for the strengths beside the points
         panel.grid(alpha=0.3)
     return with_legend(figure, handles)
 

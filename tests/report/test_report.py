@@ -194,7 +194,7 @@ def test_a_task_that_compares_with_nothing_has_no_truth(make_run):
     change_settings(run, "tasks.RandomInpainting", "tasks.Generation")
     html, _ = pages(run)
     assert "There is no truth: the task compares its samples with nothing" in html
-    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["measurement", "sample"] * 3
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["asked", "sample"] * 3
 
 
 def test_the_truth_is_the_column_that_the_task_compares_with(make_run, image_folder):
