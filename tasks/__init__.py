@@ -11,11 +11,15 @@ from tasks.generation import Generation
 from tasks.given_kernel import GivenKernelDeblurring
 from tasks.given_mask import GivenMaskInpainting
 from tasks.high_dynamic_range import HighDynamicRange
+from tasks.identity import Identity
 from tasks.inpainting import BoxInpainting, RandomInpainting
 from tasks.jpeg import JPEG
+from tasks.landmarks import Landmarks
 from tasks.noise import GaussianNoise, MeasurementNoise, PoissonNoise
 from tasks.phase_retrieval import PhaseRetrieval
 from tasks.random_projection import RandomProjection
+from tasks.segmentation import Segmentation
+from tasks.sketch import Sketch
 from tasks.style import Style
 from tasks.sum import Sum
 from tasks.super_resolution import SuperResolution
@@ -36,7 +40,9 @@ __all__ = [
     "GivenKernelDeblurring",
     "GivenMaskInpainting",
     "HighDynamicRange",
+    "Identity",
     "InverseProblem",
+    "Landmarks",
     "Measurement",
     "MeasurementNoise",
     "MotionDeblurring",
@@ -44,6 +50,8 @@ __all__ = [
     "PoissonNoise",
     "RandomInpainting",
     "RandomProjection",
+    "Segmentation",
+    "Sketch",
     "Style",
     "Sum",
     "SuperResolution",
