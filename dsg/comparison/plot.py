@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -31,14 +32,8 @@ def quality_against(
     """
     rows = [r for r in rows if r.metric == metrics[r.task] and math.isfinite(r.mean) and math.isfinite(cost(r))]
     tasks, methods, settings = (list(dict.fromkeys(getattr(r, n) for r in rows)) for n in ("task", "method", "setting"))
-    columns = max(1, min(3, len(tasks)))
-    lines = max(1, math.ceil(len(tasks) / columns))
-    legend = math.ceil(len(methods) * len(settings) / (2 * columns))
-    figure = Figure((WIDTH * columns, HEIGHT * lines + LEGEND_LINE * (legend + 1)), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False).flatten()
-    for panel in panels[len(tasks) :]:
-        panel.set_axis_off()
-    handles = {}
+    figure, panels = panels_of(len(tasks), len(methods) * len(settings))
+    handles: dict[str, Any] = {}
     for row in rows:
         panel = panels[tasks.index(row.task)]
         bounds = [[max(row.mean - row.low, 0)], [max(row.high - row.mean, 0)]] if math.isfinite(row.low) else None
@@ -53,13 +48,33 @@ def quality_against(
         if log:
             _scale_logarithmically(panel, [cost(row) for row in rows if row.task == task])
         panel.grid(alpha=0.3)
+    return with_legend(figure, handles)
+
+
+def panels_of(tasks: int, names: int) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with a panel a task, and room below for a legend of so many names."""
+    columns = _columns(tasks)
+    lines = max(1, math.ceil(tasks / columns))
+    legend = math.ceil(names / (2 * columns))
+    figure = Figure((WIDTH * columns, HEIGHT * lines + LEGEND_LINE * (legend + 1)), layout="constrained")
+    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for panel in panels[tasks:]:
+        panel.set_axis_off()
+    return figure, panels[:tasks]
+
+
+def with_legend(figure: Figure, handles: Mapping[str, Any]) -> bytes:
+    """The figure as a PNG, with a legend below it."""
     if handles:
-        figure.legend(
-            list(handles.values()), list(handles), loc="outside lower center", ncols=2 * columns, fontsize=8
-        )  # fmt: skip
+        columns = 2 * _columns(len([axes for axes in figure.axes if axes.axison]))
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns, fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
+
+
+def _columns(tasks: int) -> int:
+    return max(1, min(3, tasks))
 
 
 def _scale_logarithmically(panel: Axes, values: list[float]) -> None:
