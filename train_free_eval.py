@@ -80,8 +80,14 @@ class EvaluationCLI(LightningCLI):
         check_strategy(trainer.strategy, self.config.predict.trainer.strategy)
         return trainer
 
+    def evaluation_callbacks(self) -> list[callbacks.EvaluationCallback]:
+        found: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [callback for callback in found if isinstance(callback, callbacks.EvaluationCallback)]
+
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
+        for callback in self.evaluation_callbacks():
+            callback.check(model, datamodule)
         for note in model.notes(datamodule):
             rank_zero_only(print)(note, file=sys.stderr)
         data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
@@ -122,12 +128,23 @@ class CheckCLI(EvaluationCLI):
     def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
         model.check(datamodule)
         missing: dict[str, str] = {}
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, callbacks.EvaluationCallback):
-                callback.meet(model, datamodule)
-                missing |= callback.unavailable()
+        watched = f"callbacks of {self._what_callbacks_watch(model)}"
+        for callback in self.evaluation_callbacks():
+            if watched not in self.built:  # runs that differ in strengths alone are one question
+                callback.check(model, datamodule)
+            callback.meet(model, datamodule)
+            missing |= callback.unavailable()
+        self.built[watched] = True
         if lacking := next((missing[name] for name in self.needed if name in missing), None):
             raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
+
+    def _what_callbacks_watch(self, model: GuidedDiffusion) -> list[str]:
+        """The settings on which it hangs whether callbacks can measure."""
+        settings = self.config.predict
+        followed = ("score_model", "task", "combiner", *["guidance"] * bool(model.guidance_networks))
+        parts = [settings.data, *(settings.model[name] for name in followed)]
+        named = (*callbacks.FIRST, *callbacks.LAST, *(f"callbacks.{name}" for name in self.listed_callbacks))
+        return [str(part) for part in (*parts, *(settings.get(name) for name in named))]
 
 
 def main(args: list[str] | None = None) -> int:

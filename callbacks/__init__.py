@@ -14,6 +14,7 @@ from callbacks.progress import SamplingProgress
 from callbacks.provenance import Provenance, record
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
+from callbacks.second_opinion import SecondOpinion
 from callbacks.tensorboard.logger import RunFolderLogger
 from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
@@ -35,6 +36,7 @@ __all__ = [
     "RunFolderLogger",
     "RunFolderWriter",
     "SamplingProgress",
+    "SecondOpinion",
     "Timing",
     "Watch",
     "others_are_there",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from dsg.data.base import EvaluationData
@@ -18,7 +19,15 @@ class EvaluationCallback(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if isinstance(pl_module, GuidedDiffusion):
+            self.check(pl_module, evaluated(trainer))
             self.meet(pl_module, evaluated(trainer))
+
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        """Raise UserError if this cannot be measured of what is evaluated: before there is a run folder."""
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Those that it measures with, by a name for the record of their weights."""
+        return {}
 
     def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""

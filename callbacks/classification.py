@@ -9,9 +9,10 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from callbacks.base import EvaluationCallback, evaluated
+from callbacks.base import EvaluationCallback
 from callbacks.judge import check_judge
 from callbacks.twin import Twin
+from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.models.precision import full_float32
@@ -52,8 +53,13 @@ class Classification(EvaluationCallback):
         self.judge = judge.eval().requires_grad_(False)
         self.twin = None if twin is None else Twin(twin)
 
+    def networks(self) -> dict[str, nn.Module]:
+        return {"classification.judge": self.judge}
+
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        check_judge(self.judge, module, data)
+
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        check_judge(self.judge, pl_module, evaluated(trainer))
         self.judge.to(pl_module.device)
         if self.twin is not None and trainer.is_global_zero:
             self.twin.check(RunFolder(trainer.default_root_dir))

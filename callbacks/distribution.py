@@ -90,18 +90,19 @@ class Distribution(EvaluationCallback):
     def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         self._shape = module.score_model.image_shape
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        """Find what is wrong before the first sample."""
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         if not self.features:
             return
-        shape = pl_module.score_model.image_shape
-        if not pl_module.score_model.medium.is_picture:
+        self._shape = shape = module.score_model.image_shape
+        if not module.score_model.medium.is_picture:
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
             check_features(network, shape, self.reference, self._first)
-        if trainer.is_global_zero:
-            if other := self._other_size(*shape[1:]):
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self.features and trainer.is_global_zero:
+            if other := self._other_size(*pl_module.score_model.image_shape[1:]):
                 print(f"warning: {other}", file=sys.stderr)
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)

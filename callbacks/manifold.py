@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from callbacks.base import EvaluationCallback
+from dsg.data.base import EvaluationData
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.manifold import TypicalSet
@@ -32,12 +33,15 @@ class Manifold(EvaluationCallback):
         UserError: before the first sample, if the score model is no Gaussian mixture.
     """
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if not isinstance(pl_module.score_model, GaussianMixture):
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        if not isinstance(module.score_model, GaussianMixture):
             raise UserError(
-                f"callbacks.manifold: the density of {type(pl_module.score_model).__name__} is not known; "
+                f"callbacks.manifold: the density of {type(module.score_model).__name__} is not known; "
                 "set model.score_model to a GaussianMixture, or callbacks.manifold to null"
             )
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        assert isinstance(pl_module.score_model, GaussianMixture)  # checked
         self._typical = TypicalSet(pl_module.score_model)
         self._curve: list[Tensor] = []
         self._levels: list[float] = []

@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback, evaluated
+from callbacks.base import EvaluationCallback
+from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import Purpose, SampleKey
@@ -40,8 +41,8 @@ class Posterior(EvaluationCallback):
             raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")
         self.directions = directions
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        data, task = evaluated(trainer), pl_module.sampler.task
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        task = module.sampler.task
         has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
         for what, known, instead in (
             (data, isinstance(data, MixtureDraws), "MixtureDraws"),

@@ -65,5 +65,16 @@ def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module:
         "device": machine(trainer.strategy.root_device, trainer.num_devices * trainer.num_nodes),
         "precision": str(trainer.precision),
         "processes": trainer.world_size,
-        "weights": weights_of(module),
+        "weights": weights_of(module) | _weights_of_judges(trainer),
+    }
+
+
+def _weights_of_judges(trainer: Trainer) -> dict[str, str]:
+    """Those of the networks that callbacks measure with: `classification.judge/classifier_judge.safetensors`."""
+    return {
+        f"{name}/{file}": digest
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+        if isinstance(callback, EvaluationCallback)
+        for name, network in callback.networks().items()
+        for file, digest in weights_of(network).items()
     }

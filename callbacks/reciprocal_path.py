@@ -6,8 +6,9 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from callbacks.base import EvaluationCallback, evaluated, tensorboard
+from callbacks.base import EvaluationCallback, tensorboard
 from dsg.combiners import NoisyClassifier
+from dsg.data.base import EvaluationData
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.theorem_terms import TheoremTerms
@@ -38,14 +39,16 @@ class ReciprocalPath(EvaluationCallback):
     def __init__(self, classifier: NoisyClassifier) -> None:
         self.classifier = classifier
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if self.classifier.num_classes != pl_module.score_model.num_classes:
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        if self.classifier.num_classes != module.score_model.num_classes:
             raise UserError(
                 f"callbacks.reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score "
-                f"model {pl_module.score_model.num_classes or 0}; take a classifier with the same classes"
+                f"model {module.score_model.num_classes or 0}; take a classifier with the same classes"
             )
-        if evaluated(trainer).largest_label() is None:
+        if data.largest_label() is None:
             raise UserError("callbacks.reciprocal_path.classifier: the data has no labels; set data.labels")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self.classifier.to(pl_module.device)
         self._terms, self._writer = TheoremTerms(self.classifier), tensorboard(trainer)
         pl_module.observers.append(self)

@@ -23,6 +23,7 @@ from dsg.data.base import EvaluationData
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.data.media import Medium
 from dsg.errors import UserError
+from dsg.metrics.direction import SCORES
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.atomic import write_atomically
@@ -200,10 +201,11 @@ def _write_file(path: Path, content: Callable[[], bytes]) -> None:
 
 
 def _in_words(metrics: dict[str, Any]) -> str:
-    """The end of a run in one line: how many images, their quality, and what failed."""
+    """The end of a run in one line: how many images, their quality, how well they do what was asked, what failed."""
     parts = [f"{metrics['images']} images"]
     for name, value in metrics["metrics"].items():
-        if value["n"] and name.startswith(TOLD) and not name.endswith(("_best", "_worst")):
+        told = name.startswith(TOLD) or name.endswith(SCORES)
+        if value["n"] and told and not name.endswith(("_best", "_worst")):
             interval = f" [{value['low']:.4g}, {value['high']:.4g}]" if "low" in value else ""
             parts.append(f"{name} {value['mean']:.4g}{interval}")
     if metrics["failures"]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from dsg.data.examples import IMAGE, MEASUREMENT, Examples, measured_unseen
+from dsg.data.examples import IMAGE, MEASUREMENT, Examples, Value, measured_unseen
 from dsg.data.expected import Expected
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
@@ -89,6 +89,13 @@ class Task(ABC):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if images of `shape` (C,H,W) cannot be measured. Called before the first sample."""
+
+    def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
+        """Raise UserError if something that is known of the examples cannot be asked. Called before the first sample.
+
+        Args:
+            known: of a column, the values by image id; empty where they are not known before examples are loaded.
+        """
 
     def check_columns(self, columns: frozenset[str]) -> None:
         """Raise UserError unless the data's `columns` are what the task takes. Called before the first sample."""

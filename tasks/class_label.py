@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from PIL import Image as Pictures
-from PIL import ImageDraw
 from torch import Tensor, nn
 
 from dsg.data.examples import IMAGE, Examples
-from dsg.data.image_file import from_uint8
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
 from dsg.types import Image, PerSample
 from tasks.base import Measurement, Task
+from tasks.card import card
 from tasks.networks.classifier import count_classes, log_probabilities
 from tasks.operators import Operator
 
@@ -95,10 +92,4 @@ class ClassLabel(Task):
 
     def picture(self, measurement: Measurement) -> Image:
         """A grey card with the number of the class on it, (B,3,64,64)."""
-        return torch.stack([_card(int(target)) for target in measurement.y]).to(measurement.y.device)
-
-
-def _card(target: int) -> Tensor:
-    card = Pictures.new("RGB", (64, 64), (128, 128, 128))
-    ImageDraw.Draw(card).text((32, 32), f"class\n{target}", fill=(255, 255, 255), anchor="mm", align="center")
-    return from_uint8(np.asarray(card))
+        return torch.stack([card(f"class\n{int(target)}") for target in measurement.y]).to(measurement.y.device)

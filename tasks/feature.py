@@ -79,13 +79,26 @@ class FeatureTask(Task):
 
     @torch.no_grad()
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
-        reference, operator = examples.tensor(self.reference), Features(self.network)
-        target = self.distance.target(operator.forward(reference))
-        return Asked(target, operator, self.show(reference, target))
+        operator = self.operator(examples)
+        target = self.target(examples, operator)
+        return Asked(target, operator, self.show(examples, target, operator))
 
-    def show(self, reference: Image, target: Tensor) -> Image:
+    def operator(self, examples: Examples) -> Operator:
+        """f for these examples: the same one, unless a subclass looks at a part of each that the data names."""
+        return Features(self.network)
+
+    def target(self, examples: Examples, operator: Operator) -> Tensor:
+        """y, what is kept of f(ref), (B, ...)."""
+        return self.distance.target(operator.forward(examples.tensor(self.reference)))
+
+    def show(self, examples: Examples, target: Tensor, operator: Operator) -> Image:
         """What was asked, as a picture (B,3,h,w) in [−1, 1]: here the reference."""
-        return reference.expand(-1, 3, -1, -1)
+        return examples.tensor(self.reference).expand(-1, 3, -1, -1)
+
+    def size(self, examples: Examples) -> tuple[int, int]:
+        """H and W of the examples' pictures: the images', or else the references'."""
+        picture = examples.images if examples.images is not None else examples.tensor(self.reference)
+        return picture.shape[-2], picture.shape[-1]
 
     def loss(self, clean_estimate: Image, measurement: Measurement) -> PerSample:
         return self.distance(measurement.operator.forward(clean_estimate), measurement.y)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dsg.data.examples import Examples
+from dsg.data.examples import Examples, Value
 from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
 from dsg.types import Image, PerSample
@@ -65,6 +65,11 @@ class Sum(Task):
         """What all the tasks need."""
         return frozenset().union(*(task.needs for task in self.tasks))
 
+    @property
+    def compared_with(self) -> str | None:  # type: ignore[override]
+        """What the first task that compares with anything does."""
+        return next((task.compared_with for task in self.tasks if task.compared_with is not None), None)
+
     def needed(self, columns: Set[str]) -> frozenset[str]:
         return frozenset().union(*(task.needed(columns) for task in self.tasks))
 
@@ -77,6 +82,10 @@ class Sum(Task):
     def check(self, shape: tuple[int, ...]) -> None:
         for task in self.tasks:
             task.check(shape)
+
+    def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
+        for task in self.tasks:
+            task.check_examples(known)
 
     @property
     def takes_given(self) -> bool:

@@ -9,6 +9,7 @@ from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
+from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
 
@@ -70,6 +71,19 @@ class ToyFeatures(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.tanh(self.layer(images))
+
+
+class ToyImageText(ToyClassifier):
+    """Pictures as the classifier sees them, and of a text how often each of its first letters a, b, ... is in it."""
+
+    def __init__(self, features: int = 4) -> None:
+        super().__init__(features)
+        self.features = features
+
+    def text_features(self, texts: list[str]) -> Tensor:
+        if long := next((text for text in texts if len(text) > 40), None):
+            raise UserError(f"ToyImageText: takes 40 letters, got {len(long)}; shorten the text")
+        return torch.tensor([[float(text.count(chr(97 + i))) for i in range(self.features)] for text in texts])
 
 
 class Fading(nn.Module):

@@ -20,14 +20,18 @@ def augment(images: Image, generator: torch.Generator, softest: int, noisiest: f
         noisiest: the largest standard deviation of the noise.
         mirror: change left and right in half of them; not where an answer tells the sides apart.
     """
-    moved = _move(images, generator, mirror)
+    return soften(_move(images, generator, mirror), generator, softest, noisiest)
+
+
+def soften(images: Image, generator: torch.Generator, softest: int, noisiest: float) -> Image:
+    """As `augment`, each picture in its place: for answers that say where something is. A third stays as it is."""
     side = int(torch.randint(softest, images.shape[-1] + 1, (), generator=generator))
-    soft = interpolate(moved, (side, side), mode="bilinear", antialias=True)
+    soft = interpolate(images, (side, side), mode="bilinear", antialias=True)
     soft = interpolate(soft, images.shape[-2:], mode="bilinear")
     noise = torch.randn(images.shape, generator=generator) * noisiest * _share(len(images), generator)
     third = torch.randint(3, (len(images), 1, 1, 1), generator=generator)
     # one third softened, one third softened and noisy
-    return torch.where(third == 0, moved, soft + noise * (third == 2))
+    return torch.where(third == 0, images, soft + noise * (third == 2))
 
 
 def _move(images: Image, generator: torch.Generator, mirror: bool) -> Image:

@@ -17,6 +17,10 @@ MASK = "mask"  # what that was measured through: 1 where a pixel is observed, 0 
 PROMPT = "prompt"  # the column of texts that describe the images
 NEGATIVE_PROMPT = "negative_prompt"  # and of those that describe what they are not
 KERNEL = "kernel"  # the blur that it was measured through
+VARIATION = "variation"  # the same person in a second image, which differs in everything else
+STYLE = "style"  # a second image, of something else
+SEGMENTATION = "segmentation"  # what each pixel shows: classes (H,W), int64
+LANDMARKS = "landmarks"  # points (N,2), x and y in pixels whose centres are whole numbers
 
 Value = Tensor | int | float | str
 

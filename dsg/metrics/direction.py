@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MORE_OF_IT, LESS_OF_IT = ("similarity", "accuracy", "score", "iou"), ("error", "distance")
+SCORES = tuple(f"_{ending}" for ending in (*MORE_OF_IT, *LESS_OF_IT))
+"""Endings of what a task, or a judge of it, tells of finished samples."""
+GAP = "gap_"
+"""What the guide tells minus what the judge does."""
 LARGER_IS_BETTER = re.compile(
-    r"psnr|ssim|(precision|recall)_\w*|judge_probability|judge_log_probability|judge_correct"
-    r"|\w*_(similarity|accuracy|score|iou)"
+    rf"psnr|ssim|(precision|recall)_\w+|judge_probability|judge_log_probability|judge_correct|\w*_({'|'.join(MORE_OF_IT)})"
 )
 SMALLER_IS_BETTER = re.compile(
-    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|\w*_(error|distance)"
+    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|"
+    rf"\w*_({'|'.join(LESS_OF_IT)})"
 )
 RIGHT_VALUES = {"residual": 1.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
@@ -41,7 +46,9 @@ class Direction:
 
     def compared_name(self, metric: str) -> str:
         """What `compared` is called."""
-        return metric if self.target is None else f"|{metric} − {self.target:g}|"
+        if self.target is None:
+            return metric
+        return f"|{metric} − {self.target:g}|" if self.target else f"|{metric}|"
 
     def is_worst(self, value: float) -> bool:
         """Whether `value` is as bad as a sample can be: NaN, or infinite and not on the better side."""
@@ -62,6 +69,8 @@ def direction_of(metric: str, noisy: bool = True) -> Direction:
             is better only without.
     """
     name = re.sub("_(best|worst)$", "", metric)
+    if name.startswith(GAP):
+        return Direction(-1, 0.0)
     if name in RIGHT_VALUES:
         return Direction(-1, RIGHT_VALUES[name])
     if LARGER_IS_BETTER.fullmatch(name):

@@ -31,6 +31,7 @@ def check_data(sampler: Sampler, data: EvaluationData) -> None:
     sampler.score_model.check_examples(data.known)
     _check_labels(sampler, data)
     sampler.task.check(shape)
+    sampler.task.check_examples(data.known)
     _check_measurements(sampler.task, data, shape)
 
 

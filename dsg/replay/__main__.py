@@ -16,6 +16,11 @@ option that is its code's (dsg/replay/steps): a row shows tag, step, deviation a
 folder with `common.safetensors` has all its files compared. Such a step has a tolerance of its own, 1e-9 or that of a
 record whose coefficients were float32.
 
+Records of losses that are networks, and of guided steps over them, are told by the names of their files (arcface,
+bisenet, sketch, landmark, ...): networks get weights by a rule (dsg/replay/nonlinear/rule.py), names by NETWORK.json
+beside the record, or else their own. A row shows the largest deviation in units of the largest recorded number; a
+record of a float64 run is compared in float64.
+
 Exit status: 0 every step within the tolerance, 1 some beyond it, 2 an unusable file.
 """
 
@@ -32,6 +37,8 @@ from dsg.errors import UserError
 from dsg.replay.deviations import drift, network_deviations, step_deviations
 from dsg.replay.edm.compare import compare as compare_records
 from dsg.replay.edm.compare import records_at
+from dsg.replay.nonlinear.compare import compare as compare_nonlinear
+from dsg.replay.nonlinear.compare import records_at as nonlinear_at
 from dsg.replay.record import read_options, read_trajectory
 from dsg.replay.steps.compare import compare
 from dsg.replay.steps.read import COMMON, holds_steps
@@ -67,7 +74,7 @@ def _files(path: Path) -> list[Path]:
     """The files of a folder of single steps, the records of EDM in a folder; anything else is itself."""
     if (path / f"{COMMON}.safetensors").is_file():
         return sorted(path.glob("*.safetensors"))
-    return records_at(path) or [path]
+    return records_at(path) or nonlinear_at(path) or [path]
 
 
 def _compared(path: Path, network: Path | None, tolerance: float | None) -> tuple[Table, bool]:
@@ -77,6 +84,9 @@ def _compared(path: Path, network: Path | None, tolerance: float | None) -> tupl
         return table_of_steps(path, steps, tolerance), all(step.passes(tolerance) for step in steps)
     if records_at(path) == [path]:
         records = compare_records(path)
+        return table_of_records(path, records, tolerance), all(record.passes(tolerance) for record in records)
+    if nonlinear_at(path) == [path]:
+        records = compare_nonlinear(path)
         return table_of_records(path, records, tolerance), all(record.passes(tolerance) for record in records)
     rows, tolerance = _rows(path, network), 1e-3 if tolerance is None else tolerance
     # written so that NaN is beyond the tolerance

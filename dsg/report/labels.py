@@ -23,7 +23,10 @@ def class_name(settings: Any, key: str) -> str:
 
 
 def task(settings: Any) -> str:
-    """The task's class."""
+    """The task's class; of a sum its tasks' classes, `Identity + Segmentation`."""
+    parts = at(settings, "model.task.init_args.tasks")
+    if isinstance(parts, list) and parts:
+        return " + ".join(class_name({"task": part}, "task") for part in parts)
     return class_name(settings, "model.task")
 
 

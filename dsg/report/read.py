@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from dsg.errors import UserError
+from dsg.metrics.direction import SCORES
 from dsg.metrics.per_image import COSTS, PerImage, per_image
 from dsg.metrics.results import Results
 from dsg.report.evaluated_run import LAST, EvaluatedRun
@@ -51,7 +52,8 @@ def _read(path: Path, name: str, trusted: Sequence[str]) -> EvaluatedRun:
     starts, unrecorded = folder.provenance.made_all(rows), folder.provenance.unrecorded(rows)
     results = Results(found, overall, summary.get("unavailable", {}), noisy, starts, unrecorded)
     measured = [*found.values, *(key for key in overall if key not in found.values)]
-    metrics = [key for key in measured if key not in (*COSTS, *LAST)] + [key for key in LAST if key in found.values]
+    good = sorted((key for key in measured if key not in (*COSTS, *LAST)), key=lambda key: not _judged(key))
+    metrics = good + [key for key in LAST if key in found.values]
     notes += [f"{count} values of {key} are not finite and not averaged in" for key, count in found.not_finite.items()]
     data, no_data = None, ""
     try:
@@ -64,6 +66,11 @@ def _read(path: Path, name: str, trusted: Sequence[str]) -> EvaluatedRun:
     notes += _not_alike(results)
     return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data,
                         *compared_with(settings, trusted, data))  # fmt: skip
+
+
+def _judged(metric: str) -> bool:
+    """Whether it is a judge's score, by which pictures are better chosen than by what they were made to satisfy."""
+    return metric.startswith("judge_") and metric.endswith(SCORES)
 
 
 def _not_alike(results: Results) -> list[str]:

@@ -16,7 +16,7 @@ from dsg.errors import UserError
 from dsg.metrics.image import psnr
 from dsg.report.labels import at
 from dsg.report.trusted import plain, trusted_class
-from tasks.base import Task
+from tasks import Sum, Task
 
 TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more
 
@@ -55,9 +55,17 @@ def compared_with(
     if data is not None and measured_unseen(data.columns()):
         return None, ""
     try:
-        return trusted_class(at(settings, "model.task.class_path"), Task, trusted).compared_with, ""
+        return _of_task(at(settings, "model.task"), trusted), ""
     except UserError as reason:
         return IMAGE, str(reason)
+
+
+def _of_task(settings: Any, trusted: Sequence[str]) -> str | None:
+    kind = trusted_class(at(settings, "class_path"), Task, trusted)
+    if not issubclass(kind, Sum):
+        return kind.compared_with
+    parts = [_of_task(part, trusted) for part in at(settings, "init_args.tasks") or []]
+    return next((name for name in parts if name is not None), None)
 
 
 def read_truth(data: EvaluationData, image_id: str, name: str = IMAGE) -> Tensor:

@@ -66,11 +66,21 @@ def head(text: str) -> str:
 
 def measures_with_noise(settings: Any) -> bool:
     """Whether a run of these settings measures with noise: its task takes a `noise`, and that is not Gaussian with
-    noise_sigma 0. A `noise` of null is the task's default, which is not known here and counts as noise.
+    noise_sigma 0. A `noise` of null is the task's default, which is not known here and counts as noise. Of a sum of
+    tasks it is asked of each.
     """
-    for key in ("model", "task", "init_args"):
+    for key in ("model", "task"):
         settings = settings.get(key) if isinstance(settings, dict) else None
-    if not isinstance(settings, dict) or "noise" not in settings:
+    return _task_has_noise(settings)
+
+
+def _task_has_noise(task: Any) -> bool:
+    settings = task.get("init_args") if isinstance(task, dict) else None
+    if not isinstance(settings, dict):
+        return False
+    if isinstance(parts := settings.get("tasks"), list):
+        return any(_task_has_noise(part) for part in parts)
+    if "noise" not in settings:
         return False
     arguments = settings["noise"].get("init_args") if isinstance(settings["noise"], dict) else None
     return not isinstance(arguments, dict) or arguments.get("noise_sigma") != 0

@@ -150,10 +150,14 @@ class Prepared(nn.Module):
         self.network = network
         self.steps = tuple(steps)
 
-    def forward(self, images: Image) -> Tensor:
+    def prepared(self, images: Image) -> Image:
+        """What the network sees of them."""
         for step in self.steps:
             images = step(images)
-        return self.network(images)
+        return images
+
+    def forward(self, images: Image) -> Tensor:
+        return self.network(self.prepared(images))
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if pictures of `shape` (C,H,W) cannot be prepared."""

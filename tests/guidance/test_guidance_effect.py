@@ -172,7 +172,7 @@ def test_a_judge_that_the_sampler_follows_is_refused(evaluate, capsys):
     task = ["--model.task", "tasks.ClassLabel", "--model.task.classifier", "tests.toy.ToyClassifier"]
     judge = ["--callbacks.classification", "callbacks.Classification", "--callbacks.classification.judge"]
     assert evaluate(*task, *judge, "tests.toy.ToyClassifier") == 2
-    assert "it has the weights of the classifier that the sampler follows" in capsys.readouterr().err
+    assert "has the weights of a network that the sampler follows" in capsys.readouterr().err
 
 
 def test_a_scale_may_be_a_schedule_in_a_configuration(guided, tmp_path):

@@ -253,6 +253,7 @@ def test_the_manifold_needs_a_known_density(settings, capsys):
     assert main(["predict", "--config", str(settings), "--run_dir", str(settings.parent / "r"), "--callbacks.manifold",
                  "callbacks.Manifold"]) == 2  # fmt: skip
     assert "callbacks.manifold: the density of Toy is not known" in capsys.readouterr().err
+    assert not (settings.parent / "r").exists()
 
 
 def test_one_shared_covariance_is_as_many_equal_ones():

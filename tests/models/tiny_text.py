@@ -54,7 +54,7 @@ def clip(width: int = 8, projected: bool = False):
         pad_token_id=CLIP_TOKENS - 1,
     )
     kind = transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel
-    return _spread(kind(config))
+    return spread(kind(config))
 
 
 def t5(width: int = 16):
@@ -64,10 +64,10 @@ def t5(width: int = 16):
     config = transformers.T5Config(
         vocab_size=T5_TOKENS, d_model=width, d_kv=4, d_ff=16, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu"
     )
-    return _spread(transformers.T5EncoderModel(config))
+    return spread(transformers.T5EncoderModel(config))
 
 
-def _spread(network):
+def spread(network):
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:

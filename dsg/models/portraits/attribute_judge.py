@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dsg.data.portraits.facts import VALUES
-from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
-from dsg.models.portraits.classifier import SHAPE
+from dsg.models.portraits.twin import check_images
 from dsg.models.weights import TellsWeights
 from dsg.types import Image
 
@@ -42,8 +41,7 @@ class AttributeJudge(TellsWeights, nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Image) -> dict[str, Tensor]:
-        if images.shape[1:] != SHAPE:
-            raise UserError(f"AttributeJudge: needs images of shape {SHAPE}, got {tuple(images.shape[1:])}")
+        check_images(self, images)
         return answers(self.body, self.heads, images)
 
     def probabilities(self, images: Image, named: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor, nn
 
 from dsg.data.portraits import CLASSES
-from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
+from dsg.models.portraits.twin import Role, check_images, check_role
 from dsg.models.weights import TellsWeights
 from dsg.types import Image
 
-Role = Literal["guide", "judge"]
 FEATURES = 64
-SHAPE = (3, 64, 64)
 
 
 class PortraitsClassifier(TellsWeights, nn.Module):
@@ -34,6 +31,7 @@ class PortraitsClassifier(TellsWeights, nn.Module):
     """
 
     num_classes = len(CLASSES)
+    style_layer = "body.5"  # of both roles an early one, at half the size
 
     def __init__(self, role: Role = "guide", checkpoint: str | None = None) -> None:
         super().__init__()
@@ -47,11 +45,7 @@ class PortraitsClassifier(TellsWeights, nn.Module):
         Raises:
             UserError: if the images are not (B,3,64,64).
         """
-        if images.shape[1:] != SHAPE:
-            raise UserError(
-                f"PortraitsClassifier: needs images of shape {SHAPE}, got {tuple(images.shape[1:])}; "
-                "take a classifier that belongs to the data"
-            )
+        check_images(self, images)
         return self.body(images)
 
     def forward(self, images: Image) -> Tensor:
@@ -69,8 +63,7 @@ def build_parts(role: Role) -> tuple[nn.Sequential, nn.Linear]:
     Raises:
         UserError: for another role.
     """
-    if role not in ("guide", "judge"):
-        raise UserError(f"role: must be guide or judge, got {role!r}")
+    check_role(role)
     body = _strided() if role == "guide" else _pooled()
     return body, nn.Linear(FEATURES, len(CLASSES))
 

@@ -1,0 +1,37 @@
+"""Who a portrait shows, whatever the pose, expression, light and place: an embedding of people."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from dsg.models.portraits.layers import pooled_body, strided_body
+from dsg.models.portraits.twin import Role, Twin
+
+DIMENSION = 64
+
+
+class PortraitsIdentity(Twin):
+    """Images (B,3,64,64) in [−1, 1] → unit vectors (B,64), whose cosine tells whether two portraits show one person.
+
+    Trained so that pictures of one index in two variations agree and pictures of others do not, by the contrastive loss
+    of Chen et al. 2020 (2002.05709, eq. 1). It can only tell what is seen: two people who look the same are one.
+    """
+
+    kind = "identity"
+
+    @staticmethod
+    def build(role: Role) -> nn.Module:
+        return Embedding(role)
+
+
+class Embedding(nn.Module):
+    """Images → unit vectors. `raw` are they before they are normalised."""
+
+    def __init__(self, role: Role, dimension: int = DIMENSION) -> None:
+        super().__init__()
+        body, width = (strided_body(), 64) if role == "guide" else (pooled_body(), 80)
+        self.raw = nn.Sequential(body, nn.Flatten(), nn.Linear(16 * width, dimension))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return normalize(self.raw(images).float(), dim=1)
