@@ -12,7 +12,7 @@ from dsg.data.examples import PROMPT
 from dsg.data.portraits import named_in
 from dsg.errors import UserError
 from dsg.models.portraits.attribute_judge import AttributeJudge
-from dsg.models.portraits.classifier import SHAPE
+from dsg.models.portraits.twin import SHAPE
 from dsg.models.precision import full_float32
 from dsg.models.text.prompts import Prompts
 from dsg.module import BatchResult, GuidedDiffusion
