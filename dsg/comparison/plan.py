@@ -32,9 +32,9 @@ class Comparison:
             or `{values: [...], least: ..., most: ...}` where the parameter itself ends at least or most.
         settings: name: further settings, a third axis; by default one, called default.
         tuning: settings of the runs that choose the candidate, on images of their own; `metric`, which chooses, or
-            `task: metric` for each; and `budget`, `candidates: N` or `evaluations: N`: where the best value is at an end
-            of its list, the next one beyond is tried too, until it lies inside or the budget is spent. Without a budget
-            all methods that tune have the same number of candidates (the product of their lists' lengths).
+            `task: metric` for each; and `budget`, `candidates: N` or `evaluations: N`: where the best value is at an
+            end of its list, the next one beyond is tried too, until it lies inside or the budget is spent. Without a
+            budget all methods that tune have the same number of candidates (the product of their lists' lengths).
         metrics: columns of per_image.csv; the first of a task is plotted, and compared with the baseline in the printed
             tables.
         optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
