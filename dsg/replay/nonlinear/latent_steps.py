@@ -19,7 +19,7 @@ from dsg.replay.nonlinear.losses import Inside, segmentation, style
 from dsg.replay.nonlinear.pixel_steps import steps_between
 from dsg.replay.nonlinear.read import Record
 from dsg.replay.nonlinear.stand_in import DrawsByRule, LatentStandIn, start
-from dsg.replay.nonlinear.watched import Unguided, WatchedProcess, run
+from dsg.replay.nonlinear.watched import WatchedProcess, run
 
 Method = Callable[[Record], tuple[LossGuidance, ReverseKernel]]
 STEPS = 100
@@ -64,18 +64,17 @@ def style_steps(record: Record, method: Method) -> dict[str, Tensor]:
 
 
 def style_trajectory(record: Record) -> dict[str, Tensor]:
-    """A whole run of DSG's code with a prompt; the loss is that of each step's last repetition."""
+    """A whole run of DSG's code with a prompt; the losses are those of guided evaluations."""
     tag, inside = record.text("tag", "sd.dev.traj"), style(record, "")
     noise, levels = DrawsByRule(tag, first=1, in_vain=True), _levels(LatentStandIn("sd.dev"))
-    process, final = _taken(record, style_dsg, tag, True, inside, noise, levels, f"{tag}.noise.0", "loss")
-    told = process.told("x_in", "loss", "t")
-    last = torch.tensor([*(told["t"][1:] != told["t"][:-1]).tolist(), True])
+    process, final = _taken(record, style_dsg, tag, True, inside, noise, levels, f"{tag}.noise.0")
+    told = process.told("x_in", "loss")
     return {
         "x_in": told["x_in"][::10],
         "x_final": final,
-        "loss": told["loss"][last],
+        "loss": told["loss"],
         "draws": torch.tensor([noise.drawn]),
-        "evaluations": torch.tensor([len(told["t"])]),
+        "evaluations": torch.tensor([len(told["x_in"])]),
     }
 
 
@@ -130,14 +129,13 @@ def _taken(
     noise: DrawsByRule,
     steps: Sequence[Step],
     begins: str,
-    unguided: Unguided = "nothing",
 ) -> tuple[WatchedProcess, Tensor]:
     """The process that kept everything, and the state after `steps`; without a prompt the empty one alone is asked."""
     (guidance, kernel), model = method(record), _model(tag)
     process = WatchedProcess(
         model, inside.task, inside.measurement, kernel, noise, steps, ClassLabels(_PROMPT) if prompt else None,
         combiner=ClassifierFree(record.number("cfg_scale", 5.0)) if prompt else Conditional(),
-        unguided=unguided, gradients=inside.recorded(),
+        gradients=inside.recorded(),
     )  # fmt: skip
     return process, run(guidance, start(begins, model.shape), process, steps)[-1]
 
