@@ -129,6 +129,6 @@ def test_tensorboard_shows_what_was_asked_in_its_own_shape_beside_the_sample_and
     (strip,) = events.Images("images/a")
     with Image.open(tmp_path / "run/measurements/a.png") as picture:
         assert picture.size == (16, 32)  # one below the other
-    assert (strip.width, strip.height) == (32 + 16 + 32 + 32, 32)  # truth, what was asked, sample, error
+    assert (strip.width, strip.height) == (4 * 16, 32)  # truth, what was asked, sample, error
     scores = {"feature_distance", "judge_feature_distance", "gap_feature_distance"}
     assert {f"metrics/{name}" for name in scores} <= set(events.Tags()["scalars"])
