@@ -1,6 +1,7 @@
 """Callbacks that watch and record an evaluation; the sampling itself knows nothing of them."""
 
 from callbacks.base import EvaluationCallback
+from callbacks.captions import Captions
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
@@ -21,6 +22,7 @@ from callbacks.writer import RunFolderWriter
 __all__ = [
     "FIRST",
     "LAST",
+    "Captions",
     "Classification",
     "Diagnostics",
     "Distribution",

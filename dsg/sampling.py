@@ -93,6 +93,12 @@ class Sampler:
         name = type(self.guidance).__name__
         if self.guidance.needs_signal:
             refuse_noise_alone(name, levels)
+        if self.guidance.needs_correction and not self.combiner.corrects:
+            raise UserError(
+                f"{name}: its rule measures the step by what a combiner adds to the unconditional prediction, and "
+                f"{type(self.combiner).__name__} adds nothing; set model.combiner to ClassifierFree with a "
+                "guidance_scale other than 1, or take another rule"
+            )
         if self.guidance.own_prediction and not isinstance(self.combiner, Conditional):
             raise UserError(
                 f"{name} steps from a prediction of its own and would not ask {type(self.combiner).__name__}; leave "

@@ -83,3 +83,9 @@ def four(case):
 def unguided_four(case):
     """The same four without guidance."""
     return sample(unguided(case), references(4), "abcd")
+
+
+@pytest.fixture(scope="session")
+def last_alone(case):
+    """The last of the four in a batch of its own."""
+    return sample(case, references(4)[3:], "d")

@@ -61,6 +61,11 @@ class PredictionCombiner(ABC):
         """How many classes a label may name; None if neither the model nor the combiner takes labels."""
         return score_model.num_classes
 
+    @property
+    def corrects(self) -> bool:
+        """Whether its predictions say what was added to a weak one (`Prediction.correction`)."""
+        return False
+
     def networks(self) -> tuple[nn.Module, ...]:
         """Frozen modules besides the score model; they move to its device with it."""
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
@@ -48,6 +48,11 @@ class Extrapolation(PredictionCombiner):
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
 
+    @property
+    def corrects(self) -> bool:
+        """Unless γ is 1 all along."""
+        return self.guidance_scale != 1.0
+
     def is_guided(self, step: Step) -> bool:
         """Whether two predictions are combined on this step."""
         return self.in_interval(step) and self.scale(step) != 1.0
@@ -75,5 +80,7 @@ class Extrapolation(PredictionCombiner):
     def predict(self, x_t: State, step: Step, process: Evaluations) -> Prediction:
         prediction = process.evaluate(x_t, step, self.condition(process))
         if self.is_guided(step):
-            prediction = self.combine(prediction, self.weak(x_t, step, process), x_t, step, process)
+            weak = self.weak(x_t, step, process)
+            combined = self.combine(prediction, weak, x_t, step, process)
+            prediction = replace(combined, correction=(combined.epsilon - weak.epsilon).detach())
         return process.clamped(prediction, x_t, step)

@@ -68,7 +68,7 @@ class NoiseLevel:
 
 
 CLEAN = NoiseLevel(0.0, math.inf)
-"""Where every trajectory ends: no noise."""
+"""Where a trajectory ends: no noise."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Step(NoiseLevel):
     """One reverse step, from this level to `prev`.
 
     Args:
-        prev: the next, less noisy level; CLEAN after the last step.
+        prev: the next, less noisy level; CLEAN after the last step, unless the spacing ends at a level.
         index: steps that are left after this one; the last step has index 0.
         total: how many steps the trajectory has.
     """
@@ -96,8 +96,13 @@ class Step(NoiseLevel):
 
     @property
     def is_last(self) -> bool:
-        """Whether it ends at the clean state."""
+        """Whether no step follows."""
         return self.index == 0
+
+    @property
+    def ends_clean(self) -> bool:
+        """Whether no noise is left after it; of the last step that is the spacing's to say."""
+        return self.prev.log_snr == math.inf
 
     @property
     def duration(self) -> float:

@@ -20,11 +20,14 @@ class Prediction:
         epsilon: ε = E[noise | x_t], (B, *shape); it belongs to x̂ unless a method took them apart (CFG++).
         variance_range: v in about [−1, 1] of a model that learns its reverse variance (Nichol & Dhariwal 2021, eq. 15),
             (B, *shape), or None.
+        correction: what a combiner that leads away from a weak prediction added to its ε, γ (ε_c − ε_u) of
+            classifier-free guidance, (B, *shape) without a graph; None where nothing was led away from.
     """
 
     clean_estimate: State
     epsilon: State
     variance_range: State | None = None
+    correction: State | None = None
 
     @classmethod
     def from_epsilon(
@@ -58,7 +61,8 @@ class Prediction:
 
     def clamped(self, low: float, high: float, x_t: State, level: NoiseLevel) -> Prediction:
         """x̂ clamped to [low, high], and ε recomputed from it."""
-        return self.from_clean(self.clean_estimate.clamp(low, high), x_t, level, self.variance_range)
+        clamped = self.from_clean(self.clean_estimate.clamp(low, high), x_t, level, self.variance_range)
+        return replace(clamped, correction=self.correction)
 
     def moved_to(self, clean_estimate: State, level: NoiseLevel) -> Prediction:
         """The prediction with another x̂, and ε moved with it: ε − √(ā/(1−ā)) (x̂' − x̂).
@@ -81,4 +85,5 @@ class Prediction:
     def detach(self) -> Prediction:
         """The same numbers without a graph."""
         v = self.variance_range
-        return Prediction(self.clean_estimate.detach(), self.epsilon.detach(), None if v is None else v.detach())
+        detached = (self.clean_estimate.detach(), self.epsilon.detach(), None if v is None else v.detach())
+        return Prediction(*detached, self.correction)

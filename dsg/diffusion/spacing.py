@@ -15,7 +15,7 @@ from dsg.errors import UserError
 
 
 class Spacing(ABC):
-    """Chooses levels; a strategy object without state. Subclasses write `levels`."""
+    """Chooses levels; a strategy object without state. Subclasses write `levels`, and `end` if that is not clean."""
 
     @abstractmethod
     def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
@@ -25,8 +25,12 @@ class Spacing(ABC):
             UserError: if the schedule has no such levels.
         """
 
+    def end(self, schedule: Schedule) -> NoiseLevel:
+        """Where the last step leads; by default to x̂, without noise."""
+        return CLEAN
+
     def steps(self, schedule: Schedule, count: int) -> list[Step]:
-        """The reverse steps that visit `levels`, noisiest first; the last one ends clean.
+        """The reverse steps that visit `levels`, noisiest first, and lead to `end`.
 
         Raises:
             UserError: if the schedule has no such levels, or they do not fall one after the other.
@@ -36,8 +40,13 @@ class Spacing(ABC):
                 "; guided-diffusion's ddimN is steps N with spacing IntegerStride" if str(count)[:4] == "ddim" else ""
             )
             raise UserError(f"steps: must be a whole number of at least 1, got {count!r}{hint}")
-        levels = self.levels(schedule, count)
-        for level, following in pairwise([*levels, CLEAN]):
+        levels, end = self.levels(schedule, count), self.end(schedule)
+        if levels[-1] == end:
+            raise UserError(
+                f"spacing: {type(self).__name__} ends at t = {end.t:g}, where its last step would begin; set "
+                "ends_clean to true, or of Leading the offset to at least 1"
+            )
+        for level, following in pairwise([*levels, end]):
             if not level.log_snr < following.log_snr:
                 raise UserError(
                     f"spacing: {type(self).__name__} visits t = {level.t:g} before t = {following.t:g}, which is no "
@@ -45,7 +54,7 @@ class Spacing(ABC):
                 )
         return [
             Step(level.t, level.log_snr, prev, index=len(levels) - 1 - i, total=len(levels))
-            for i, (level, prev) in enumerate(pairwise([*levels, CLEAN]))
+            for i, (level, prev) in enumerate(pairwise([*levels, end]))
         ]
 
 
@@ -72,12 +81,16 @@ class Leading(Spacing):
 
     Args:
         offset: added to every timestep, at least 0 (diffusers' `steps_offset`).
+        ends_clean: end at x̂; otherwise at the first level of the table, √ā_0 x̂ + √(1−ā_0) ε, as diffusers does with
+            `set_alpha_to_one: false`. A sample then keeps the noise of that level.
 
     Raises:
-        UserError: for another offset, or one that leads beyond the table.
+        UserError: for another offset, or one that leads beyond the table; for steps that visit the level at which they
+            would end.
     """
 
     offset: int = 0
+    ends_clean: bool = True
 
     def __post_init__(self) -> None:
         if self.offset < 0:
@@ -87,14 +100,29 @@ class Leading(Spacing):
         stride = len(_table(schedule, count)) // count
         return [schedule.level(i * stride + self.offset) for i in reversed(range(count))]
 
+    def end(self, schedule: Schedule) -> NoiseLevel:
+        return CLEAN if self.ends_clean else schedule.cleanest
+
 
 @dataclass(frozen=True)
 class Trailing(Spacing):
-    """Every T/N-th timestep of a table, down from T−1 (diffusers' `trailing`)."""
+    """Every T/N-th timestep of a table, down from T−1 (diffusers' `trailing`).
+
+    Args:
+        ends_clean: as of `Leading`.
+
+    Raises:
+        UserError: for steps that visit the level at which they would end.
+    """
+
+    ends_clean: bool = True
 
     def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
         total = len(_table(schedule, count))
         return [schedule.level(int(np.round(total - i * (total / count))) - 1) for i in range(count)]
+
+    def end(self, schedule: Schedule) -> NoiseLevel:
+        return CLEAN if self.ends_clean else schedule.cleanest
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dsg.guidance.base import LossGuidance
-from dsg.guidance.step_rules import RuledStep
+from dsg.guidance.ruled_step import RuledStep
 from dsg.process import GuidedStep, ReverseProcess
 from dsg.types import State
 
@@ -17,10 +17,11 @@ class AdditiveGuidance(RuledStep, LossGuidance):
     Args:
         step_size: ζ ≥ 0; 0 is the unguided sampler.
         rule: ρ; see `dsg.guidance.step_rules`.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
 
     Raises:
-        UserError: for a step size outside its range; before the first sample, where ρ divides by √ā, for levels that
-            start at ā = 0.
+        UserError: for a step size or a window outside its range; before the first sample, where ρ divides by √ā, for
+            levels that start at ā = 0, and where ρ reads what a combiner adds, for one that adds nothing.
     """
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:

@@ -30,6 +30,9 @@ class Guidance(ABC):
     needs_signal = False
     """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
 
+    needs_correction = False
+    """Whether its step is measured by what a combiner adds to a weak prediction, as classifier-free guidance does."""
+
     asks_kernel = True
     """Whether the kernel takes its steps; one that raises levels does so for such a method."""
 
@@ -98,6 +101,11 @@ class LossGuidance(Guidance):
 
     def is_guided(self, step: Step) -> bool:
         """Whether the gradient is taken on this step."""
+        return True
+
+    def in_window(self, step: Step) -> bool:
+        """Whether the step is one of those that the method guides, whatever its strength: what it shares with a step
+        rule over its gradient."""
         return True
 
     def repeats(self, step: Step) -> int:

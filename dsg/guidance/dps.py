@@ -19,4 +19,5 @@ class DPS(AdditiveGuidance):
     Args:
         step_size: ζ ≥ 0; 0 is the unguided sampler.
         rule: ρ, a factor on ζ (`dsg.guidance.step_rules`); `Constant` is the paper's.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
     """

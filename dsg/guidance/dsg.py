@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.errors import UserError
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.dps import DPS
-from dsg.guidance.window import check_window, in_window
+from dsg.guidance.window import Windowed
 from dsg.models.base import ScoreModel
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.types import State, direction, expand_to, per_sample_norm
 from tasks.base import Task
 
+Radius = Literal["fixed", "chi", "free"]
+
 
 @dataclass(frozen=True)
-class DSG(LossGuidance):
+class DSG(Windowed, LossGuidance):
     """Yang et al. 2024 (2402.03201), algorithm 1: the step keeps the norm that noise would have, and leans towards −g:
 
         r = √n σ,   d* = −r g/‖g‖,   d = σz + w (d* − σz),   x_prev = μ + r d/‖d‖
 
     w = 1 is the closed-form minimiser of ⟨g, x' − x_t⟩ on the sphere ‖x' − μ‖ = r (eq. 11); only the direction of g
-    matters. Steps without noise (the last one) and samples whose gradient vanishes take the ordinary step.
+    matters. Steps without noise (the last one) and samples whose gradient vanishes take the ordinary step. A base's own
+    window holds besides, and so does its time travel.
+
+    Noise in a direction that g does not touch is shortened by that: of its power each guided step keeps
+    (1−w)²/((1−w)²+w²) (`benchmarks.dsg_radius`). With radius `free` it is left alone,
+
+        x_prev = μ + σz − w/(1−w) r g/‖g‖
+
+    which leans as far, is longer than r by √(1 + (w/(1−w))²), and is not the paper's.
 
     Args:
         base: the method whose gradient is followed; its own update is not used.
         guidance_rate: w in [0, 1]; 0 is the unguided sampler.
         interval: guide the steps whose index (0 is the last step) is divisible by this; at least 1.
-        start: first guided step, counted from the noisy end, 0 being the first.
-        stop: first step, counted the same way, that is no longer guided; None guides to the end.
         final_rate: the rate at the last step, in [0, 1]; it is reached linearly. None keeps `guidance_rate`.
-        radius: `fixed` is √n σ; `chi` is the norm ‖σz‖ of the step's own noise, a χ(n) draw times σ (2606.28417).
+        radius: `fixed` is √n σ, the paper's; `chi` is the norm ‖σz‖ of the step's own noise, a χ(n) draw times σ
+            (2606.28417); `free` keeps to no sphere, and needs rates below 1.
+        start, stop, t_low: the window of guided steps (`dsg.guidance.window.Windowed`).
+        stated_for: the number of steps that the window and the rates are stated for; null is the trajectory's own. In N
+            steps w/(1−w) is multiplied by √(stated_for/N), as σ shrinks by √N and there are N pulls to add up.
 
     Raises:
         UserError: for values outside these ranges, or a kernel without noise (DDIM with eta 0, Heun).
@@ -45,18 +58,20 @@ class DSG(LossGuidance):
     base: LossGuidance = field(default_factory=DPS)
     guidance_rate: float = 0.1
     interval: int = 1
-    start: int = 0
-    stop: int | None = None
     final_rate: float | None = None
-    radius: Literal["fixed", "chi"] = "fixed"
+    radius: Radius = "fixed"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.radius not in get_args(Radius):
+            raise UserError(f"radius: DSG's must be {', '.join(get_args(Radius))}, got {self.radius!r}")
         for name, rate in (("guidance_rate", self.guidance_rate), ("final_rate", self.final_rate)):
             if rate is not None and not 0.0 <= rate <= 1.0:
                 raise UserError(f"{name}: DSG's rate must be in [0, 1], got {rate}")
+            if rate == 1.0 and self.radius == "free":
+                raise UserError(f"{name}: with radius free the step is w/(1−w) long, so that w must be below 1, got 1")
         if self.interval < 1:
             raise UserError(f"interval: must be at least 1 (1 guides every step), got {self.interval}")
-        check_window(self.start, self.stop)
 
     @property
     def needs_condition(self) -> bool:  # type: ignore[override]
@@ -70,24 +85,25 @@ class DSG(LossGuidance):
         if not kernel.is_stochastic:
             raise UserError(
                 f"DSG constrains the step to the sphere of radius √n·σ, and {kernel} has σ = 0; set model.kernel to "
-                "one with noise, as DDIM with model.kernel.eta above 0 (the paper uses 1)"
+                "one with noise, as DDIM with model.kernel.eta above 0 (the paper uses 1): each image draws its noise "
+                "from a stream of its own, so that the sample is a function of seed and image all the same"
             )
 
     def is_guided(self, step: Step) -> bool:
         has_noise = step.index > 0
-        return (
-            self.rate(step) > 0.0
-            and has_noise
-            and in_window(step, self.start, self.stop)
-            and step.index % self.interval == 0
-        )
+        windows = self.in_window(step) and self.base.in_window(step)
+        return self.rate(step) > 0.0 and has_noise and windows and step.index % self.interval == 0
 
     def rate(self, step: Step) -> float:
         """w at this step: from `guidance_rate` at the first to `final_rate` at the last, linear in the position."""
-        if self.final_rate is None:
-            return self.guidance_rate
-        share = step.position / max(step.total - 1, 1)
-        return (1.0 - share) * self.guidance_rate + share * self.final_rate
+        rate = self.guidance_rate
+        if self.final_rate is not None:
+            share = step.position / max(step.total - 1, 1)
+            rate = (1.0 - share) * rate + share * self.final_rate
+        if self.stated_for is None:
+            return rate
+        pull = rate * math.sqrt(self.stated_for / step.total)
+        return pull / (pull + (1.0 - rate))
 
     def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
         return self.base.gradient(x_t, step, process)
@@ -96,11 +112,16 @@ class DSG(LossGuidance):
         return self.base.repeats(step)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        random = guided.transition.std * guided.noise
-        norm = guided.transition.radius() if self.radius == "fixed" else per_sample_norm(random)
+        random, rate = guided.transition.std * guided.noise, self.rate(guided.step)
+        norm = per_sample_norm(random) if self.radius == "chi" else guided.transition.radius()
         radius = expand_to(norm, guided.x_t)
         towards = -radius * direction(guided.gradient)
-        mixed = random + self.rate(guided.step) * (towards - random)
+        if self.radius == "free":
+            return guided.unguided + rate / (1.0 - rate) * towards
+        return self._on_sphere(random + rate * (towards - random), radius, guided)
+
+    def _on_sphere(self, mixed: State, radius: Tensor, guided: GuidedStep) -> State:
+        """μ + r d/‖d‖; the ordinary step of samples that have no direction to go in."""
         constrained = guided.transition.mean + radius * direction(mixed)
         defined = (per_sample_norm(guided.gradient) > 0) & (per_sample_norm(mixed) > 0)
         return torch.where(expand_to(defined, guided.x_t), constrained, guided.unguided)

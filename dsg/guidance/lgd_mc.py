@@ -29,6 +29,7 @@ class LGDMC(AdditiveGuidance):
         average: `log_mean_exp` is the paper's; `log_mean_exp_over_draws` the TFG repository's, 1/K of it;
             `root_sum_square_over_draws` InverseBench's.
         rule: ρ, a factor on ζ (`dsg.guidance.step_rules`); `Constant` is the paper's.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
 
     Raises:
         UserError: for values outside these ranges.

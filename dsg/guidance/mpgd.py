@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.guidance.base import EstimateGuidance
-from dsg.guidance.step_rules import RuledStep
+from dsg.guidance.ruled_step import RuledStep
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import State
 
@@ -19,11 +19,12 @@ class MPGD(RuledStep, EstimateGuidance):
         x̂ ← x̂ − c ∇_x̂ L(x̂, y),   x_prev = the kernel's step with (x̂, ε)
 
     Under a kernel that reads x̂ and ε as one (all but DDIM) ε moves with x̂. The authors' code divides c by √ā_prev: rule
-    `OverPreviousSignal`.
+    `OverPreviousSignal`, and for faces divides by rms(∇_x̂ L) besides: `UnitOverPreviousSignal` with c = 0.015.
 
     Args:
         step_size: c ≥ 0, for the norm ‖y − A x̂‖₂ as L; 0 is the unguided sampler.
         rule: ρ, a factor on c (`dsg.guidance.step_rules`); `Constant` is the paper's.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
 
     Raises:
         UserError: for a negative step size; before the first sample, where ρ divides by √ā, for levels that start at

@@ -5,8 +5,9 @@ Papers and their code often differ in this factor alone. Each method has the pap
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor
 
 from dsg.diffusion.level import Step
 from dsg.guidance.curve import Curve, weight
-from dsg.guidance.window import check_at_least
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import PerSample, State, expand_to, per_sample_norm
 
@@ -24,6 +24,9 @@ class StepRule(ABC):
 
     needs_signal: ClassVar[bool] = False
     """Whether it divides by √ā, so that it cannot start from noise alone (ā = 0)."""
+
+    needs_correction: ClassVar[bool] = False
+    """Whether it reads what a combiner adds to a weak prediction."""
 
     @abstractmethod
     def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> float | PerSample:
@@ -109,33 +112,33 @@ class Normalised(StepRule):
         return _over(wanted, per_sample_norm(guide.gradient))
 
 
+@dataclass(frozen=True)
+class OfCorrection(StepRule):
+    """ρ = rms(γ (ε_c − ε_u))/rms(g): FreeDoM's code for Stable Diffusion, with a step size of 0.2, is as long as that
+    share of what classifier-free guidance adds. Only the direction of g matters; rms is each sample's own.
+
+    Where the combiner adds nothing, as outside its interval, ρ = 0.
+    """
+
+    needs_correction: ClassVar[bool] = True
+
+    def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> PerSample:
+        correction = guide.prediction.correction
+        wanted = torch.zeros_like(guide.loss) if correction is None else per_sample_norm(correction)
+        return _over(wanted, per_sample_norm(guide.gradient))
+
+
+@dataclass(frozen=True)
+class UnitOverPreviousSignal(StepRule):
+    """ρ = 1/(rms(g) √ā_prev): MPGD's code for faces, with a step size of 0.015. Only the direction of g matters."""
+
+    def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> PerSample:
+        norm = per_sample_norm(guide.gradient)
+        root = math.sqrt(guide.gradient[0].numel())
+        return _over(torch.full_like(norm, root / step.prev.signal), norm)
+
+
 def _over(numerator: PerSample, denominator: PerSample) -> PerSample:
     """a/b, and 0 where b vanishes: there is no direction to go in."""
     safe = torch.where(denominator > 0, denominator, 1)
     return torch.where(denominator > 0, numerator / safe, torch.zeros_like(safe))
-
-
-@dataclass(frozen=True)
-class RuledStep:
-    """Beside a guidance: a step along its gradient, of the step size ζ and a rule ρ.
-
-    Args:
-        step_size: ζ ≥ 0; 0 is the unguided sampler.
-        rule: ρ; one that divides by √ā needs levels that start above ā = 0.
-
-    Raises:
-        UserError: for a step size outside its range.
-    """
-
-    step_size: float = 1.0
-    rule: StepRule = field(default_factory=Constant, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_at_least(self.step_size, 0, "step_size")
-
-    @property
-    def needs_signal(self) -> bool:
-        return self.rule.needs_signal
-
-    def is_guided(self, step: Step) -> bool:
-        return self.step_size > 0.0

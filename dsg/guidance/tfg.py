@@ -9,13 +9,13 @@ from typing import Literal
 from dsg.diffusion.level import Step
 from dsg.guidance.base import LossGuidance
 from dsg.guidance.curve import Curve, weight
-from dsg.guidance.window import check_at_least
+from dsg.guidance.window import Windowed, check_at_least
 from dsg.process import GuidedStep, LossGradient, ReverseProcess
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class TFG(LossGuidance):
+class TFG(Windowed, LossGuidance):
     """Ye et al. 2024 (2409.15761), algorithm 1. With L̃ the loss averaged over K draws around x̂ of std σ̄ √(1−ā),
     the same ones all through a step:
 
@@ -35,6 +35,7 @@ class TFG(LossGuidance):
         iterations: N_iter ≥ 1 steps of the mean guidance.
         recurrence: N_recur ≥ 1.
         draws: K ≥ 1 draws of the smoothing; without effect where σ̄ = 0.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
 
     Raises:
         UserError: for values outside these ranges; before the first sample, with ρ > 0, for levels that start at ā = 0.
@@ -51,6 +52,7 @@ class TFG(LossGuidance):
     draws: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("rho", "mu", "sigma"):
             check_at_least(getattr(self, name), 0, name)
         for name in ("iterations", "recurrence", "draws"):
@@ -61,7 +63,7 @@ class TFG(LossGuidance):
         return self.rho > 0.0  # Δ_var is divided by √(ā/ā_prev)
 
     def is_guided(self, step: Step) -> bool:
-        return self.rho > 0.0 or self.mu > 0.0
+        return (self.rho > 0.0 or self.mu > 0.0) and self.in_window(step)
 
     def repeats(self, step: Step) -> int:
         return self.recurrence

@@ -10,13 +10,13 @@ from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.guidance.base import EstimateGuidance
 from dsg.guidance.descent import Optimiser, descended
-from dsg.guidance.window import check_at_least
+from dsg.guidance.window import Windowed, check_at_least
 from dsg.process import LossGradient, ReverseProcess
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class UGD(EstimateGuidance):
+class UGD(Windowed, EstimateGuidance):
     """Bansal et al. 2023 (2302.07121), algorithm 1. Forward: the gradient through the network joins ε,
 
         ε̂ = ε + s √(1−ā) ∇_{x_t} L(x̂(x_t), y)
@@ -37,6 +37,7 @@ class UGD(EstimateGuidance):
         backward_start: where the descent starts: `network`, at the network's own x̂, is the paper's; `forward`, at the
             one that the forward stage has moved, the code's.
         backward_bounds: clamp the descending x̂ to these; null, the paper's, does not.
+        start, stop, t_low, stated_for: the window of guided steps (`dsg.guidance.window.Windowed`).
 
     Raises:
         UserError: for values outside these ranges.
@@ -51,6 +52,7 @@ class UGD(EstimateGuidance):
     backward_bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least(self.forward_scale, 0, "forward_scale")
         check_at_least(self.backward_steps, 0, "backward_steps")
         check_at_least(self.backward_step_size, 0, "backward_step_size")
@@ -67,7 +69,7 @@ class UGD(EstimateGuidance):
         return self.forward_scale > 0.0  # ε moves x̂ by √((1−ā)/ā)
 
     def is_guided(self, step: Step) -> bool:
-        return self.forward_scale > 0.0 or self._goes_back
+        return (self.forward_scale > 0.0 or self._goes_back) and self.in_window(step)
 
     def repeats(self, step: Step) -> int:
         return self.recurrence

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.diffusion.condition import class_labels
-from dsg.diffusion.level import CLEAN, NoiseLevel
+from dsg.diffusion.level import NoiseLevel
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample, State, expand_to
@@ -57,8 +57,8 @@ class TheoremTerms:
         self.reciprocal, self.rate = h, rate
         self._before = rate, step.alpha_bar
         if step.index == 0:
-            self.decrease = self.decrease - math.log(step.alpha_bar) * rate
-            self.end, _ = self._reciprocal(record.x_prev, CLEAN, labels)
+            self.decrease = self.decrease + (step.prev.log_alpha_bar - step.log_alpha_bar) * rate
+            self.end, _ = self._reciprocal(record.x_prev, step.prev, labels)
             self._before = None
 
     @property

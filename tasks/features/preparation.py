@@ -151,7 +151,7 @@ class Prepared(nn.Module):
         self.steps = tuple(steps)
 
     def prepared(self, images: Image) -> Image:
-        """What the network sees of the images."""
+        """What the network sees of them."""
         for step in self.steps:
             images = step(images)
         return images

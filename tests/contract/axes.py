@@ -49,6 +49,8 @@ class Combining:
     silent_steps: int = 0
 
 
+# tasks of features differ in their network alone, so that one of each in a sum meets everything
+OF_FEATURES: list[Task] = [tasks.Text(ToyImageText(), "a red door"), tasks.Style(ToyFeatures(), "layer")]
 TASKS: dict[str, Task] = {
     "super-resolution": tasks.SuperResolution(factor=4),
     "super-resolution without noise": tasks.SuperResolution(factor=4, noise=tasks.GaussianNoise(0.0)),
@@ -59,10 +61,8 @@ TASKS: dict[str, Task] = {
     "denoising": tasks.Denoising(),
     "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
     "class label": tasks.ClassLabel(ToyClassifier()),
-    "sum": tasks.Sum([tasks.SuperResolution(factor=4), tasks.ClassLabel(ToyClassifier())], [1.0, 0.5]),
+    "sum": tasks.Sum([tasks.SuperResolution(factor=4), *OF_FEATURES], [1.0, 0.1, 0.05]),
     "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
-    "style": tasks.Style(ToyFeatures(), "layer"),
-    "text": tasks.Text(ToyImageText(), "a red door"),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
 from allpairspy import AllPairs
 
 import tasks
+from dsg.diffusion import Spacing
+from dsg.diffusion.level import NoiseLevel, Step
+from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.guidance import Unguided
 from dsg.models.base import ScoreModel
@@ -73,34 +76,49 @@ NAMES = tuple(field.name for field in fields(Axes))
 Pair = tuple[tuple[str, str], tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class Remembered(Spacing):
+    """The same steps, found once for every schedule that asks."""
+
+    spacing: Spacing
+    found: dict[tuple[Schedule, int], list[Step]] = field(default_factory=dict, compare=False)
+
+    def levels(self, schedule: Schedule, count: int) -> list[NoiseLevel]:
+        return self.spacing.levels(schedule, count)
+
+    def steps(self, schedule: Schedule, count: int) -> list[Step]:
+        if (schedule, count) not in self.found:
+            self.found[schedule, count] = super().steps(schedule, count)
+        return self.found[schedule, count]
+
+
 class Fits:
     """Whether rows of names are accepted, also those that are not complete yet: some completion may be."""
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
         self.plain = next(iter(COMBINERS.values()))
+        self.solvers = {name: replace(of, spacing=Remembered(of.spacing)) for name, of in axes.kernel.items()}
         self._without_combiner, self._under_combiner = cache(self._ask_without_combiner), cache(self._ask_combiner)
 
     def __call__(self, row: list[str]) -> bool:
         if len(row) == len(NAMES):
             model, task, method, kernel, combiner = row
-            return self._without_combiner(model, task, method, kernel) and self._under_combiner(
-                model, method, kernel, combiner
-            )
+            if self.axes.method[method].guidance.own_prediction and self.axes.combiner[combiner] is not self.plain:
+                return False
+            return self._without_combiner(model, task, method, kernel) and self._under_combiner(model, kernel, combiner)
         if len(row) == 4:
             return self._without_combiner(*row)
         return len(row) < 3 or any(self._without_combiner(*row, kernel) for kernel in self.axes.kernel)
 
     def _ask_without_combiner(self, model: str, task: str, method: str, kernel: str) -> bool:
         axes = self.axes
-        case = Case(axes.model[model], axes.task[task], axes.method[method], axes.kernel[kernel], self.plain)
+        case = Case(axes.model[model], axes.task[task], axes.method[method], self.solvers[kernel], self.plain)
         return case.refusal() is None
 
-    def _ask_combiner(self, model: str, method: str, kernel: str, combiner: str) -> bool:
+    def _ask_combiner(self, model: str, kernel: str, combiner: str) -> bool:
         axes = self.axes
-        if axes.method[method].guidance.own_prediction and axes.combiner[combiner] is not self.plain:
-            return False
-        case = Case(axes.model[model], tasks.Denoising(), UNGUIDED, axes.kernel[kernel], axes.combiner[combiner])
+        case = Case(axes.model[model], tasks.Denoising(), UNGUIDED, self.solvers[kernel], axes.combiner[combiner])
         return case.refusal() is None
 
 

@@ -70,10 +70,13 @@ METHODS = {
     # as long a step whatever the gradient: where a kernel adds much noise, rounding that turns it moves the sample far
     "dsg": Method(DSG(guidance_rate=0.2), DSG(guidance_rate=0.0), (STEPS, STEPS - 1), rounding=0.15),
     "dsg, interval and window": Method(
-        DSG(guidance_rate=0.4, interval=2, start=4, stop=8), DSG(guidance_rate=0.0), (STEPS, 2)
+        DSG(guidance_rate=0.4, interval=2, start=40, stop=80, stated_for=100), DSG(guidance_rate=0.0), (STEPS, 2)
     ),
     "dsg, rising rate and chi radius": Method(
         DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)
+    ),
+    "dsg, free radius": Method(
+        DSG(guidance_rate=0.2, radius="free"), DSG(guidance_rate=0.0, radius="free"), (STEPS, STEPS - 1), rounding=0.15
     ),
     # as long a step whatever the gradient: one that rounding has turned is followed as far
     "freedom, normalised": Method(
@@ -104,6 +107,7 @@ METHODS = {
     ),
     "dsg over lgd-mc": Method(DSG(LGDMC(draws=3), 0.2), DSG(LGDMC(), 0.0), (STEPS, STEPS - 1)),
     "dsg over ugd": Method(DSG(UGD(), 0.2), DSG(UGD(), 0.0), (STEPS, STEPS - 1)),
+    "dsg over tfg": Method(DSG(TFG(sigma=0.1, draws=2), 0.2), DSG(TFG(), 0.0), (STEPS, STEPS - 1)),
     "dsg over mpgd": Method(DSG(MPGD(), 0.2), DSG(MPGD(), 0.0), (STEPS, 0)),
     "pigdm": Method(PiGDM(), PiGDM(weight=0.0), (STEPS, STEPS)),
     "pigdm, estimate": Method(PiGDM("estimate"), PiGDM("estimate", 0.0), (STEPS, STEPS), (STEPS - 1, STEPS - 1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 
 import pytest
 
@@ -72,6 +73,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             # of the session, so that tests of one case follow each other and share its sample
             params = [pytest.param(value, id=of, marks=marks) for of, value in values.items()]
             metafunc.parametrize(name, params, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Without oneDNN, which takes longer to begin a convolution of the toys than to make it."""
+    if item.get_closest_marker("contract") is None:
+        return (yield)
+    from torch.backends import mkldnn
+
+    before, mkldnn.enabled = mkldnn.enabled, False
+    try:
+        return (yield)
+    finally:
+        mkldnn.enabled = before
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,7 +1,9 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,8 @@ from dsg.diffusion import (
     SigmaSchedule,
     Trailing,
 )
+from dsg.diffusion.kernels import DDIM, DDPM, EulerMaruyama, EulerMaruyamaVE, Heun
+from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 
 TABLE = NoiseSchedule()
@@ -145,3 +149,46 @@ def test_an_extreme_rho_overflows_nowhere():
     with pytest.raises(UserError, match=r"no less noisy|outside the model's levels"):
         Karras(1e-3).steps(SigmaSchedule(), 10)
     assert len(Karras(1e3).steps(SigmaSchedule(), 10)) == 10
+
+
+@pytest.mark.parametrize(
+    ("spacing", "options"),
+    [
+        (Leading(1, ends_clean=False), {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False}),
+        (Leading(1), {"timestep_spacing": "leading", "steps_offset": 1}),
+        (Trailing(ends_clean=False), {"timestep_spacing": "trailing", "set_alpha_to_one": False}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_the_last_step_leads_where_diffusers_ddim_leads(spacing, options, eta):
+    import diffusers
+
+    scheduler = diffusers.DDIMScheduler(clip_sample=False, **options)
+    scheduler.set_timesteps(10)
+    last = spacing.steps(TABLE, 10)[-1]
+    x, epsilon, noise = torch.randn(3, 1, 2, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = scheduler.step(epsilon, int(last.t), x, eta=eta, variance_noise=noise if eta else None).prev_sample
+    prediction = Prediction((x - last.noise * epsilon) / last.signal, epsilon)
+    made = DDIM(eta).transition(x, prediction, last).sample(noise)
+    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-5)  # their table is float32
+
+
+@pytest.mark.parametrize("kernel", [DDPM(), EulerMaruyama(), EulerMaruyamaVE(), Heun()], ids=lambda k: type(k).__name__)
+def test_a_last_step_that_does_not_end_clean_is_a_step_as_the_others(kernel):
+    def predict(x, level):
+        return Prediction(torch.zeros_like(x), x / level.noise)
+
+    last, x = Leading(1, ends_clean=False).steps(TABLE, 10)[-1], torch.ones(1, 4)
+    before = replace(last, index=1)
+    made, as_others = (kernel.transition(x, predict(x, step), step, predict) for step in (last, before))
+    assert torch.equal(made.mean, as_others.mean)
+    assert made.std == as_others.std
+    assert made.mean.abs().max() > 1e-3
+    assert (made.std > 0) == kernel.is_stochastic
+
+
+def test_steps_that_begin_where_they_should_end_are_refused():
+    for spacing, count in ((Leading(ends_clean=False), 10), (Trailing(ends_clean=False), 1000)):
+        with pytest.raises(UserError, match="ends_clean"):
+            spacing.steps(TABLE, count)

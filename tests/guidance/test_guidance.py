@@ -12,7 +12,7 @@ from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
-from dsg.guidance import DPS, DSG
+from dsg.guidance import DPS, DSG, FreeDoM
 from dsg.process import GuidedStep, LossGradient
 from dsg.types import direction, per_sample_norm
 from tasks import Denoising
@@ -110,6 +110,52 @@ def test_dsg_guides_the_steps_whose_index_its_interval_divides_inside_its_window
     assert [s.index for s in steps if DSG(interval=3).is_guided(s)] == [9, 6, 3]  # index 0 has no noise to turn
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dsg_with_a_free_radius_leaves_the_noise_alone_and_leans_as_far_as_on_the_sphere(rate):
+    transition, noise, gradient = _setting((4, 3, 64, 64))
+    free = update(DSG(guidance_rate=rate, radius="free"), transition, noise, gradient) - transition.mean
+    pull = math.sqrt(3 * 64 * 64) * 0.3 * rate / (1 - rate)
+    assert torch.allclose(free, 0.3 * noise - pull * direction(gradient))
+    fixed = update(DSG(guidance_rate=rate), transition, noise, gradient) - transition.mean
+    cosines = [-(direction(step) * direction(gradient)).flatten(1).sum(1) for step in (free, fixed)]
+    assert torch.allclose(cosines[0], cosines[1])
+
+
+def test_a_free_step_of_a_sample_without_gradient_is_the_ordinary_one():
+    transition, noise, gradient = _setting()
+    gradient[1] = 0
+    x_prev = update(DSG(radius="free"), transition, noise, gradient)
+    assert torch.equal(x_prev[1], transition.sample(noise)[1])
+
+
+@pytest.mark.parametrize("total", [10, 50, 100, 250, 1000])
+def test_a_window_stated_for_a_hundred_steps_is_the_same_share_of_any_trajectory(total):
+    steps = Even().steps(NoiseSchedule(), total)
+    base = FreeDoM(repetitions=3, travel_start=30, travel_stop=60, stated_for=100)
+    published = DSG(base, start=30, stop=70, stated_for=100)
+    guided = [step.position for step in steps if published.is_guided(step)]
+    travels = [step.position for step in steps if published.repeats(step) == 3]
+    assert guided == list(range(total * 3 // 10, total * 7 // 10))
+    assert travels == list(range(total * 3 // 10, total * 6 // 10))
+
+
+def test_dsg_guides_where_its_own_window_and_its_base_s_allow_it():
+    steps = Even().steps(NoiseSchedule(), 10)
+    both = DSG(FreeDoM(t_low=300, stop=6), t_low=200, start=2)
+    assert [s.position for s in steps if both.is_guided(s)] == [2, 3, 4, 5]
+    assert [s.position for s in steps if DSG(t_low=300).is_guided(s)] == [s.position for s in steps if s.t >= 300]
+    assert DSG(FreeDoM(0.0)).is_guided(steps[0])  # a base's strength is not used
+
+
+def test_the_pull_of_a_rate_that_is_stated_for_a_number_of_steps_falls_with_the_root_of_more():
+    pulls = {}
+    for total in (25, 100, 400):
+        rate = DSG(guidance_rate=0.2, stated_for=100).rate(Even().steps(NoiseSchedule(), total)[3])
+        pulls[total] = rate / (1 - rate)
+    assert [pulls[25], pulls[100], pulls[400]] == pytest.approx([0.5, 0.25, 0.125])
+    assert DSG(guidance_rate=1.0, stated_for=100).rate(STEP) == 1.0
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -117,6 +163,11 @@ def test_dsg_guides_the_steps_whose_index_its_interval_divides_inside_its_window
         ({"guidance_rate": float("nan")}, "guidance_rate"),
         ({"interval": 0}, "interval.*at least 1"),
         ({"start": 5, "stop": 5}, "start < stop"),
+        ({"t_low": -1}, "t_low: must be at least 0"),
+        ({"stated_for": 0}, "stated_for: must be at least 1"),
+        ({"radius": "round"}, "radius: .*fixed, chi, free, got 'round'"),
+        ({"guidance_rate": 1.0, "radius": "free"}, "guidance_rate: .*below 1"),
+        ({"final_rate": 1.0, "radius": "free"}, "final_rate: .*below 1"),
     ],
 )
 def test_impossible_settings_of_dsg_are_refused_in_words(options, words):
@@ -130,6 +181,6 @@ def test_a_negative_dps_step_size_is_refused():
 
 
 def test_dsg_over_a_deterministic_kernel_is_refused_with_the_mend():
-    with pytest.raises(UserError, match="eta above 0"):
+    with pytest.raises(UserError, match=r"eta above 0 .* a function of seed and image all the same"):
         DSG().check(DDIM(eta=0.0), Denoising(), Toy(16))
     DSG().check(DDPM(), Denoising(), Toy(16))

@@ -5,28 +5,41 @@ import math
 import pytest
 import torch
 
+from dsg.combiners import ClassifierFree, Conditional
 from dsg.data.examples import Examples
-from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.kernels import DDIM, DDPM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
-from dsg.guidance import DPS, LGDMC, MPGD, UGD, FreeDoM
+from dsg.guidance import DPS, DSG, LGDMC, MPGD, UGD, FreeDoM, Unguided
 from dsg.guidance.descent import descended
-from dsg.guidance.step_rules import Constant, Exploding, Normalised, OverLoss, OverPreviousSignal, Scheduled, Signal
+from dsg.guidance.step_rules import (
+    Constant,
+    Exploding,
+    Normalised,
+    OfCorrection,
+    OverLoss,
+    OverPreviousSignal,
+    Scheduled,
+    Signal,
+    UnitOverPreviousSignal,
+)
 from dsg.models.mixture import GaussianMixture
 from dsg.process import LossGradient, ReverseProcess
 from dsg.process.averages import AVERAGES
 from dsg.sampling import Sampler
 from dsg.types import per_sample_norm
 from tasks import Denoising
+from tests.contract.toys import ToyOfClasses
 from tests.toy import Toy
 
 STEPS = Even().steps(NoiseSchedule(), 10)
 STEP = STEPS[4]
 MODEL, TASK = Toy(16), Denoising()
-RULES = [Constant(), Signal(), OverPreviousSignal(), OverLoss(), Exploding(), Scheduled(), Normalised()]
+RULES = [Constant(), Signal(), OverPreviousSignal(), OverLoss(), Exploding(), Scheduled()]
+RULES += [Normalised(), UnitOverPreviousSignal()]
 
 
 def setting(scale=1.0, vanishing=False):
@@ -59,7 +72,7 @@ def test_each_rule_has_its_formula():
         assert torch.allclose(found, torch.as_tensor(value).expand_as(found), rtol=1e-5)
 
 
-@pytest.mark.parametrize("rule", [OverLoss(), Normalised()])
+@pytest.mark.parametrize("rule", [OverLoss(), Normalised(), UnitOverPreviousSignal()])
 def test_a_loss_in_other_units_changes_no_normalised_step(rule):
     (one, process), (other, _) = setting(), setting(1e4)
     assert torch.allclose(rule.scaled(1.0, one, STEP, process), rule.scaled(1.0, other, STEP, process), rtol=1e-4)
@@ -71,6 +84,39 @@ def test_the_normalised_step_has_the_share_of_the_noise_that_the_estimate_has_in
     share = math.sqrt(STEP.prev.alpha_bar) * STEP.beta / (1 - STEP.alpha_bar)
     expected = 0.02 * math.sqrt(1 / STEP.alpha_bar - 1) * share * per_sample_norm(guide.prediction.epsilon)
     assert torch.allclose(per_sample_norm(move), expected, rtol=1e-4)
+
+
+def steered(guidance, combiner, steps=10):
+    sampler = Sampler(ToyOfClasses(16), TASK, guidance, DDPM(), steps, combiner=combiner)
+    examples = Examples(torch.zeros(2, 3, 16, 16), {"label": torch.tensor([0, 1])})
+    return sampler, sampler.begin(examples, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
+
+
+def test_a_step_of_the_correction_is_a_share_of_what_classifier_free_guidance_adds_and_costs_no_evaluation():
+    sampler, process = steered(FreeDoM(0.2, rule=OfCorrection()), ClassifierFree(3.0))
+    x_t, step = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)), sampler.levels[4]
+    guided = sampler.guidance.step(x_t, step, process)
+    assert (process.forwards, process.backwards) == (2, 1)
+    _, plain = steered(Unguided(), ClassifierFree(3.0))
+    moved = guided.x_prev - Unguided().step(x_t, step, plain).x_prev
+    strong, weak = (plain.evaluate(x_t, step, c).epsilon for c in (plain.condition, plain.condition.null()))
+    assert torch.allclose(per_sample_norm(moved), 0.2 * 3.0 * per_sample_norm(strong - weak), rtol=1e-4)
+    cosine = torch.cosine_similarity(moved.flatten(1), guided.gradient.flatten(1))
+    assert torch.allclose(cosine, -torch.ones(2), atol=1e-5)
+
+
+def test_where_the_combiner_adds_nothing_a_step_of_the_correction_is_the_ordinary_one():
+    sampler, process = steered(FreeDoM(0.2, rule=OfCorrection()), ClassifierFree(3.0, t_low=500))
+    _, plain = steered(Unguided(), ClassifierFree(3.0, t_low=500))
+    x_t, step = torch.zeros(2, 3, 16, 16), sampler.levels[8]
+    assert torch.equal(sampler.guidance.step(x_t, step, process).x_prev, Unguided().step(x_t, step, plain).x_prev)
+
+
+@pytest.mark.parametrize("combiner", [Conditional(), ClassifierFree(1.0)])
+def test_a_step_of_the_correction_is_refused_where_nothing_is_corrected(combiner):
+    with pytest.raises(UserError, match=r"FreeDoM: .* set model.combiner to ClassifierFree"):
+        steered(FreeDoM(rule=OfCorrection()), combiner)
+    steered(DSG(FreeDoM(rule=OfCorrection())), combiner)  # whose rule is not used
 
 
 @pytest.mark.parametrize("method", [DPS, FreeDoM, LGDMC, MPGD])
@@ -85,6 +131,12 @@ def test_freedom_guides_down_to_its_least_noisy_timestep_and_travels_no_further(
     guided = [step.t for step in STEPS if FreeDoM(t_low=100.5, repetitions=3).is_guided(step)]
     assert guided == [step.t for step in STEPS if step.t > 100]
     assert 0 < len(guided) < 10
+
+
+def test_a_unit_step_over_the_signal_is_one_over_it_in_every_entry_s_root_mean_square():
+    guide, process = setting()
+    move = UnitOverPreviousSignal().scaled(0.015, guide, STEP, process)
+    assert move.square().mean((1, 2, 3)).sqrt().tolist() == pytest.approx([0.015 / STEP.prev.signal] * 4, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def drawn(seed: int, shift: float = 0.0) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("metric", "direction"),
     [("psnr", MORE), ("psnr_worst", MORE), ("lpips_vgg_best", LESS), ("mean_error", LESS), ("residual", NEAR_1),
+     ("recall_portraits", MORE), ("precision_inception", MORE),
      ("loss", UNKNOWN), ("reciprocal_residual", UNKNOWN), ("off_manifold", UNKNOWN)],
 )  # fmt: skip
 def test_a_metrics_direction_is_known_by_its_name(metric, direction):

@@ -96,15 +96,15 @@ def test_latent_diffusion_is_sampled_as_its_pipeline_samples(tmp_path, vq, optio
     assert expected.std() > 0.02
 
 
-def test_a_pipeline_that_ends_at_the_first_level_keeps_the_noise_of_it(tmp_path):
-    """set_alpha_to_one: false, as in published latent models: the sampler here ends clean, at x̂."""
+def test_a_pipeline_that_ends_at_the_first_level_is_sampled_likewise_by_a_spacing_that_does_not_end_clean(tmp_path):
+    """set_alpha_to_one: false, as in published latent models."""
     pipeline = saved_ldm(tmp_path, set_alpha_to_one=False, steps_offset=1)
     latents, _ = sampled_by(pipeline, "vqvae", batch_size=2, num_inference_steps=STEPS, eta=0.0)
     model = LatentDiffusion(str(tmp_path))
-    last, first = sampled_here(model, STEPS, Leading(offset=1)), model.schedule.level(0)
-    noisy = first.signal * last.prediction.clean_estimate + first.noise * last.prediction.epsilon
-    assert_close(noisy, latents)
-    assert torch.equal(last.x_prev, last.prediction.clean_estimate)
+    assert_close(sampled_here(model, STEPS, Leading(offset=1, ends_clean=False)).x_prev, latents)
+    clean = sampled_here(model, STEPS, Leading(offset=1))
+    assert torch.equal(clean.x_prev, clean.prediction.clean_estimate)
+    assert (clean.x_prev - latents).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("learned", [True, False], ids=["learned variance", "none"])

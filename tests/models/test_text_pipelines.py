@@ -104,15 +104,16 @@ def test_stable_diffusion_is_sampled_as_its_pipeline_samples(kept, folder_of, op
     assert (others.x_prev - told.x_prev).abs().max() > 0.01
 
 
-def test_the_noise_that_published_versions_leave_at_the_end_is_not_left(kept, folder_of):
-    """set_alpha_to_one: false; their pipelines end at the first level, and the sampler here at x̂ of it."""
+def test_the_noise_that_published_versions_leave_at_the_end_is_left_on_request(kept, folder_of):
+    """set_alpha_to_one: false; their pipelines end at the first level."""
     folder, pipeline = folder_of(StableDiffusion), kept(StableDiffusion)[1]
     pipeline = reschedule(folder, pipeline, table(set_alpha_to_one=False))
-    latents, _ = sampled_by(pipeline, "vae", prompt=PROMPTS, guidance_scale=4.0, num_inference_steps=STEPS)
-    model = StableDiffusion(str(folder))
-    last = sampled_here(model, STEPS, Leading(offset=1), guidance_scale=4.0, prompts=PROMPTS)
-    first = model.schedule.level(0)
-    assert_close(first.signal * last.prediction.clean_estimate + first.noise * last.prediction.epsilon, latents)
+    agree(
+        StableDiffusion(str(folder), negative_prompt=NEGATIVE),
+        pipeline,
+        Leading(1, ends_clean=False),
+        guidance_scale=4.0,
+    )
 
 
 def test_a_flow_in_the_layout_of_stable_diffusion_is_read_by_its_scheduler(folder_of):

@@ -33,17 +33,17 @@ class IdentityLesson(Lesson):
         super().__init__(role, truths)
         people = range(truths.first, truths.first + len(truths) // truths.variations)
         traits = torch.from_numpy(np.stack([encode(draw_traits(index))[: len(IDENTITY)] for index in people]))
-        self.traits = (traits - traits.mean(0)) / traits.std(0)
+        self.traits = (traits - traits.mean(0)) / traits.std(0).clamp(min=0.05)  # a rare hat is no large trait
         self.tells = nn.Linear(DIMENSION, len(IDENTITY))
 
     def loss(self, generator: torch.Generator) -> Tensor:
         people = torch.randperm(len(self.traits), generator=generator)[: self.batch]
-        both = torch.rand(self.batch, self.truths.variations, generator=generator).argsort(1)[:, :2]
+        both = torch.rand(len(people), self.truths.variations, generator=generator).argsort(1)[:, :2]
         rows = (people[:, None] * self.truths.variations + both).mT.flatten().numpy()
         with torch.autocast("cpu", torch.bfloat16):
             raw = self.network.raw(self.seen(rows, generator)).float()
         first, second = normalize(raw, dim=1).chunk(2)
-        alike, own = first @ second.mT / TEMPERATURE, torch.arange(self.batch)
+        alike, own = first @ second.mT / TEMPERATURE, torch.arange(len(people))
         traits = mse_loss(self.tells(raw), self.traits[people].repeat(2, 1))
         return 0.5 * (cross_entropy(alike, own) + cross_entropy(alike.mT, own)) + traits
 

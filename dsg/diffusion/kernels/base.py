@@ -76,7 +76,7 @@ class ReverseKernel(ABC):
     @property
     @abstractmethod
     def is_stochastic(self) -> bool:
-        """Whether σ > 0 before the last step."""
+        """Whether σ > 0 in the steps that do not end clean."""
 
     @property
     def reads_variance(self) -> bool:
@@ -98,7 +98,7 @@ class ReverseKernel(ABC):
 
     @abstractmethod
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
-        """The step's mean and standard deviation. After the last step σ is 0: the mean is the sample.
+        """The step's mean and standard deviation. Of a step that ends clean σ is 0: the mean is the sample.
 
         Args:
             x_t: the state, (B, *shape).

@@ -47,7 +47,7 @@ class DDPM(ReverseKernel):
         of_estimate = step.prev.signal * step.beta / step.noise_variance
         of_state = math.sqrt(1.0 - step.beta) * step.prev.noise_variance / step.noise_variance
         mean = of_estimate * prediction.clean_estimate + of_state * x_t
-        if step.is_last:
+        if step.ends_clean:
             return Transition(mean, 0.0)
         if self.variance == "fixed_small":
             return Transition(mean, math.sqrt(step.posterior_variance))

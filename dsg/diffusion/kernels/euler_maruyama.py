@@ -29,4 +29,4 @@ class EulerMaruyama(ReverseSDE):
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
         share = (1.0 + self.noise**2) / 2.0 * step.duration / step.noise
         mean = (1.0 + step.duration / 2.0) * x_t - share * prediction.epsilon
-        return Transition(mean, 0.0 if step.is_last else self.noise * math.sqrt(step.duration))
+        return Transition(mean, 0.0 if step.ends_clean else self.noise * math.sqrt(step.duration))

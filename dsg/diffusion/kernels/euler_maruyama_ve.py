@@ -32,4 +32,4 @@ class EulerMaruyamaVE(ReverseSDE):
         duration, signal = step.sigma**2 - step.prev.sigma**2, step.prev.signal
         share = (1.0 + self.noise**2) / 2.0 * duration / step.sigma
         mean = signal / step.signal * x_t - signal * share * prediction.epsilon
-        return Transition(mean, 0.0 if step.is_last else self.noise * signal * math.sqrt(duration))
+        return Transition(mean, 0.0 if step.ends_clean else self.noise * signal * math.sqrt(duration))

@@ -33,7 +33,7 @@ class Heun(ReverseKernel):
     def transition(self, x_t: State, prediction: Prediction, step: Step, predict: Predict | None = None) -> Transition:
         signal = step.prev.signal
         euler = signal * prediction.clean_estimate + step.prev.noise * prediction.epsilon
-        if step.is_last:
+        if step.ends_clean:
             return Transition(euler, 0.0)
         assert predict is not None, "a process gives it"
         corrected = (prediction.epsilon + predict(euler, step.prev).epsilon) / 2.0

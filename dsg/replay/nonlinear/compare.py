@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dsg.errors import UserError, first_line
 from dsg.replay.edm.deviation import Deviation
+from dsg.replay.nonlinear.clip import CLIPS
 from dsg.replay.nonlinear.faces import FACES
 from dsg.replay.nonlinear.read import DOUBLE, INPUTS, Record
 
@@ -19,7 +20,7 @@ Ours = Mapping[str, Tensor]
 """Our numbers by the name that they have in the record. Of a name X a record may keep parts, which are found here:
 X_norm (‖X‖₂), X_subK (every Kth row and column), X_absmax_row (largest |X| of each row)."""
 
-TABLE: Mapping[str, Callable[[Record], Ours]] = {**FACES}
+TABLE: Mapping[str, Callable[[Record], Ours]] = {**FACES, **CLIPS}
 """Who takes a record again, by the name of its file, or by what that begins with: arcface, arcface_other."""
 
 FROM_DOUBLE = 1e-6

@@ -24,7 +24,7 @@ from dsg.replay.nonlinear.rule import Shapes
 from dsg.replay.record import Metadata, Tensors, read_record
 from dsg.types import Image
 
-INPUTS = frozenset({"image64", "ref64", "ref_coarse", "face_box"})
+INPUTS = frozenset({"image64", "ref64", "ref_coarse", "face_box", "token_ids"})
 DOUBLE = "_f64"  # ends the names of what a run in float64 gave
 
 

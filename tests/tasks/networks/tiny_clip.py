@@ -61,20 +61,18 @@ def openai_state() -> dict[str, torch.Tensor]:
     return {name: (tensor + (".ln_" in name and "weight" in name)).half() for name, tensor in drawn.items()}
 
 
-def image_features(state: dict[str, torch.Tensor], seen: torch.Tensor, blocks: int = DEPTH) -> torch.Tensor:
+def image_features(w: dict[str, torch.Tensor], seen: torch.Tensor, blocks: int = DEPTH) -> torch.Tensor:
     """What a network of that state dict says of prepared pictures; of fewer blocks than there are, the tokens."""
-    w = {name: tensor.float() for name, tensor in state.items()}
     patches = functional.conv2d(seen, w["visual.conv1.weight"], stride=PATCH).flatten(2).mT
     x = torch.cat([w["visual.class_embedding"].expand(len(seen), 1, -1), patches], 1) + w["visual.positional_embedding"]
     x = _transformed(_norm(x, w, "visual.ln_pre"), w, "visual.", blocks, None)
     return _norm(x[:, 0], w, "visual.ln_post") @ w["visual.proj"] if blocks == DEPTH else x
 
 
-def text_features(state: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+def text_features(w: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
     """What it says of token numbers (B,L)."""
-    w = {name: tensor.float() for name, tensor in state.items()}
     x = w["token_embedding.weight"][ids] + w["positional_embedding"]
-    mask = torch.full((LENGTH, LENGTH), -torch.inf).triu(1)
+    mask = torch.full((LENGTH, LENGTH), -torch.inf, dtype=x.dtype).triu(1)
     x = _norm(_transformed(x, w, "", DEPTH, mask), w, "ln_final")
     return x[torch.arange(len(ids)), ids.argmax(1)] @ w["text_projection"]
 
