@@ -19,18 +19,18 @@ WIDTH, HEIGHT, LEGEND_LINE = 4.2, 3.4, 0.2  # inches: of a panel, and of a line 
 
 
 def quality_against(
-    rows: Sequence[Row], metric: str, cost: Callable[[Row], float], label: str, log: bool = False
+    rows: Sequence[Row], metrics: Mapping[str, str], cost: Callable[[Row], float], label: str, log: bool = False
 ) -> bytes:
     """A PNG.
 
     Args:
         rows: see `make_table`.
-        metric: on the vertical axis, with its interval; a colour a method, a marker a setting.
+        metrics: of each task the one on the vertical axis, with its interval; a colour a method, a marker a setting.
         cost: on the horizontal axis, per image.
         label: of that axis.
         log: whether it is logarithmic.
     """
-    rows = [row for row in rows if row.metric == metric and math.isfinite(row.mean) and math.isfinite(cost(row))]
+    rows = [r for r in rows if r.metric == metrics[r.task] and math.isfinite(r.mean) and math.isfinite(cost(r))]
     tasks, methods, settings = (list(dict.fromkeys(getattr(r, n) for r in rows)) for n in ("task", "method", "setting"))
     figure, panels = panels_of(len(tasks), len(methods) * len(settings))
     handles: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def quality_against(
             color=colormaps["tab20"](methods.index(row.method) % 20),
         )  # fmt: skip
     for panel, task in zip(panels, tasks, strict=False):
-        panel.set(title=task, xlabel=label, ylabel=metric)
+        panel.set(title=task, xlabel=label, ylabel=metrics[task])
         if log:
             _scale_logarithmically(panel, [cost(row) for row in rows if row.task == task])
         panel.grid(alpha=0.3)
