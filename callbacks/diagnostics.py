@@ -116,11 +116,23 @@ def _panels(medium: Medium, outputs: BatchResult, index: int) -> list[Tensor]:
     sample = sample.clamp(-1, 1)
     panels = [sample]
     if outputs.picture is not None:
-        panels.insert(0, torch.nn.functional.interpolate(outputs.picture[row], sample.shape[2:]))
+        panels.insert(0, _band(outputs.picture[row], sample))
     truth = None if outputs.truth is None else medium.preview(outputs.truth[row])
     if truth is not None:
         panels = [truth, *panels, (sample - truth).abs() - 1]  # no error is black, a full swing is white
-    return [panel.expand(-1, 3, -1, -1)[0] for panel in panels]
+    height = max(panel.shape[-2] for panel in panels)
+    return [_as_high(panel, height).expand(-1, 3, -1, -1)[0] for panel in panels]
+
+
+def _band(picture: Tensor, sample: Tensor) -> Tensor:
+    """A picture as it is, but one of a single row as high as the sample: its pixels are numbers, not places."""
+    return picture if picture.shape[-2] > 1 else torch.nn.functional.interpolate(picture, sample.shape[2:])
+
+
+def _as_high(picture: Tensor, height: int) -> Tensor:
+    """Its pixels repeated, the aspect ratio kept: a card of words or several pictures may be higher than the sample."""
+    width = round(picture.shape[-1] * height / picture.shape[-2])
+    return torch.nn.functional.interpolate(picture, (height, width))
 
 
 def _spread(steps: int, count: int) -> set[int]:

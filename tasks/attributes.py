@@ -39,7 +39,7 @@ class Facts(nn.Module):
 
 
 class Surprise(Distance):
-    """d = −mean over the named facts of log p(their values), of log p (B,M) and named values (B,M), 1 or 0; 0 of none."""
+    """d = −mean over the named facts of log p of their values, 0 of none: log p (B,M), named values (B,M), 1 or 0."""
 
     def __call__(self, features: Tensor, target: Tensor) -> PerSample:
         return -(features * target).sum(1) / target.sum(1).clamp(min=1)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dsg.data.examples import PROMPT, Examples, Value
-from dsg.diffusion.noise import NoiseStreams
 from dsg.errors import UserError
 from dsg.models.text.prompts import Prompts
 from dsg.types import Image, PerSample
 from tasks.base import Measurement
 from tasks.card import card
-from tasks.feature import Asked, Features, FeatureTask
+from tasks.feature import FeatureTask
 from tasks.features.distance import CosineDistance, Distance
 from tasks.networks.image_text import ImageText, check_texts, needs_texts
 from tasks.networks.trial import answer_to_grey
+from tasks.operators import Operator
 
 _OPTION, _SIDE = "model.task.prompt", 128
 
@@ -74,12 +74,14 @@ class Text(FeatureTask):
     def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
         check_texts(self.image_text, self.prompts.known(known))
 
-    @torch.no_grad()
-    def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
-        texts = self.prompts.of(examples) if self.prompts.text is None else [self.prompts.text] * len(streams)
+    def target(self, examples: Examples, operator: Operator) -> Tensor:
+        texts = self.prompts.of(examples)
         check_texts(self.image_text, {f"the text {text[:40]!r}": text for text in texts})
-        shown = torch.stack([card(text, _SIDE) for text in texts]).to(streams.device)
-        return Asked(self.image_text.text_features(texts), Features(self.network), shown)
+        return self.image_text.text_features(texts)
+
+    def show(self, examples: Examples, target: Tensor, operator: Operator) -> Image:
+        """A grey card with each text on it, (B,3,128,128)."""
+        return torch.stack([card(text, _SIDE) for text in self.prompts.of(examples)]).to(target.device)
 
     def scores(self, samples: Image, measurement: Measurement) -> dict[str, PerSample]:
         """`text_score`, the cosine of f(x) and g(c), in [−1, 1]."""

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dsg.data.examples import Examples
-from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.noise import NoiseStreams
 from dsg.replay.nonlinear.read import Record, gradient
 from dsg.replay.nonlinear.rule import Shapes, by_rule
 from dsg.types import Image
@@ -67,7 +67,7 @@ def text(record: Record) -> dict[str, Tensor]:
     network = OfTokens(clip(record), record["token_ids"])
     image = record.image(record.size(256)).requires_grad_()
     task = Text(network, prompt="0")
-    asked = task.measure(Examples(None), NoiseStreams([SampleKey(0, "text")]))
+    asked = task.measure(Examples(image.detach()), NoiseStreams([]))
     loss = task.loss(image, asked)
     return {
         "image_input": network.clip.prepared(image),
