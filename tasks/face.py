@@ -57,7 +57,7 @@ class FaceTask(FeatureTask):
         if self.window is None:
             super().check(shape)
             return
-        self.window.check(*shape[-2:], "task.face_box")
+        self.window.check(shape[-2], shape[-1], "task.face_box")
         side = self.window.bottom - self.window.top
         answer_to_grey(self.network, (*shape[:-2], side, side), "task.network", "take a network of such images")
 
