@@ -61,8 +61,6 @@ TASKS: dict[str, Task] = {
     "class label": tasks.ClassLabel(ToyClassifier()),
     "sum": tasks.Sum([tasks.SuperResolution(factor=4), tasks.ClassLabel(ToyClassifier())], [1.0, 0.5]),
     "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
-    "segmentation": tasks.Segmentation(ToyFeatures()),
-    "sketch": tasks.Sketch(),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

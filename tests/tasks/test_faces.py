@@ -174,6 +174,28 @@ def test_the_distance_of_sketches_is_their_norm_and_the_drawing_is_shown():
 
 
 @pytest.mark.parametrize(
+    "task",
+    [
+        tasks.Identity(Prepared(ToyClassifier(), [Pool(4)]), face_box=[2, 2, 8, 8]),
+        tasks.Segmentation(ToyFeatures()),
+        tasks.Landmarks(ToyClassifier(6)),
+        tasks.Sketch(),
+    ],
+    ids=lambda task: type(task).__name__,
+)
+def test_no_loss_and_no_gradient_depends_on_a_neighbour(task):
+    x, reference = images(3).requires_grad_(), images(3, 1)
+    losses = task.loss(x, measured(task, reference))
+    (gradient,) = torch.autograd.grad(losses.sum(), x)
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()
+    for i in range(3):
+        alone = x[i : i + 1].detach().requires_grad_()
+        loss = task.loss(alone, measured(task, reference[i : i + 1]))
+        torch.testing.assert_close(loss, losses[i : i + 1])
+        torch.testing.assert_close(torch.autograd.grad(loss.sum(), alone)[0], gradient[i : i + 1])
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
         (lambda: window_of([5, 5, 4, 9]), "x1 ≤ x2"),
