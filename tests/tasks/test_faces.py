@@ -69,6 +69,7 @@ def test_the_window_around_a_box_is_that_of_freedom_s_code():
     # w = 101, h = 121: ⌊1.2·101⌋ = 121 pixels around (10 + 50, 20 + 60)
     assert window_of([10, 20, 110, 140, 0.99]) == Window(20, 141, 0, 121)
     assert window_of([40.7, 50.2, 99.9, 120.4]) == Window(49, 121, 34, 106)
+    assert boxes_of(torch.tensor([[[5.0, 9.0], [2.0, 7.0], [4.0, 8.0]]])) == [[2, 7, 5, 9]]  # landmarks
     assert boxes_of(["1 2 30 40", "[5, 6, 7.5, 8, 0.9]"]) == [[1, 2, 30, 40], [5, 6, 7.5, 8, 0.9]]
 
 
