@@ -108,18 +108,9 @@ def _wrapped(text: str, width: int = 50) -> str:
     return "\n".join([*lines, line])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="the pipeline")
-    parser.add_argument("--count", type=int, default=500, help="samples of each kind")
-    parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--scales", type=float, nargs="+", default=[1.0, 2.0, 4.0])
-    parser.add_argument("--pixel_steps", type=int, default=50, help="DDIM steps; 0 keeps the number in the file")
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("evaluation_latent.json"))
-    parser.add_argument("--picture", type=Path, default=Path("docs/images/portraits_latent.png"))
-    options = parser.parse_args()
-
-    began, world = time.monotonic(), load_world(options.folder)
+def figures(world: World, options: argparse.Namespace) -> dict:
+    """Floor, distances and agreement, as the options ask for them."""
+    began = time.monotonic()
     indices = range(START, START + options.count)
     pictures, labels = render_bytes(indices.start, indices.stop)
     real = as_images(torch.from_numpy(pictures))
@@ -143,13 +134,29 @@ def main() -> None:
     elif options.json.exists():
         kept = json.loads(options.json.read_text())
         result |= {name: kept[name] for name in ("frechet_pixel_model", "pixel_sampler") if name in kept}
-    result |= {
+    return result | {
         "pictures": f"{options.count} of the captions of held-out portraits from {START} on",
         "sampler": f"{options.steps} Euler steps",
         "seconds": round(time.monotonic() - began),
     }
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="the pipeline")
+    parser.add_argument("--count", type=int, default=500, help="samples of each kind; 0 draws the picture alone")
+    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--scales", type=float, nargs="+", default=[1.0, 2.0, 4.0])
+    parser.add_argument("--pixel_steps", type=int, default=50, help="DDIM steps; 0 keeps the number in the file")
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("evaluation_latent.json"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/images/portraits_latent.png"))
+    options = parser.parse_args()
+
+    world = load_world(options.folder)
+    if options.count:
+        result = figures(world, options)
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        print(json.dumps(result, indent=2))
     options.picture.parent.mkdir(parents=True, exist_ok=True)
     sheet(world, 50, 2.0).save(options.picture, optimize=True)
 

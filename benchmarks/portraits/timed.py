@@ -21,34 +21,45 @@ class Timed:
     Args:
         out: folder of `checkpoint.pt` and `log_<name>.csv`.
         name: of the training.
-        time_limit: seconds of training, all starts together. The rate falls to 0 as they run out (cosine).
+        time_limit: seconds of training, all starts together, from each one's first step on. The rate falls to 0 as they
+            run out (cosine).
         rate: the largest learning rate, after `warm_up` steps of every start.
         replicas: the processes; the first alone writes.
+        steps: ends it too, all starts together.
     """
 
     def __init__(
-        self, out: Path, name: str, time_limit: float, rate: float, replicas: Replicas, warm_up: int = 200
+        self,
+        out: Path,
+        name: str,
+        time_limit: float,
+        rate: float,
+        replicas: Replicas,
+        warm_up: int = 200,
+        steps: float = math.inf,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.checkpoint, self.log_file = out / "checkpoint.pt", out / f"log_{name}.csv"
-        self.time_limit, self.rate, self.warm_up, self.replicas = time_limit, rate, warm_up, replicas
+        self.time_limit, self.rate, self.warm_up, self.replicas, self.steps = time_limit, rate, warm_up, replicas, steps
         self.saved: dict[str, Any] = {}
         if self.checkpoint.exists():
             self.saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.step: int = self.saved.get("step", 0)
         self.spent: float = self.saved.get("seconds", 0.0)
-        self._first_step, self._began, self._last_save = self.step, time.monotonic(), time.monotonic()
+        self._first_step, self._last_save = self.step, time.monotonic()
+        self._began: float | None = None
         device = replicas.device
         self._device = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {os.cpu_count()} cores"
 
     @property
     def seconds(self) -> float:
         """Of training, all starts together."""
-        return self.spent + time.monotonic() - self._began
+        return self.spent + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def goes_on(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether there is time for another step, whose rate the optimizer then has."""
-        progress = self.replicas.of_the_first(self.seconds / self.time_limit)
+        self._began = time.monotonic() if self._began is None else self._began
+        progress = self.replicas.of_the_first(max(self.seconds / self.time_limit, self.step / self.steps))
         rise = min(1.0, (self.step - self._first_step + 1) / self.warm_up)
         self.now = self.rate * rise * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
         for group in optimizer.param_groups:

@@ -9,9 +9,7 @@ the same folder, it goes on from `checkpoint.pt` with the next pictures of the w
 from __future__ import annotations
 
 import argparse
-import csv
 import math
-import os
 import time
 from pathlib import Path
 
@@ -21,6 +19,8 @@ from dsg.models.portraits.network import ALPHA_BAR, NULL_CLASS, NUM_TIMESTEPS, b
 
 from .learning import Batches, denoising_loss
 from .pictures import Pictures
+from .replicas import Replicas
+from .timed import Average, Timed
 
 LOG_EVERY = 50
 
@@ -28,7 +28,7 @@ LOG_EVERY = 50
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and train_log.csv"
+        "--out", type=Path, required=True, help="folder of checkpoint.pt, weights.safetensors and log_portraits.csv"
     )
     parser.add_argument("--time_limit", type=float, default=900.0, help="seconds of training, all starts together")
     parser.add_argument(
@@ -62,25 +62,19 @@ def compiled(network, batch_size, device):
 
 
 def train(options: argparse.Namespace) -> None:
-    started = time.monotonic()
-    out, device = options.out, torch.device(options.device)
-    out.mkdir(parents=True, exist_ok=True)
-    step, spent, first = 0, 0.0, 0
-    saved = None
-    if (out / "checkpoint.pt").exists():
-        saved = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
-        step, spent, first = saved["step"], saved["seconds"], saved["next_picture"]
+    started, device = time.monotonic(), torch.device(options.device)
+    run = Timed(
+        options.out, "portraits", options.time_limit, options.lr, Replicas(device), options.warm_up, options.steps
+    )
+    first = run.saved.get("next_picture", 0)
     pictures = Pictures(first, options.pictures)
 
-    torch.manual_seed(step)
+    torch.manual_seed(run.step)
     network = build_network()
-    if saved:
-        network.load_state_dict(saved["network"])
+    network.load_state_dict(run.saved.get("network", network.state_dict()))
     network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     network.train()
-    young = saved["average"] if saved else network.state_dict()
-    average = {k: v.to(device, copy=True) for k, v in young.items()}
-    live = list(network.state_dict().values())
+    average = Average(network, options.ema, run.saved.get("average"))
     torch.backends.cudnn.benchmark = True
     forward = compiled(network, options.batch_size, device) if options.compile else network
     # The moments of the optimizer are not kept: a short warm-up finds them again, and the checkpoint stays small.
@@ -91,56 +85,26 @@ def train(options: argparse.Namespace) -> None:
     batches = Batches(*pictures.collect(), options.batch_size, device)
     print(f"{time.monotonic() - started:.0f} s to render {options.pictures} pictures and get ready", flush=True)
 
-    new_log = not (out / "train_log.csv").exists()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {os.cpu_count()} cores"
-    began, first_step, losses = time.monotonic(), step, []
-    with (out / "train_log.csv").open("a", newline="") as file:
-        log = csv.writer(file)
-        if new_log:
-            log.writerow(["step", "seconds", "loss", "lr", "device"])
-        while True:
-            here = time.monotonic() - began
-            progress = max((spent + here) / options.time_limit, step / options.steps)
-            if progress >= 1.0 or time.monotonic() - started >= options.stop_after:
-                break
-            rise = min(1.0, (step - first_step + 1) / options.warm_up)
-            lr = options.lr * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            images, labels = batches.next()
-            labels = torch.where(torch.rand(len(labels), device=device) < options.label_dropout, NULL_CLASS, labels)
-            times = torch.randint(NUM_TIMESTEPS, (len(labels),), device=device)
-            loss = denoising_loss(forward, images.to(memory_format=torch.channels_last), labels, times, alpha_bar)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            # Young averages forget faster: the first weights are noise.
-            decay = min(options.ema, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for mean, weight in zip(average.values(), live, strict=True):
-                    mean.lerp_(weight, 1.0 - decay)
-            losses.append(loss.detach())
-            step += 1
-            if step % LOG_EVERY == 0:
-                loss_mean = torch.stack(losses).mean().item()
-                losses.clear()
-                log.writerow([step, f"{spent + time.monotonic() - began:.1f}", f"{loss_mean:.6f}", f"{lr:.3e}", name])
-                file.flush()
-                if step % (20 * LOG_EVERY) == 0:
-                    print(f"step {step}: loss {loss_mean:.5f}, {spent + time.monotonic() - began:.0f} s", flush=True)
+    losses = []
+    while time.monotonic() - started < options.stop_after and run.goes_on(optimizer):
+        images, labels = batches.next()
+        labels = torch.where(torch.rand(len(labels), device=device) < options.label_dropout, NULL_CLASS, labels)
+        times = torch.randint(NUM_TIMESTEPS, (len(labels),), device=device)
+        loss = denoising_loss(forward, images.to(memory_format=torch.channels_last), labels, times, alpha_bar)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update(run.step - 1)
+        losses.append(loss.detach())
+        if run.step % LOG_EVERY == 0:
+            run.log(loss=torch.stack(losses).mean().item())
+            losses.clear()
 
-    state = {
-        "network": {k: v.cpu() for k, v in network.state_dict().items()},
-        "average": {k: v.cpu() for k, v in average.items()},
-        "step": step,
-        "seconds": spent + time.monotonic() - began,
-        "next_picture": first + options.pictures,
-    }
-    torch.save(state, out / "checkpoint.tmp")
-    (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
-    save_weights(average, out / "weights.safetensors")
-    print(f"{step} steps in {state['seconds']:.0f} s; weights in {out / 'weights.safetensors'}")
+    weights = {"network": network.state_dict(), "average": average.weights}
+    run.save({**weights, "next_picture": first + options.pictures})
+    save_weights(average.weights, options.out / "weights.safetensors")
+    print(f"{run.step} steps in {run.seconds:.0f} s; weights in {options.out / 'weights.safetensors'}")
 
 
 if __name__ == "__main__":

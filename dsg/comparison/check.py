@@ -51,14 +51,12 @@ def check_all(grid: Grid, check: Check) -> Checked:
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
     built: dict[str, Any] = {}
-    needed = [name for name in grid.comparison.metrics if name not in grid.comparison.optional_metrics]
-    tuning = [] if grid.comparison.tuning is None else [grid.comparison.tuning["metric"]]
     looks = Looks()
     compared: set[tuple[int, int]] = set()
     for cell in grid.cells:
         first, *_ = candidates = grid.candidates(cell.method)
         try:
-            data = _check(check, grid.evaluation(cell, first), built, needed)
+            data = _check(check, grid.evaluation(cell, first), built)
         except DoesNotFit as reason:
             if grid.comparison.unfit == "error":
                 raise UserError(f"{cell}: {reason}; or say `unfit: skip`") from reason
@@ -70,7 +68,7 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         tuned.append(cell)
         for candidate in candidates:
-            other = _check(check, grid.tuning(cell, candidate), built, tuning)
+            other = _check(check, grid.tuning(cell, candidate), built)
             seen = len(other.keys())
             if (pair := (id(data), id(other))) not in compared:  # which `built` keeps alive
                 _refuse_common_images(data, other, looks)
@@ -99,12 +97,12 @@ def _refuse_common_images(evaluated: EvaluationData, tuning: EvaluationData, loo
         )
 
 
-def _check(check: Check, run: PlannedRun, built: dict[str, Any], needed: Sequence[str] = ()) -> EvaluationData:
+def _check(check: Check, run: PlannedRun, built: dict[str, Any]) -> EvaluationData:
     said = io.StringIO()
     arguments = run.arguments()
     try:
         with redirect_stderr(said), redirect_stdout(said):
-            needed = () if RunFolder(run.folder).is_finished() else needed  # it has been measured
+            needed = [] if RunFolder(run.folder).is_finished() else run.needed  # it has been measured
             return check(arguments, built, needed)
     except SystemExit as end:  # the parser has said why
         raise UserError(f"{run.name}: {last_error(said.getvalue())}") from end

@@ -107,9 +107,7 @@ class _Comparing:
         grid, cells = self.grid, self.checked.cells
         choices = self._tune(predict, check)
         runs = {cell: grid.evaluation(cell, choices[cell].candidate) for cell in cells}
-        needed = [m for m in grid.comparison.metrics if m not in grid.comparison.optional_metrics]
-        for run in run_all(list(runs.values()), predict, self.workers):
-            self._tell(run, needed)
+        self._run_round(list(runs.values()), predict)
         results = {cell: read_results(run.folder) for cell, run in runs.items()}
         report(grid, results, choices, self.checked.unfit, self.console)
         return FAILED if any(result.failures for result in results.values()) else OK
@@ -122,35 +120,34 @@ class _Comparing:
         tuned = self.checked.tuned
         if self.grid.comparison.tuning is None:
             return chosen
-        metric = self.grid.comparison.tuning["metric"]
         tuning = Tuning(self.grid, tuned, partial(refusal, check, {}))
         first, *others = tuning.begin()
-        self._run_round(first, predict, [metric])
+        self._run_round(first, predict)
         for cell in tuned:
             tuning.check_cost(cell)
         for runs in others:
-            self._run_round(runs, predict, [metric])
+            self._run_round(runs, predict)
         while runs := tuning.widen():
             self.todo += len(runs)
             self.left += len(runs) * self.checked.tuning_images
-            self._run_round(runs, predict, [metric])
+            self._run_round(runs, predict)
         for note in tuning.notes():
             print(note, file=sys.stderr)
         return chosen | {cell: tuning.choose(cell) for cell in tuned}
 
-    def _run_round(self, runs: list[PlannedRun], predict: Predict, needed: list[str]) -> None:
+    def _run_round(self, runs: list[PlannedRun], predict: Predict) -> None:
         for run in run_all(runs, predict, self.workers):
-            self._tell(run, needed)
+            self._tell(run)
 
-    def _tell(self, run: PlannedRun, needed: list[str]) -> None:
+    def _tell(self, run: PlannedRun) -> None:
         from dsg.comparison.results import read_results, require_metrics
 
         results = read_results(run.folder)
-        require_metrics(results, run.name, needed)
+        require_metrics(results, run.name, run.needed)
         images = self.images[run.name.split("/")[0]]
         self.finished, self.sampled, self.left = self.finished + 1, self.sampled + images, self.left - images
         seconds = (time.monotonic() - self.started) / self.sampled * self.left
-        values = ", ".join(f"{name} {results.mean(name):.4g}" for name in needed)
+        values = ", ".join(f"{name} {results.mean(name):.4g}" for name in run.needed)
         failed = f", {results.failures} failed" if results.failures else ""
         self.console.print(
             f"{self.finished}/{self.todo} {run.name}: {values}{failed}; about {_in_words(seconds)} left",

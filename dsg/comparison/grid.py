@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsg.command.config import as_yaml
@@ -34,12 +34,14 @@ class PlannedRun:
         name: what the progress and the errors call it; its folder's path below the comparison's.
         out_dir: the comparison's folder.
         settings: all that `predict` is told.
+        needed: the metrics that it has to have, where it has measured anything.
         note: a line to tell whoever runs this; None where there is nothing to tell.
     """
 
     name: str
     out_dir: Path
     settings: Settings
+    needed: list[str] = field(default_factory=list)
     note: str | None = None
 
     @property
@@ -85,25 +87,29 @@ class Grid:
         """The run whose results are in the table. Its folder is named by what was chosen, so that another choice, of a
         wider grid, leaves it as it is.
         """
-        return self._run("runs", cell, candidate, self._settings(cell, candidate))
+        needed = self.comparison.needed(cell.task)
+        return self._run("runs", cell, candidate, self._settings(cell, candidate), needed)
 
     def tuning(self, cell: Cell, candidate: Candidate) -> PlannedRun:
         """The run that measures a candidate."""
         tuning = {key: value for key, value in (self.comparison.tuning or {}).items() if key not in TUNING_KEYS}
-        return self._run("tuning", cell, candidate, merge(self._settings(cell, candidate), tuning))
+        needed = [self.comparison.tuned_by(cell.task)]
+        return self._run("tuning", cell, candidate, merge(self._settings(cell, candidate), tuning), needed)
 
     def notes(self) -> list[str]:
         """What is to be told of the runs, each line once."""
         runs = [self.evaluation(cell, candidate) for cell in self.cells for candidate in self.candidates(cell.method)]
         return list(dict.fromkeys(run.note for run in runs if run.note))
 
-    def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings) -> PlannedRun:
+    def _run(self, kind: str, cell: Cell, candidate: Candidate, settings: Settings, needed: list[str]) -> PlannedRun:
         chosen = [candidate.folder] if candidate.values else []
-        return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, *fill(settings, settings))
+        filled, note = fill(settings, settings)
+        return PlannedRun("/".join([kind, str(cell), *chosen]), self.out_dir, filled, needed, note)
 
     def _settings(self, cell: Cell, candidate: Candidate) -> Settings:
+        task = {k: v for k, v in self.comparison.tasks[cell.task].items() if k != "metrics"}
         method = {k: v for k, v in self.comparison.methods[cell.method].items() if k != "tune"}
         settings = self.shared
-        for part in (self.comparison.tasks[cell.task], method, *(nested(*pair) for pair in candidate.values)):
+        for part in (task, method, *(nested(*pair) for pair in candidate.values)):
             settings = merge(settings, part)
         return merge(settings, self.comparison.settings[cell.setting])

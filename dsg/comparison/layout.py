@@ -32,12 +32,12 @@ class Section:
 
 def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
     """A section a task and setting, methods in the comparison's order."""
-    metrics = [metric for metric in comparison.metrics if any(row.metric == metric for row in rows)]
     made = []
     for task in comparison.tasks:
         for setting in comparison.settings:
             title = f"{task}, {setting}" if len(comparison.settings) > 1 else task
             here = [row for row in rows if (row.task, row.setting) == (task, setting)]
+            metrics = [metric for metric in comparison.metrics_of(task) if any(row.metric == metric for row in here)]
             arrows = [_heading(metric, here) for metric in metrics]
             passes = headings(row.passes for row in here)
             gap = _difference_to(comparison, metrics[:1])
@@ -51,16 +51,15 @@ def sections(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
 
 
 def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
-    """A section a metric, with a column a task and setting: every number at a glance. None for a single column."""
-    columns = [(task, setting) for task in comparison.tasks for setting in comparison.settings]
-    if len(columns) == 1:
-        return []
-    names = [f"{task}, {setting}" if len(comparison.settings) > 1 else task for task, setting in columns]
+    """A section a metric of several columns, one for each task and setting that has it: every number at a glance."""
+    everywhere = [(task, setting) for task in comparison.tasks for setting in comparison.settings]
     made = []
-    for metric in comparison.metrics:
+    for metric in comparison.all_metrics:
         found = {(row.method, row.task, row.setting): row for row in rows if row.metric == metric}
-        if not found:
+        columns = [column for column in everywhere if any(key[1:] == column for key in found)]
+        if len(columns) < 2:  # its own table shows it
             continue
+        names = [f"{task}, {setting}" if len(comparison.settings) > 1 else task for task, setting in columns]
         digits = {
             c: decimals([(r.low, r.high) for r in found.values() if (r.task, r.setting) == c], 1) for c in columns
         }
@@ -98,10 +97,14 @@ def legend(rows: Sequence[Row], comparison: Comparison, otherwise: str = "") -> 
         text += f" §: made with other code or on another machine than most, or by starts that differ: {otherwise}."
     if comparison.tuning:
         text += (
-            f" Parameters were chosen on other images, by {comparison.tuning['metric']}, from {_budget(comparison)} "
+            f" Parameters were chosen on other images, by {_tuned_by(comparison)}, from {_budget(comparison)} "
             "for every method; *: at an end of its grid, a better value may lie beyond; not tuned: a method without."
         )
     return text
+
+
+def _tuned_by(comparison: Comparison) -> str:
+    return " or ".join(dict.fromkeys(comparison.tuned_by(task) for task in comparison.tasks))
 
 
 def _budget(comparison: Comparison) -> str:

@@ -26,15 +26,17 @@ class Comparison:
     """Every method on every task under every setting, over the same images, measurements and seeds.
 
     Args:
-        tasks: name: settings of `predict` that make the task; each entry may `include` files, relative to this one's.
+        tasks: name: settings of `predict` that make the task; each entry may `include` files, relative to this one's,
+            and have `metrics` of its own, which come before those of all.
         methods: name: settings that make the method; under `tune`, dotted keys with the values to choose from: a list,
             or `{values: [...], least: ..., most: ...}` where the parameter itself ends at least or most.
         settings: name: further settings, a third axis; by default one, called default.
-        tuning: settings of the runs that choose the candidate, on images of their own; `metric`, which chooses; and
-            `budget`, `candidates: N` or `evaluations: N`: where the best value is at an end of its list, the next one
-            beyond is tried too, until it lies inside or the budget is spent. Without a budget all methods that tune
-            have the same number of candidates (the product of their lists' lengths).
-        metrics: columns of per_image.csv; the first is plotted, and compared with the baseline in the printed tables.
+        tuning: settings of the runs that choose the candidate, on images of their own; `metric`, which chooses, or
+            `task: metric` for each; and `budget`, `candidates: N` or `evaluations: N`: where the best value is at an
+            end of its list, the next one beyond is tried too, until it lies inside or the budget is spent. Without a
+            budget all methods that tune have the same number of candidates (the product of their lists' lengths).
+        metrics: columns of per_image.csv; the first of a task is plotted, and compared with the baseline in the printed
+            tables.
         optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
         baseline: the method that the others are compared with, image by image; by default the first.
         unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
@@ -58,11 +60,11 @@ class Comparison:
         for kind in ENTRIES:
             _check_entries(kind, getattr(self, kind))
         for kind in ("metrics", "optional_metrics"):
-            value = getattr(self, kind)
-            if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-                raise UserError(f"comparison.{kind}: must be a list of metrics, got {value!r}")
-        if not self.metrics:
-            raise UserError("comparison.metrics: names no metric; give a list, for example [psnr, ssim]")
+            _check_names(kind, getattr(self, kind))
+        for task in self.tasks:
+            _check_names(f"tasks.{task}.metrics", self.tasks[task].get("metrics", []))
+            if not self.metrics_of(task):
+                raise UserError("comparison.metrics: names no metric; give a list, for example [psnr, ssim]")
         if self.baseline is not None and self.baseline not in self.methods:
             raise UserError(f"comparison.baseline: {self.baseline!r} is none of the methods {', '.join(self.methods)}")
         _check_choice("unfit", self.unfit, ("error", "skip"))
@@ -71,19 +73,22 @@ class Comparison:
                 f"comparison.larger_is_better: must be `metric: true or false`, got {self.larger_is_better}"
             )
         self._check_tuning()
-        for metric in [*self.metrics, *([self.tuning["metric"]] if self.tuning else [])]:
+        for metric in self.all_metrics:
             self.direction(metric)
-        if self.tuning and not self.direction(self.tuning["metric"]).sign:
+        if self.tuning and not all(self.direction(self.tuned_by(task)).sign for task in self.tasks):
             raise UserError(
                 "comparison.tuning.metric: a smaller loss may fit the measurement's noise; take residual, or, where "
                 "there is none, say `loss: false` in comparison.larger_is_better"
             )
 
     def _check_tuning(self) -> None:
-        if self.tuning is not None and not (
-            isinstance(self.tuning, dict) and isinstance(self.tuning.get("metric"), str)
-        ):
-            raise UserError("comparison.tuning: names no `metric` to choose by, for example metric: psnr")
+        if self.tuning is not None:
+            stated = self.tuning.get("metric") if isinstance(self.tuning, dict) else None
+            if not isinstance(stated, str) and not (isinstance(stated, dict) and self.tasks.keys() <= stated.keys()):
+                raise UserError(
+                    "comparison.tuning: names no `metric` to choose by, for example metric: psnr, or `task: metric` of "
+                    "every task"
+                )
         sizes = {name: math.prod(len(axis.values) for axis in self.axes(name)) for name in self.methods}
         sizes = {name: size for name, size in sizes.items() if "tune" in self.methods[name]}
         if sizes and self.tuning is None:
@@ -101,6 +106,24 @@ class Comparison:
                 f"comparison.methods: unequal numbers of tuning candidates: {numbers}; make them equal, or state "
                 "comparison.tuning.budget"
             )
+
+    def metrics_of(self, task: str) -> list[str]:
+        """What a task's runs are measured by: its own metrics, and then those of all."""
+        return list(dict.fromkeys([*self.tasks[task].get("metrics", []), *self.metrics]))
+
+    def needed(self, task: str) -> list[str]:
+        """Those of `metrics_of` that may not be missing."""
+        return [metric for metric in self.metrics_of(task) if metric not in self.optional_metrics]
+
+    @property
+    def all_metrics(self) -> list[str]:
+        """Those of all tasks, each once."""
+        return list(dict.fromkeys(metric for task in self.tasks for metric in self.metrics_of(task)))
+
+    def tuned_by(self, task: str) -> str:
+        """The metric that chooses the candidates on a task."""
+        stated = (self.tuning or {})["metric"]
+        return stated if isinstance(stated, str) else stated[task]
 
     @property
     def budget(self) -> Budget | None:
@@ -173,6 +196,11 @@ def _check_entries(kind: str, entries: Any) -> None:
             raise UserError(f"comparison.{kind}: {name!r} names a folder; use letters, digits and _ . + -")
         if not isinstance(entry, dict):
             raise UserError(f"comparison.{kind}.{name}: must hold settings (`key: value`), got {entry!r}")
+
+
+def _check_names(key: str, value: Any) -> None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise UserError(f"comparison.{key}: must be a list of metrics, got {value!r}")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

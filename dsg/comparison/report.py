@@ -29,18 +29,18 @@ def report(
     otherwise = made_otherwise(results).what
     glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison, otherwise)
     laid_out = [*glance, *sections(rows, grid.comparison)]
-    metric, *_ = metrics = grid.comparison.metrics
+    first = {task: grid.comparison.metrics_of(task)[0] for task in grid.comparison.tasks}
     files = {
         "table.csv": as_csv(rows),
         "table.md": markdown(laid_out, note).encode(),
         "table.tex": latex(laid_out, note).encode(),
-        "quality_against_seconds.png": quality_against(rows, metric, _seconds, "seconds per image", log=True),
-        "quality_against_nfe.png": quality_against(rows, metric, _evaluations, "network evaluations per image"),
+        "quality_against_seconds.png": quality_against(rows, first, _seconds, "seconds per image", log=True),
+        "quality_against_nfe.png": quality_against(rows, first, _evaluations, "network evaluations per image"),
     }
     for name, content in files.items():
         write_atomically(grid.out_dir / name, content)
     show(laid_out, note, console)
-    for name in (m for m in metrics if all(row.metric != m for row in rows)):
+    for name in (m for m in grid.comparison.all_metrics if all(row.metric != m for row in rows)):
         reason = next((r.unavailable[name] for r in results.values() if name in r.unavailable), f"{name}: in no run")
         console.print(f"unavailable: {reason}", highlight=False)
     console.print(f"{grid.out_dir}: {', '.join(files)}", highlight=False)

@@ -75,7 +75,6 @@ def make_table(
     grid: Grid, results: Mapping[Cell, Results], choices: Mapping[Cell, Choice], unfit: Mapping[Cell, str]
 ) -> list[Row]:
     """The rows, in the comparison's order; optional metrics that no run has are left out."""
-    metrics = [metric for metric in grid.comparison.metrics if any(r.has(metric) for r in results.values())]
     otherwise = made_otherwise(results).cells
     rows = []
     for cell in grid.cells:
@@ -89,7 +88,7 @@ def make_table(
             seconds=result.mean("seconds"), **{name: result.mean(name) for name in NAMES},
         )  # fmt: skip
         rivals = {c: r for c, r in results.items() if (c.task, c.setting) == (cell.task, cell.setting)}
-        for metric in metrics:
+        for metric in (m for m in grid.comparison.metrics_of(cell.task) if any(r.has(m) for r in rivals.values())):
             direction = grid.comparison.direction(metric, noisy=any(rival.noisy for rival in rivals.values()))
             standing = standings(rivals, metric, direction).get(cell, Standing())
             found = result.interval(metric)

@@ -94,7 +94,7 @@ class Tuning:
         that all of them have; of equal ones the first that is at no end.
         """
         tried = self.tried[cell]
-        best = self._equals_of_the_best(self._results(cell))
+        best = self._equals_of_the_best(self._results(cell), self.grid.comparison.tuned_by(cell.task))
         if not best:
             return Choice(tried[0], failed=True)
         axes = self.grid.axes(cell.method)
@@ -136,9 +136,7 @@ class Tuning:
             self._read[cell, candidate] = read_results(self.grid.tuning(cell, candidate).folder)
         return self._read[cell, candidate]
 
-    def _equals_of_the_best(self, results: dict[Candidate, Results]) -> list[Candidate]:
-        assert self.grid.comparison.tuning is not None  # the plan refuses values to choose from without it
-        metric = self.grid.comparison.tuning["metric"]
+    def _equals_of_the_best(self, results: dict[Candidate, Results], metric: str) -> list[Candidate]:
         direction = self.grid.comparison.direction(metric, noisy=any(found.noisy for found in results.values()))
         able = with_fewest_failures(results, metric)
         best = best_of(able, metric, direction)

@@ -13,6 +13,7 @@ from dsg.metrics.feature_set import read_statistics
 from dsg.metrics.features import FeatureNetwork
 from dsg.metrics.frechet import Statistics
 from dsg.models.portraits import classifier
+from dsg.models.portraits.twin import SHAPE
 
 REFERENCE = Path(classifier.__file__).with_name("statistics.npz")
 
@@ -33,7 +34,7 @@ class PortraitFeatures(FeatureNetwork):
     @staticmethod
     def prepare(picture: np.ndarray) -> Tensor:
         height, width = picture.shape[:2]
-        if (3, height, width) != classifier.SHAPE:
+        if (3, height, width) != SHAPE:
             raise UserError(f"portraits needs pictures of 64x64, got {width}x{height}")
         return from_uint8(picture)
 

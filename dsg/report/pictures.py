@@ -1,4 +1,4 @@
-"""Strips truth | measurement | sample | error of the best, the median and the worst image of a run."""
+"""Strips truth | measurement, or what was asked | sample | error of the best, the median and the worst image."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
                  (("measurements", 0), ("samples", number))}  # fmt: skip
     except UserError as reason:
         return Strip(place, image_id, number, value, [], str(reason))
-    for label, kind in (("measurement", "measurements"), ("sample", "samples")):
+    for label, kind in ((_asked(run), "measurements"), ("sample", "samples")):
         try:
             found = _read(paths[kind], run.folder.path)
         except UserError as reason:
@@ -112,6 +112,12 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
         except UserError as reason:
             notes.append(f"no truth: {reason}")
     return Strip(place, image_id, number, value, pictures, "; ".join(notes))
+
+
+def _asked(run: EvaluatedRun) -> str:
+    """What the picture beside the sample is called: what need not be like the sample was asked of it, not measured."""
+    unseen = run.data is not None and measured_unseen(run.data.columns())
+    return "asked" if run.compared_with is None and not unseen else "measurement"
 
 
 def _read(path: Path, folder: Path) -> Tensor:

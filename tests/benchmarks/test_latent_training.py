@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,16 @@ def test_a_training_ends_when_its_time_is_over(tmp_path):
     run.time_limit = 1e-9
     assert not run.goes_on(optimizer)
     assert run.step == 0
+
+
+def test_a_training_ends_after_its_steps_and_its_time_begins_with_the_first(tmp_path):
+    run = Timed(tmp_path, "toy", 1e9, 0.1, Replicas(torch.device("cpu")), warm_up=1, steps=4)
+    optimizer, rates = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 1.0), []
+    assert run.seconds == 0.0
+    while run.goes_on(optimizer):
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 4)) for step in range(4)])
+    assert run.seconds > 0.0
 
 
 def test_the_average_follows_the_weights_and_forgets_the_first():

@@ -15,10 +15,9 @@ from dsg.run_folder.folder import RunFolder
 
 CAPTIONS = ("--callbacks.captions", "callbacks.Captions")
 THE_PORTRAITS_THEMSELVES = (
-    "--model.score_model.init_args.size", 64, "--model.guidance", "dsg.guidance.BackProjected",
-    "--model.task", "tasks.Denoising", "--model.task.noise", "tasks.GaussianNoise", "--model.task.noise.noise_sigma", 0.0,
-    "--quality.lpips", "[]",
-    "--data", "dsg.data.held_out.HeldOutPortraits", "--data.limit", 3,
+    "--model.score_model.init_args.size", 64, "--model.guidance", "dsg.guidance.BackProjected", "--quality.lpips", "[]",
+    "--model.task", "tasks.Denoising", "--model.task.noise", "tasks.GaussianNoise",
+    "--model.task.noise.noise_sigma", 0.0, "--data", "dsg.data.held_out.HeldOutPortraits", "--data.limit", 3,
 )  # fmt: skip
 
 

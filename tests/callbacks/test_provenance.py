@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
+from dsg.models.weights import TellsWeights
 from dsg.run_folder.provenance import PROVENANCE
-from tests.toy import Toy
+from tests.toy import Toy, ToyClassifier
 
 
 @pytest.fixture
@@ -116,3 +118,19 @@ def test_a_class_of_ones_own_that_was_edited_is_said(start, run, tmp_path, monke
     file.write_text(file.read_text() + "# edited\n")
     (line,) = start("--data.limit", 2, *mine)
     assert "code.own.edited_method.Mine was sha256:" in line
+
+
+class Telling(TellsWeights, ToyClassifier):
+    weights: ClassVar = {"judge.pt": "sha256:def"}
+
+
+def test_the_weights_of_networks_that_callbacks_measure_with_are_recorded_too(start, run):
+    judge = f"{{class_path: {__name__}.Telling, init_args: {{answer: 1.0}}}}"
+    start(
+        "--data.limit", 1, "--model.task", "tasks.ClassLabel", "--model.task.classifier", "tests.toy.ToyClassifier",
+        "--callbacks.judge", "callbacks.Classification", "--callbacks.judge.judge", judge,
+        "--callbacks.opinion", "callbacks.SecondOpinion", "--callbacks.opinion.judges",
+        f"[{{class_path: tasks.Feature, init_args: {{network: {judge}}}}}]",
+    )  # fmt: skip
+    names = {"classification.judge/judge.pt", "second_opinion.0/network/judge.pt"}
+    assert lines(run)[0]["weights"] == dict.fromkeys(names, "sha256:def")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from callbacks import SecondOpinion
 from dsg.errors import UserError
@@ -116,3 +117,18 @@ def test_a_guide_that_thinks_better_of_the_samples_than_the_judge_is_told_whiche
 )  # fmt: skip
 def test_which_way_a_score_is_better_is_known_by_its_name(metric, arrow):
     assert direction_of(metric).arrow == arrow
+
+
+def test_tensorboard_shows_what_was_asked_in_its_own_shape_beside_the_sample_and_scores_as_curves(evaluate, tmp_path):
+    parts = "[{class_path: tasks.SuperResolution, init_args: {factor: 4}}, " + (
+        "{class_path: tasks.Feature, init_args: {network: {class_path: tests.toy.ToyClassifier}}}]"
+    )
+    options = ["--model.task", "tasks.Sum", "--model.task.tasks", parts, "--data.limit", 2, "--quality.lpips", "[]"]
+    assert evaluate(*options, *judged_by("ToyFeatures"), "--diagnostics.images", 1) == 0
+    events = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0}).Reload()
+    (strip,) = events.Images("images/a")
+    with Image.open(tmp_path / "run/measurements/a.png") as picture:
+        assert picture.size == (16, 32)  # one below the other
+    assert (strip.width, strip.height) == (4 * 16, 32)  # truth, what was asked, sample, error
+    scores = {"feature_distance", "judge_feature_distance", "gap_feature_distance"}
+    assert {f"metrics/{name}" for name in scores} <= set(events.Tags()["scalars"])

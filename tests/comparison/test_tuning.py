@@ -198,3 +198,34 @@ def test_classes_are_chosen_among_and_named_by_their_own_name(search):
 def test_words_have_no_ends():
     axes = [Axis("k", ("a", "b"))]
     assert ends(Candidate((("k", "a"),)), product(axes), axes) == []
+
+
+def test_a_task_may_have_metrics_of_its_own_and_be_tuned_by_one_of_them(tmp_path):
+    comparison = Comparison(
+        {"faces": {"metrics": ["judge_identity_similarity", "fid_clean"], "model": {"steps": 3}}, "blur": {}},
+        {"m": {"tune": {"step": [1.0, 2.0]}}}, ["psnr", "fid_clean"], optional_metrics=["fid_clean"],
+        tuning={"metric": {"faces": "judge_identity_similarity", "blur": "psnr"}},
+    )  # fmt: skip
+    assert comparison.metrics_of("faces") == ["judge_identity_similarity", "fid_clean", "psnr"]
+    assert comparison.all_metrics == ["judge_identity_similarity", "fid_clean", "psnr"]
+    grid = Grid(comparison, {}, tmp_path)
+    candidate = grid.candidates("m")[0]
+    runs = {task: Cell(task, "m", "default") for task in comparison.tasks}
+    assert grid.tuning(runs["faces"], candidate).needed == ["judge_identity_similarity"]
+    assert grid.tuning(runs["blur"], candidate).needed == ["psnr"]
+    assert grid.evaluation(runs["faces"], candidate).needed == ["judge_identity_similarity", "psnr"]
+    assert grid.evaluation(runs["faces"], candidate).settings == {"model": {"steps": 3}, "step": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "metric", "said"),
+    [
+        ({"a": {}, "b": {}}, {"a": "psnr"}, "comparison.tuning: .*of every task"),
+        ({"a": {"metrics": "psnr"}}, "psnr", "comparison.tasks.a.metrics: must be a list of metrics"),
+        ({"a": {"metrics": ["beauty"]}}, "psnr", "is more of beauty better"),
+        ({"a": {}}, {"a": "beauty"}, "is more of beauty better"),
+    ],
+)
+def test_a_mistake_in_the_metrics_of_a_task_is_one_line(tasks, metric, said):
+    with pytest.raises(UserError, match=said):
+        Comparison(tasks, {"m": {"tune": {"a.b": [1, 2]}}}, ["psnr"], tuning={"metric": metric})

@@ -194,7 +194,32 @@ def test_a_task_that_compares_with_nothing_has_no_truth(make_run):
     change_settings(run, "tasks.RandomInpainting", "tasks.Generation")
     html, _ = pages(run)
     assert "There is no truth: the task compares its samples with nothing" in html
-    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["measurement", "sample"] * 3
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["asked", "sample"] * 3
+
+
+def test_a_sum_of_tasks_is_named_by_them_and_has_a_truth_where_one_of_them_compares_with_it(make_run):
+    def sum_of(*parts: str) -> str:
+        run = make_run("-".join(parts))
+        settings = yaml.safe_load((run / "config.yaml").read_text())
+        tasks = [{"class_path": f"tasks.{part}", "init_args": {"noise": None} if part == "JPEG" else {}}
+                 for part in parts]  # fmt: skip
+        settings["model"]["task"] = {"class_path": "tasks.Sum", "init_args": {"tasks": tasks}}
+        (run / "config.yaml").write_text(yaml.safe_dump(settings))
+        html, markdown = pages(run)
+        assert line(markdown, "Results", run.name)["task"] == " + ".join(parts)
+        return html
+
+    assert "<figcaption>truth" in sum_of("Identity", "JPEG")
+    html = sum_of("Identity", "Segmentation")
+    assert "There is no truth: the task compares its samples with nothing" in html
+    assert re.findall("<figcaption>(.*?)</figcaption>", html) == ["asked", "sample"] * 3
+
+
+def test_pictures_are_chosen_by_what_a_judge_says_before_what_the_guide_does(make_run):
+    scores = {name: {"identity_similarity": i / 8, "judge_identity_similarity": -i / 8} for i, name in enumerate(IDS)}
+    html, markdown = pages(make_run("run", **scores))
+    assert "run, by judge_identity_similarity" in html
+    assert "judge_identity_similarity ↑ | psnr ↑ | identity_similarity ↑" in markdown.replace("\\", "")
 
 
 def test_the_truth_is_the_column_that_the_task_compares_with(make_run, image_folder):
