@@ -5,7 +5,7 @@ python -m benchmarks.dsg_radius [--out docs/tables/dsg_radius] [--join TABLE.csv
 Writes OUT.csv and OUT.md. Two worlds, DDIM with η = 1 and 100 steps: N(0, I) of 3072 numbers of which half are measured
 without noise, where the spread of the others is known in closed form; and the 25 Gaussians in 8 dimensions with two
 noisy measurements, where the whole posterior is. TABLE.csv may bring further columns, such as of portraits: it has the
-columns `radius` and `rate`, by which they are put beside these. Under a minute on one CPU core.
+columns `radius` and `rate`, by which they are put beside these. About three minutes on one CPU core.
 """
 
 from __future__ import annotations
