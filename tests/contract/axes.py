@@ -63,6 +63,8 @@ TASKS: dict[str, Task] = {
     "class label": tasks.ClassLabel(ToyClassifier()),
     "sum": tasks.Sum([tasks.SuperResolution(factor=4), *OF_FEATURES], [1.0, 0.1, 0.05]),
     "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
+    "segmentation": tasks.Segmentation(ToyFeatures()),
+    "sketch": tasks.Sketch(),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

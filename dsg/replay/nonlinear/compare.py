@@ -14,17 +14,19 @@ from dsg.errors import UserError, first_line
 from dsg.replay.edm.deviation import Deviation
 from dsg.replay.nonlinear.clip import CLIPS
 from dsg.replay.nonlinear.faces import FACES
+from dsg.replay.nonlinear.latent_steps import LATENT_STEPS
+from dsg.replay.nonlinear.pixel_steps import PIXEL_STEPS
 from dsg.replay.nonlinear.read import DOUBLE, INPUTS, Record
 
 Ours = Mapping[str, Tensor]
 """Our numbers by the name that they have in the record. Of a name X a record may keep parts, which are found here:
 X_norm (‖X‖₂), X_subK (every Kth row and column), X_absmax_row (largest |X| of each row)."""
 
-TABLE: Mapping[str, Callable[[Record], Ours]] = {**FACES, **CLIPS}
+TABLE: Mapping[str, Callable[[Record], Ours]] = {**FACES, **CLIPS, **PIXEL_STEPS, **LATENT_STEPS}
 """Who takes a record again, by the name of its file, or by what that begins with: arcface, arcface_other."""
 
 FROM_DOUBLE = 1e-6
-FROM_SINGLE = 2e-5  # of what was recorded in float32 alone
+FROM_SINGLE = 2e-5  # of what was recorded in float32 alone, unless the record says that it is farther from float64
 INTEGERS = 2e-3  # share that may differ: likeliest classes at a rounding distance from each other
 
 
@@ -74,7 +76,9 @@ def _deviation(name: str, ours: Ours, record: Record) -> Deviation:
         return Deviation(name, _share_that_differs(name, found, recorded), INTEGERS)
     scale = recorded.double().abs().max().clamp(min=torch.finfo(torch.float32).tiny)
     largest = ((found.double() - recorded.double()).abs().max() / scale).item()
-    return Deviation(name, largest, FROM_DOUBLE if name + DOUBLE in record.tensors else FROM_SINGLE)
+    if name + DOUBLE in record.tensors:
+        return Deviation(name, largest, FROM_DOUBLE)
+    return Deviation(name, largest, max(FROM_SINGLE, 2.0 * record.single_error(name)))
 
 
 def _share_that_differs(name: str, found: Tensor, recorded: Tensor) -> float:

@@ -61,6 +61,15 @@ class Record:
         """A number of the metadata."""
         return float(self.metadata.get(name, otherwise))
 
+    def text(self, name: str, otherwise: str) -> str:
+        """A text of the metadata."""
+        return self.metadata.get(name, otherwise)
+
+    def single_error(self, name: str) -> float:
+        """How far the run in float32 is from that in float64, as the record says: max |difference|/max |value|."""
+        errors = json.loads(self.metadata.get("error_vs_float64", "{}"))
+        return float(errors[name][1]) if name in errors else 0.0
+
     @cached_property
     def gains(self) -> dict[str, float]:
         """Of single layers."""
