@@ -27,7 +27,7 @@ def test_what_is_not_measured_has_the_spread_that_the_closed_form_says(radius):
     found = on_normal(DSG(guidance_rate=0.5, radius=radius), side=16, images=6, steps=25)
     assert found["unseen_std"] == pytest.approx(found["predicted_std"], abs=0.05)
     assert (found["unseen_std"] > 0.75) == (radius == "free")
-    assert found["seen_rmse"] < 0.1
+    assert found["seen_rmse"] < 0.15
 
 
 def test_where_dsg_does_not_guide_the_closed_form_is_the_unguided_sampler_s():
