@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dsg.data.examples import Examples
-from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.diffusion.noise import NoiseStreams
 from dsg.replay.nonlinear.clip import OfTokens, clip
 from dsg.replay.nonlinear.read import Record
 from dsg.replay.nonlinear.rule import by_rule
@@ -58,7 +59,7 @@ def text(record: Record) -> Inside:
     if "token_ids" not in record.tensors:
         return Inside(Generation(), None, record.best("gradient"))
     task = Text(OfTokens(clip(record), record["token_ids"]), prompt="0")
-    return Inside(task, task.measure(Examples(None), NoiseStreams([SampleKey(0, "text")])))
+    return Inside(task, task.measure(Examples(torch.zeros(1, 3, 1, 1)), NoiseStreams([])))  # of one image, whichever
 
 
 def segmentation(record: Record) -> Inside:
