@@ -6,8 +6,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from torch import nn
 
-from callbacks.base import EvaluationCallback, evaluated
+from callbacks.base import EvaluationCallback
+from callbacks.independence import check_independent
+from dsg.data.base import EvaluationData
 from dsg.data.examples import PROMPT
 from dsg.data.portraits import named_in
 from dsg.errors import UserError
@@ -48,13 +51,19 @@ class Captions(EvaluationCallback):
         self.texts = Prompts(f"{OPTIONS}.prompt", prompt, prompt_column)
         self.judge = AttributeJudge(checkpoint)
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        if (shape := tuple(pl_module.score_model.image_shape)) != SHAPE:
+    def networks(self) -> dict[str, nn.Module]:
+        return {"captions.judge": self.judge}
+
+    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        if (shape := tuple(module.score_model.image_shape)) != SHAPE:
             raise UserError(
                 f"{OPTIONS}: judges portraits of 3x64x64, and the samples are {'x'.join(map(str, shape))}; leave it out"
             )
-        if missing := self.texts.columns - evaluated(trainer).columns():
+        if missing := self.texts.columns - data.columns():
             raise UserError(f"{OPTIONS}: the data has no column {', '.join(missing)}; {self.texts.mend}")
+        check_independent(self.judge, module, OPTIONS)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self.judge.to(pl_module.device)
 
     @torch.no_grad()

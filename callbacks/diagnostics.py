@@ -115,24 +115,39 @@ def _panels(medium: Medium, outputs: BatchResult, index: int) -> list[Tensor]:
         return []
     sample = sample.clamp(-1, 1)
     panels = [sample]
-    if outputs.picture is not None:
-        panels.insert(0, _band(outputs.picture[row], sample))
     truth = None if outputs.truth is None else medium.preview(outputs.truth[row])
     if truth is not None:
         panels = [truth, *panels, (sample - truth).abs() - 1]  # no error is black, a full swing is white
+    if outputs.picture is not None:
+        asked, side = _seen_beside(outputs.picture[row], sample)
+        panels = [_as_high(panel, side) for panel in panels]
+        panels.insert(0 if truth is None else 1, asked)
     height = max(panel.shape[-2] for panel in panels)
-    return [_as_high(panel, height).expand(-1, 3, -1, -1)[0] for panel in panels]
+    return [_on_black(panel.expand(-1, 3, -1, -1), height)[0] for panel in panels]
 
 
-def _band(picture: Tensor, sample: Tensor) -> Tensor:
-    """A picture as it is, but one of a single row as high as the sample: its pixels are numbers, not places."""
-    return picture if picture.shape[-2] > 1 else torch.nn.functional.interpolate(picture, sample.shape[2:])
+def _seen_beside(picture: Tensor, sample: Tensor) -> tuple[Tensor, int]:
+    """What was measured or asked, and the height of the pictures beside it: so large that each is seen.
+
+    A picture of a single row is as high as the sample: its pixels are numbers, not places. Several pictures, one below
+    the other, leave the sample as wide as one of them.
+    """
+    height, width = sample.shape[-2:]
+    if picture.shape[-2] == 1:
+        return torch.nn.functional.interpolate(picture, (height, width)), height
+    side = max(height, min(picture.shape[-2], round(picture.shape[-1] * height / width)))
+    return (picture if picture.shape[-2] >= side else _as_high(picture, side)), side
 
 
 def _as_high(picture: Tensor, height: int) -> Tensor:
-    """Its pixels repeated, the aspect ratio kept: a card of words or several pictures may be higher than the sample."""
+    """Its pixels repeated, the aspect ratio kept."""
     width = round(picture.shape[-1] * height / picture.shape[-2])
     return torch.nn.functional.interpolate(picture, (height, width))
+
+
+def _on_black(picture: Tensor, height: int) -> Tensor:
+    """With black below, up to the height."""
+    return torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[-2]), value=-1.0)
 
 
 def _spread(steps: int, count: int) -> set[int]:

@@ -23,9 +23,9 @@ class Quality(EvaluationCallback):
     """Adds `psnr`, `ssim` and `lpips_<net>` to every row, computed on the 8-bit picture that the run folder holds.
 
     It is compared with what the task's `compared_with` names. Samples that are compared with nothing (tasks.Generation,
-    tasks.ClassLabel) and those that are no pictures have no such columns. A metric for which the model's pictures are
-    too small is listed under `unavailable` in metrics.json, with the least size that it takes. Where measurements were
-    given without the truth, all are `unavailable`.
+    tasks.ClassLabel, a loss that is a network) and those that are no pictures have no such columns. A metric for which
+    the model's pictures are too small is listed under `unavailable` in metrics.json, with the least size that it takes.
+    Where measurements were given without the truth, all are `unavailable`.
 
     Args:
         lpips: the networks to measure LPIPS with; each needs its backbone's weights on this machine. One whose weights
@@ -40,12 +40,17 @@ class Quality(EvaluationCallback):
         self._unavailable: dict[str, str] = {}
         self._without_truth: dict[str, str] = {}
         self._diverse = False
+        self._wanted = True
 
     def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         model, task, names = module.score_model, module.sampler.task, [f"lpips_{net}" for net in self.nets]
         if not model.medium.is_picture:
             return
-        if compared := task.compared_with is not None:
+        compared = task.compared_with is not None
+        self._wanted = compared or data.samples_per_image > 1  # the diversity of several samples asks the networks too
+        if not self._wanted:
+            return
+        if compared:
             names = ["psnr", "ssim", *names]
         least = {"ssim": SSIM_WINDOW} if compared else {}
         least |= {f"lpips_{net}": LEAST_SIDE[net] for net in self.nets}
@@ -75,7 +80,7 @@ class Quality(EvaluationCallback):
                 print(f"unavailable: {reason}", file=sys.stderr)
 
     def _load(self) -> None:
-        for net in self.nets:
+        for net in self.nets if self._wanted else ():
             name = f"lpips_{net}"
             if name in self._lpips or name in self._unavailable:
                 continue

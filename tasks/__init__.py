@@ -1,6 +1,5 @@
 """Tasks: what is measured on an image, and the loss of an estimate against the measurement."""
 
-from tasks.attributes import Attributes
 from tasks.base import InverseProblem, Measurement, Task
 from tasks.blur import GaussianDeblurring, MotionDeblurring
 from tasks.class_label import ClassLabel
@@ -27,7 +26,6 @@ from tasks.text import Text
 
 __all__ = [
     "JPEG",
-    "Attributes",
     "BoxInpainting",
     "ClassLabel",
     "Colourisation",

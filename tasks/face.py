@@ -24,8 +24,9 @@ class FaceTask(FeatureTask):
         distance: d; see `tasks.features`.
         reference: the data's column of references: `image` is the evaluated image itself.
         face_box: x1, y1, x2, y2 in pixels of the picture for all, or the name of the data's column of boxes: numbers,
-            or texts like `30 40 200 220`; a fifth number, the detector's score, is not looked at. The window is
-            FreeDoM's, of 1.2 times the box's shorter side. Null is the whole picture.
+            or texts like `30 40 200 220`; a fifth number, the detector's score, is not looked at; more are landmarks,
+            (P,2), and the box goes around them. The window is FreeDoM's, of 1.2 times the box's shorter side. Null is
+            the whole picture.
 
     Raises:
         UserError: for a box that is none, and before the first sample for a window beyond the picture, as far as the
@@ -57,7 +58,7 @@ class FaceTask(FeatureTask):
         if self.window is None:
             super().check(shape)
             return
-        self.window.check(*shape[-2:], "task.face_box")
+        self.window.check(shape[-2], shape[-1], "task.face_box")
         side = self.window.bottom - self.window.top
         answer_to_grey(self.network, (*shape[:-2], side, side), "task.network", "take a network of such images")
 

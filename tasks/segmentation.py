@@ -91,7 +91,7 @@ class Segmentation(FeatureTask):
                 f"{type(self.network).__name__} has the classes 0 to {classes - 1} (and {self.distance.ignore} for "
                 "none); take a network of those classes"
             )
-        return functional.interpolate(maps[:, None].double(), size, mode="nearest-exact")[:, 0].long()
+        return functional.interpolate(maps[:, None].float(), size, mode="nearest-exact")[:, 0].long()
 
     def scores(self, samples: Image, measurement: Measurement) -> dict[str, PerSample]:
         """`mean_iou`, intersection over union of the parts, the mean over the classes that the reference has."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from dsg.data.examples import IMAGE
 from dsg.errors import UserError
-from dsg.types import Image, PerSample
+from dsg.types import Image, PerSample, per_sample_norm
 from tasks.base import Measurement
 from tasks.feature import FeatureTask
 from tasks.features.distance import Distance
@@ -60,5 +61,7 @@ class Style(FeatureTask):
         return self.scale * super().loss(clean_estimate, measurement)
 
     def scores(self, samples: Image, measurement: Measurement) -> dict[str, PerSample]:
-        """`style_distance`, L."""
-        return {"style_distance": self.loss(samples, measurement)}
+        """`style_distance`, L; `style_error`, ‖G(x) − G(ref)‖_F/‖G(ref)‖_F, in no network's own units."""
+        seen, asked = measurement.operator.forward(samples), measurement.y
+        relative = per_sample_norm(seen - asked) / per_sample_norm(asked).clamp(min=torch.finfo(asked.dtype).tiny)
+        return {"style_distance": self.scale * self.distance(seen, asked), "style_error": relative}

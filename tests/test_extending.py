@@ -36,6 +36,15 @@ def test_the_page_on_extending_runs_as_it_stands(page, name):
     assert metrics["metrics"]["nfe_backward"]["mean"] == (3 if name == "my_method" else 2)
 
 
+def test_the_pages_loss_that_is_a_network_is_a_file_of_twenty_lines_that_runs_as_it_stands(page):
+    assert len(Path("my_loss.py").read_text().rstrip().splitlines()) <= 20
+    small = ["--model.steps", "3", "--data.limit", "2", "--data.batch_size", "2", "--trainer.accelerator", "cpu"]
+    assert main(["predict", "--config", "my_loss.yaml", "--run_dir", "runs/my_loss", *small]) == 0
+    metrics = json.loads(Path("runs/my_loss/metrics.json").read_text())["metrics"]
+    assert (metrics["feature_distance"]["n"], metrics["nfe_backward"]["mean"]) == (2, 2)
+    assert "psnr" not in metrics
+
+
 def test_the_pages_kernel_runs_as_it_stands(page):
     small = ["--model.steps", "3", "--data.limit", "2", "--data.batch_size", "2", "--trainer.accelerator", "cpu"]
     assert main(["predict", "--config", "my_kernel.yaml", "--run_dir", "runs/my_kernel", *small]) == 0

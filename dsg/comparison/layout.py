@@ -82,9 +82,9 @@ def legend(rows: Sequence[Row], comparison: Comparison, otherwise: str = "") -> 
     """
     text = (
         "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
-        "nearer to 1. Bold: the best mean; †: its paired difference to the best, image by image, has an interval with "
-        f"0 in it. − {comparison.reference}: the paired difference, with its interval. NFE: network evaluations an "
-        "image, forward + backward. failed: samples."
+        "nearer to 1, → 0: to 0. Bold: the best mean; †: its paired difference to the best, image by image, has an "
+        f"interval with 0 in it. − {comparison.reference}: the paired difference, with its interval. NFE: network "
+        "evaluations an image, forward + backward. failed: samples."
     )
     if len(headings(row.passes for row in rows)) > 1:
         text += " decoder, encoder: passes through those of a model of latents, forward + backward."

@@ -52,8 +52,8 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
     names = ["run", "task", "method", "steps", "seed", "images", *of_metrics, "s/image", *columns, "failed"]
     about = (
         "Mean and 95 % interval (Student's t), in brackets over how many images; ↑: more is better, ↓: less is, → 1: "
-        "nearer to 1. NFE: network evaluations an image, forward + backward. s/image leaves out the first batch of "
-        "each start. failed: samples. An image counts with those of its samples that finished, if any did."
+        "nearer to 1, → 0: to 0. NFE: network evaluations an image, forward + backward. s/image leaves out the first "
+        "batch of each start. failed: samples. An image counts with those of its samples that finished, if any did."
     )
     if len(columns) > 1:
         about += " decoder, encoder: passes through those of a model of latents, forward + backward."

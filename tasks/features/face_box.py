@@ -56,17 +56,27 @@ def window_of(box: Sequence[float]) -> Window:
 
 
 def boxes_of(column: Tensor | list[str]) -> list[list[float]]:
-    """The boxes of a column: (B,4) or (B,5), or texts like `30 40 200 220`, with spaces or commas.
+    """The boxes of a column: of (B,4) or (B,5), or of texts like `30 40 200 220`, with spaces or commas.
+
+    Six numbers or more are landmarks, x and y of each, (B,P,2): the box goes around them.
 
     Raises:
         UserError: for a text that is no numbers.
     """
     if isinstance(column, Tensor):
-        return column.reshape(len(column), -1).tolist()
+        return [_around(numbers) for numbers in column.reshape(len(column), -1).tolist()]
     try:
-        return [[float(number) for number in re.split(r"[\s,;]+", text.strip(" []()"))] for text in column]
+        return [_around([float(n) for n in re.split(r"[\s,;]+", text.strip(" []()"))]) for text in column]
     except ValueError:
         raise UserError(f"face_box: must be numbers like '30 40 200 220' in every line, got {column[0]!r}") from None
+
+
+def _around(numbers: list[float]) -> list[float]:
+    """A box, or that around landmarks."""
+    if len(numbers) < 6 or len(numbers) % 2:
+        return numbers
+    across, down = numbers[0::2], numbers[1::2]
+    return [min(across), min(down), max(across), max(down)]
 
 
 @dataclass(frozen=True)

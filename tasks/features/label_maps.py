@@ -29,11 +29,11 @@ def mean_iou(found: LabelMap, asked: LabelMap, classes: int, ignore: int | None 
     rows = torch.arange(len(asked), device=asked.device)[:, None, None].expand_as(asked)
     counted = asked < classes if ignore is None else (asked != ignore) & (asked < classes)
     cells = ((rows * classes + asked) * classes + found)[counted]
-    table = cells.bincount(minlength=len(asked) * classes**2).reshape(-1, classes, classes).double()
+    table = cells.bincount(minlength=len(asked) * classes**2).reshape(-1, classes, classes).float()
     both, wanted, made = table.diagonal(dim1=1, dim2=2), table.sum(2), table.sum(1)
     present = wanted > 0
     each = torch.where(present, both / (wanted + made - both).clamp(min=1), 0.0)
-    return (each.sum(1) / present.sum(1)).float()
+    return each.sum(1) / present.sum(1)
 
 
 def coloured(labels: LabelMap) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -32,7 +33,8 @@ class LRASPP(Published):
         super().__init__(untrained(classes), checkpoint, (Resize(520), IMAGENET), prepare)
 
     def forward(self, images: Image) -> Tensor:
-        return super().forward(images)["out"]
+        answer: Any = super().forward(images)
+        return answer["out"]
 
 
 def untrained(classes: int = CLASSES) -> nn.Module:

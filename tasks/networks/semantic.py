@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from tasks.features.preparation import UNIT_RANGE, Normalise, Preparation, Prepa
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 _ENDING = "ForSemanticSegmentation"
-_MODES = {2: "bilinear", 3: "bicubic"}  # of PIL, as `resample` says them
+_MODES: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # of PIL, as `resample` says them
 
 
 class SemanticSegmentation(TellsWeights, Prepared):

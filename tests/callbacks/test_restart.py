@@ -16,7 +16,7 @@ from dsg.module import EvaluationDataModule
 from tests.launch import BOUND, ROOT, begin, children, command, complete, journal, results, wait_for_rows
 
 SLOW = ("--model.score_model.class_path", "tests.toy_faults.Slow", "--data.batch_size", 1)
-TRIALS = [pytest.param(i, marks=[pytest.mark.slow] * (i >= 3)) for i in range(20)]
+TRIALS = [pytest.param(i, marks=[pytest.mark.slow] * (i >= 2)) for i in range(20)]
 
 
 @pytest.fixture

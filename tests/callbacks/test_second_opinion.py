@@ -61,10 +61,10 @@ def test_samples_that_are_compared_with_nothing_have_no_columns_of_quality_and_n
 ):
     part = "{class_path: tasks.Feature, init_args: {network: {class_path: tests.toy.ToyClassifier}}}"
     options = ["--model.task", "tasks.Sum", "--model.task.tasks", f"[{part}, {part}]", "--data.limit", 1]
-    assert evaluate(*options, "--quality.lpips", "[]") == 0
+    assert evaluate(*options) == 0
     assert "unavailable" not in capsys.readouterr().err
     found = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert not {"psnr", "ssim"} & {*found["metrics"], *found["unavailable"]}
+    assert not {"psnr", "ssim", "lpips_vgg"} & {*found["metrics"], *found["unavailable"]}
     assert {"feature_distance", "feature_2_distance"} <= found["metrics"].keys()
 
 
@@ -129,6 +129,6 @@ def test_tensorboard_shows_what_was_asked_in_its_own_shape_beside_the_sample_and
     (strip,) = events.Images("images/a")
     with Image.open(tmp_path / "run/measurements/a.png") as picture:
         assert picture.size == (16, 32)  # one below the other
-    assert (strip.width, strip.height) == (32 + 16 + 32 + 32, 32)  # truth, what was asked, sample, error
+    assert (strip.width, strip.height) == (4 * 16, 32)  # truth, what was asked, sample, error
     scores = {"feature_distance", "judge_feature_distance", "gap_feature_distance"}
     assert {f"metrics/{name}" for name in scores} <= set(events.Tags()["scalars"])

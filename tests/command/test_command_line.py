@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -202,16 +204,19 @@ def test_an_error_of_the_code_keeps_its_traceback(evaluate):
         evaluate("--model.score_model.class_path", "tests.toy_faults.Mistaken")
 
 
-LIMITED = """
-import os, resource, sys
-sys.path.insert(0, os.getcwd())
-import train_free_eval
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.exit(train_free_eval.main(sys.argv[2:]))
-"""
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """As on a full disk: no file of this process grows beyond `size` bytes."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate, settings, tmp_path):
+def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate, tmp_path, capsys):
     """No file may grow beyond 10000 bytes from the second batch on: the journal's next rows do not fit."""
     run = tmp_path / "run"
     options = ("--quality.lpips", "[]", "--diagnostics.images", "0", "--trainer.logger", "false")
@@ -220,11 +225,12 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     journal = run / "rows" / "rank0.jsonl"
     first, second, *_ = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes((first + second).ljust(10_000 - 20, b"\n"))
-    command = [sys.executable, "-c", LIMITED, "10000", "predict", "--config", settings, "--run_dir", run, *options]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1] == (
+    capsys.readouterr()
+    with no_file_beyond(10_000):
+        assert evaluate(*options) == 2
+    stderr = capsys.readouterr().err
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1] == (
         f"error: run_dir: cannot write {journal}: File too large; finished images are kept, mend and run again"
     )
     assert before.items() <= pictures(run).items()
@@ -232,6 +238,15 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     assert evaluate(*options) == 0
     assert evaluate(*options, into="undisturbed") == 0
     assert_same_results(run, tmp_path / "undisturbed")
+
+
+LIMITED = """
+import os, resource, sys
+sys.path.insert(0, os.getcwd())
+import train_free_eval
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(train_free_eval.main(sys.argv[2:]))
+"""
 
 
 def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_traceback_and_without_waiting(
@@ -246,25 +261,41 @@ def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_tracebac
 
 
 LIGHT = """
-import sys
-sys.argv = ["train_free_eval.py", *sys.argv[1:]]
-import dsg, dsg.sampling, dsg.guidance, tasks, dsg.module, train_free_eval
-try:
-    train_free_eval.main()
-except SystemExit as end:
-    assert end.code == 0
-heavy = {"lpips", "cleanfid", "diffusers", "pandas"}  # transformers comes with torchmetrics, where it is installed
-sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
+import contextlib, io, json, sys
+import dsg, dsg.sampling, dsg.guidance, tasks
+seen = {"lightning": "lightning" in sys.modules}
+import dsg.module, train_free_eval
+for arguments in (["--help"], ["predict", "--help"]):
+    sys.argv = ["train_free_eval.py", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            code = train_free_eval.main()
+        except SystemExit as end:
+            code = end.code
+    heavy = {"lpips", "cleanfid", "diffusers", "pandas"}  # transformers comes with torchmetrics, if it is installed
+    seen[" ".join(arguments)] = {"code": code, "said": said.getvalue(), "heavy": sorted(heavy & set(sys.modules))}
+json.dump(seen, sys.stdout)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"]])
-def test_the_help_comes_without_the_heavy_libraries(arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", LIGHT, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+@pytest.fixture(scope="module")
+def imported():
+    """What a fresh process has imported with the library alone, and after each help."""
+    done = subprocess.run([sys.executable, "-c", LIGHT], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "usage: train_free_eval.py" in done.stdout
+    return json.loads(done.stdout)
+
+
+def test_the_library_is_there_without_lightning(imported):
+    assert not imported["lightning"]
+
+
+@pytest.mark.parametrize("arguments", ["--help", "predict --help"])
+def test_the_help_comes_without_the_heavy_libraries(imported, arguments):
+    found = imported[arguments]
+    assert found["code"] in (0, None)
+    assert "usage: train_free_eval.py" in found["said"]
+    assert found["heavy"] == []
 
 
 UNTOUCHED = """
@@ -313,11 +344,6 @@ def test_to_import_all_of_this_tells_no_other_library_anything():
     """Neither that another is missing, which torchmetrics asks once and remembers, nor by a switch of the process."""
     done = subprocess.run([sys.executable, "-c", UNTOUCHED], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_library_is_there_without_lightning():
-    code = "import sys, dsg.sampling, dsg.guidance, tasks; sys.exit('lightning' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
 
 
 def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_win(evaluate, tmp_path, settings):

@@ -69,6 +69,7 @@ def test_the_window_around_a_box_is_that_of_freedom_s_code():
     # w = 101, h = 121: ⌊1.2·101⌋ = 121 pixels around (10 + 50, 20 + 60)
     assert window_of([10, 20, 110, 140, 0.99]) == Window(20, 141, 0, 121)
     assert window_of([40.7, 50.2, 99.9, 120.4]) == Window(49, 121, 34, 106)
+    assert boxes_of(torch.tensor([[[5.0, 9.0], [2.0, 7.0], [4.0, 8.0]]])) == [[2, 7, 5, 9]]  # landmarks
     assert boxes_of(["1 2 30 40", "[5, 6, 7.5, 8, 0.9]"]) == [[1, 2, 30, 40], [5, 6, 7.5, 8, 0.9]]
 
 
@@ -171,6 +172,28 @@ def test_the_distance_of_sketches_is_their_norm_and_the_drawing_is_shown():
     expected = (SobelSketch()(x) - SobelSketch()(images(2, 1))).flatten(1).norm(dim=1)
     torch.testing.assert_close(task.scores(x, asked)["sketch_distance"], expected)
     assert torch.equal(task.picture(asked)[:, :1], SobelSketch()(images(2, 1)))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        tasks.Identity(Prepared(ToyClassifier(), [Pool(4)]), face_box=[2, 2, 8, 8]),
+        tasks.Segmentation(ToyFeatures()),
+        tasks.Landmarks(ToyClassifier(6)),
+        tasks.Sketch(),
+    ],
+    ids=lambda task: type(task).__name__,
+)
+def test_no_loss_and_no_gradient_depends_on_a_neighbour(task):
+    x, reference = images(3).requires_grad_(), images(3, 1)
+    losses = task.loss(x, measured(task, reference))
+    (gradient,) = torch.autograd.grad(losses.sum(), x)
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()
+    for i in range(3):
+        alone = x[i : i + 1].detach().requires_grad_()
+        loss = task.loss(alone, measured(task, reference[i : i + 1]))
+        torch.testing.assert_close(loss, losses[i : i + 1])
+        torch.testing.assert_close(torch.autograd.grad(loss.sum(), alone)[0], gradient[i : i + 1])
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def test_the_loss_is_the_norm_between_the_gram_matrices_of_each_picture_times_th
     ]
     expected = torch.stack([0.01 * (one - other).norm() for one, other in zip(*gram, strict=True)])
     torch.testing.assert_close(task.loss(x, measurement), expected)
-    torch.testing.assert_close(task.scores(x, measurement), {"style_distance": expected})
+    relative = expected / torch.stack([0.01 * of_style.norm() for of_style in gram[1]])
+    torch.testing.assert_close(task.scores(x, measurement), {"style_distance": expected, "style_error": relative})
     assert task.loss(style, measurement).abs().max() < 1e-5
     assert torch.equal(task.picture(measurement), style)
     assert network.asked == 0  # what comes after the layer is not computed

@@ -30,7 +30,7 @@ class Embedding(nn.Module):
 
     def __init__(self, role: Role, dimension: int = DIMENSION) -> None:
         super().__init__()
-        body, width = (strided_body(), 64) if role == "guide" else (pooled_body(), 80)
+        body, width = (strided_body(), 64) if role == "guide" else (pooled_body(56, 80), 80)
         self.raw = nn.Sequential(body, nn.Flatten(), nn.Linear(16 * width, dimension))
 
     def forward(self, images: Tensor) -> Tensor:

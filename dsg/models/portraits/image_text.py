@@ -41,8 +41,8 @@ class Towers(nn.Module):
 
     def __init__(self, role: Role) -> None:
         super().__init__()
-        body, width = (strided_body(), 64) if role == "guide" else (pooled_body(), 80)
-        self.seen = nn.Sequential(body, nn.Flatten(), nn.Linear(16 * width, DIMENSION))
+        body = strided_body(middle=64) if role == "guide" else pooled_body()
+        self.seen = nn.Sequential(body, nn.Flatten(), nn.Linear(16 * 64, DIMENSION))
         self.said = Phrases() if role == "guide" else Sentence()
 
     def forward(self, images: Tensor) -> Tensor:

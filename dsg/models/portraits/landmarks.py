@@ -50,7 +50,7 @@ class Coordinates(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = pooled_body()
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(16 * 80, 96), nn.ReLU(), nn.Linear(96, 2 * len(LANDMARKS)))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(16 * 64, 64), nn.ReLU(), nn.Linear(64, 2 * len(LANDMARKS)))
 
     def forward(self, images: Tensor) -> Tensor:
         return 31.5 + 16 * self.head(self.body(images)).float()

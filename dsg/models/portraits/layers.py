@@ -34,21 +34,23 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def strided_body() -> nn.Sequential:
-    """Images (B,3,64,64) → (B,64,4,4), smooth: strides alone make it smaller."""
-    widths = ((3, 24, 2, 5), (24, 48, 2, 3), (48, 48, 1, 3), (48, 96, 2, 3), (96, 96, 1, 3), (96, 64, 2, 3))
-    return nn.Sequential(*(Conv(a, b, "silu", stride, size) for a, b, stride, size in widths))
+def strided_body(middle: int = 96) -> nn.Sequential:
+    """Images (B,3,64,64) → (B,64,4,4), smooth: strides alone make it smaller. `middle` channels at 8×8."""
+    widths = ((3, 24, 2, 5), (24, 48, 2, 3), (48, 48, 1, 3), (48, middle, 2, 3), (middle, middle, 1, 3))
+    return nn.Sequential(
+        *(Conv(a, b, "silu", stride, size) for a, b, stride, size in widths), Conv(middle, 64, "silu", 2)
+    )
 
 
-def pooled_body() -> nn.Sequential:
-    """Images (B,3,64,64) → (B,80,4,4): blocks of 4×4 pixels are channels, and maxima make it smaller."""
+def pooled_body(coarse: int = 48, wide: int = 64) -> nn.Sequential:
+    """Images (B,3,64,64) → (B,wide,4,4): blocks of 4×4 pixels are channels, and maxima make it smaller."""
     return nn.Sequential(
         nn.PixelUnshuffle(4),
-        Conv(48, 56, "relu"),
-        Residual(56),
+        Conv(48, coarse, "relu"),
+        Residual(coarse),
         nn.MaxPool2d(2),
-        Conv(56, 80, "relu"),
-        Residual(80),
+        Conv(coarse, wide, "relu"),
+        Residual(wide),
         nn.MaxPool2d(2),
-        Residual(80),
+        Residual(wide),
     )

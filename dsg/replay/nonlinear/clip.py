@@ -105,18 +105,18 @@ def published_shapes() -> Shapes:
     return found | {"token_embedding.weight": (49408, 512), **_norm("ln_final", 512)}
 
 
-def _block(name: str, width: int) -> Shapes:
+def _block(name: str, width: int) -> dict[str, tuple[int, ...]]:
     found = {f"{name}.attn.in_proj_weight": (3 * width, width), f"{name}.attn.in_proj_bias": (3 * width,)}
     found |= _linear(f"{name}.attn.out_proj", width, width) | _norm(f"{name}.ln_1", width)
     found |= _linear(f"{name}.mlp.c_fc", width, 4 * width) | _linear(f"{name}.mlp.c_proj", 4 * width, width)
     return found | _norm(f"{name}.ln_2", width)
 
 
-def _linear(name: str, into: int, out: int) -> Shapes:
+def _linear(name: str, into: int, out: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
 
 
-def _norm(name: str, width: int) -> Shapes:
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
 
