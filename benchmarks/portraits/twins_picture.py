@@ -26,9 +26,8 @@ ROLES: tuple[Role, Role] = ("guide", "judge")
 SCALE, GAP, HEAD = 3, 6, 22  # pixels of the drawing
 TITLES = ("portrait", "its variation", "another person", "true parts", "guide's parts", "judge's parts", "points")
 DOTS = {"true": "white", "guide": "red", "judge": "blue"}
-COLOURS = np.array(
-    [(40, 40, 48)] + [[int(255 * c) for c in colorsys.hsv_to_rgb(k / 10, 0.65, 0.95)] for k in range(10)]
-)
+HUES = [colorsys.hsv_to_rgb(k / 10, 0.65, 0.95) for k in range(len(SEGMENTS) - 1)]
+COLOURS = np.round(255 * np.array([(0.16, 0.16, 0.19), *HUES])).astype(np.uint8)
 
 
 def draw(first: int, people: int) -> Image.Image:

@@ -110,10 +110,10 @@ def test_each_pixel_is_of_the_part_that_it_shows(role, portraits, images):
 
 
 @every_role
-def test_the_points_lie_within_a_pixel_or_so_of_the_true_ones(role, portraits, images):
+def test_the_points_lie_near_the_true_ones(role, portraits, images):
     points = PortraitsLandmarks(role)(images).view(-1, 9, 2).numpy()
     off = np.linalg.norm(points - np.stack([portrait.landmarks for portrait in portraits]), axis=-1)
-    assert off.mean() < 1.3
+    assert off.mean() < 1.25
 
 
 @every_role

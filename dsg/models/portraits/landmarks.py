@@ -27,7 +27,7 @@ class PortraitsLandmarks(Twin):
 
 
 class Maps(nn.Module):
-    """A map of chances at 16×16 for each point, and its mean place (Sun et al. 2018, eq. 1): smooth, below a cell."""
+    """A map of chances at 16×16 for each point, and its mean place (Sun et al. 2018): smooth, below a cell."""
 
     def __init__(self) -> None:
         super().__init__()
