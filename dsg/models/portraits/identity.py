@@ -15,7 +15,7 @@ class PortraitsIdentity(Twin):
     """Images (B,3,64,64) in [−1, 1] → unit vectors (B,64), whose cosine tells whether two portraits show one person.
 
     Trained so that pictures of one index in two variations agree and pictures of others do not, by the contrastive loss
-    of van den Oord et al. 2018 (1807.03748, eq. 4). It can only tell what is seen: two people who look the same are one.
+    of van den Oord et al. 2018 (1807.03748, eq. 4). Two people who look the same are one to it.
     """
 
     kind = "identity"
