@@ -11,7 +11,7 @@ STILL = {"ddim without noise", "euler", "heun"}
 OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
 LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
-OF_NETWORKS = ("class label", "feature", "segmentation", "sketch", "sum")
+OF_NETWORKS = ("class label", "feature", "sum")
 REFUSED = {
     # a sphere without a radius
     **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},

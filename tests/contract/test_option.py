@@ -105,7 +105,7 @@ def test_every_configuration_of_the_repository_names_a_method():
         (["outside.Plain", "scale=0"], "--zero: Plain has no parameter scale; its parameters are step_size"),
         (
             ["dsg.guidance.DSG", "base.zeta=0"],
-            "DPS has no parameter base.zeta; its parameters are base.step_size, base.rule",
+            "DPS has no parameter base.zeta; its parameters are base.step_size, base.start, base.stop",
         ),
         (["outside.Plain", "step_size=-1"], r"--zero: Plain\(step_size=-1\) cannot be made: ValueError: below zero"),
     ],

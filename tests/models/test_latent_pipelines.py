@@ -151,7 +151,8 @@ def test_guided_latents_keep_the_laws_of_the_contract(tmp_path):
         COMBINERS["cfg"],
     )  # fmt: skip
     four = sample(case, references(4), "abcd")
-    contract.test_an_image_in_a_batch_of_four_is_what_it_is_alone(case, four)
+    alone = sample(case, references(4)[3:], "d")
+    contract.test_an_image_in_a_batch_of_four_is_what_it_is_alone(case, four, alone)
     contract.test_the_network_is_evaluated_as_often_as_method_kernel_and_combiner_declare(case, four)
     contract.test_zero_strength_is_the_unguided_sampler(case, sample(unguided(case), references(4), "abcd"))
     process = four[2]
