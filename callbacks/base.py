@@ -26,8 +26,12 @@ class EvaluationCallback(Callback):
         """Raise UserError if this cannot be measured of what is evaluated: before there is a run folder."""
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """Those that it measures with, by a name for the record of their weights."""
+        """Those that it measures with, by a name for the record of their weights; they move to the model's device."""
         return {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for network in self.networks().values():
+            network.to(pl_module.device)
 
     def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
 from callbacks.base import EvaluationCallback
 from callbacks.independence import check_independent
+from callbacks.judging import judging
 from dsg.data.base import EvaluationData
 from dsg.data.examples import PROMPT
 from dsg.data.portraits import named_in
 from dsg.errors import UserError
 from dsg.models.portraits.attribute_judge import AttributeJudge
 from dsg.models.portraits.twin import SHAPE
-from dsg.models.precision import full_float32
 from dsg.models.text.prompts import Prompts
 from dsg.module import BatchResult, GuidedDiffusion
 
@@ -63,10 +62,6 @@ class Captions(EvaluationCallback):
             raise UserError(f"{OPTIONS}: the data has no column {', '.join(missing)}; {self.texts.mend}")
         check_independent(self.judge, module, OPTIONS)
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        self.judge.to(pl_module.device)
-
-    @torch.no_grad()
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
@@ -74,8 +69,7 @@ class Captions(EvaluationCallback):
         if not outputs.keys:
             return
         told = [named_in(text) for text in self.texts.of(outputs.examples)]
-        judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
-        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
+        with judging(pl_module, outputs) as judged:
             answers = self.judge.agrees(judged, told)
         for row, answer in zip(outputs.rows, answers, strict=True):
             if row["status"] == "ok" and answer:

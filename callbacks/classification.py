@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from callbacks.base import EvaluationCallback
 from callbacks.judge import check_judge
+from callbacks.judging import judging
 from callbacks.twin import Twin
 from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.metrics.reciprocal import Reciprocal
-from dsg.models.precision import full_float32
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -60,19 +59,17 @@ class Classification(EvaluationCallback):
         check_judge(self.judge, module, data)
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        self.judge.to(pl_module.device)
+        super().on_predict_start(trainer, pl_module)
         if self.twin is not None and trainer.is_global_zero:
             self.twin.check(RunFolder(trainer.default_root_dir))
 
-    @torch.no_grad()
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        judged = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
-        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
+        with judging(pl_module, outputs) as judged:
             log_p = log_probabilities(self.judge, judged).cpu().double()  # not every device has float64
         classes = _classes(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()

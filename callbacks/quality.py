@@ -72,9 +72,7 @@ class Quality(EvaluationCallback):
         return {**self._unavailable, **self._without_truth}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._load()
-        for network in self._lpips.values():
-            network.to(pl_module.device)
+        super().on_predict_start(trainer, pl_module)  # which loads them
         if trainer.is_global_zero:
             for reason in dict.fromkeys(self.unavailable().values()):
                 print(f"unavailable: {reason}", file=sys.stderr)

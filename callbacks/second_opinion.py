@@ -11,13 +11,13 @@ from torch import nn
 
 from callbacks.base import EvaluationCallback
 from callbacks.independence import check_independent
+from callbacks.judging import judging
 from dsg.data.base import EvaluationData
 from dsg.data.examples import Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UnreadableImage, UserError
 from dsg.metrics.direction import GAP
 from dsg.metrics.gap import fooled, gap
-from dsg.models.precision import full_float32
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.types import Image, PerSample
 from tasks import Sum, Task
@@ -84,20 +84,14 @@ class SecondOpinion(EvaluationCallback):
             return not self._ask(grey, example, NoiseStreams([SampleKey(module.seed, image_id)], module.device))
         return False
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        for network in self.judge.networks():
-            network.to(pl_module.device)
-
-    @torch.no_grad()
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        samples = pl_module.score_model.medium.as_kept(outputs.samples.nan_to_num())
-        with torch.autocast(pl_module.device.type, enabled=False), full_float32():
-            told = self._ask(samples, outputs.examples, NoiseStreams(outputs.keys, pl_module.device))
+        with judging(pl_module, outputs) as judged:
+            told = self._ask(judged, outputs.examples, NoiseStreams(outputs.keys, pl_module.device))
         for name, values in told.items():
             for row, value in zip(outputs.rows, values.tolist(), strict=True):
                 if row["status"] == "ok":
