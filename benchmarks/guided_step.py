@@ -28,6 +28,7 @@ from dsg.diffusion.spacing import Even
 from dsg.guidance import DPS, DSG, Guidance
 from dsg.models.adm import ADM
 from dsg.models.base import ScoreModel
+from dsg.models.engines import Plain
 from dsg.models.portraits.model import Portraits
 from dsg.sampling import Sampler
 
@@ -91,7 +92,7 @@ def measure(name: str, model: ScoreModel, batch: int, precision: str, rounds: in
 
 def compare_with_plain_float32(precision: str, rounds: int, device: str) -> str:
     """One DSG step of the FFHQ-256 network against the plain float32 way, in turn."""
-    fast = ADM.random(**FFHQ256, channels_last=precision == "bf16-mixed").to(device)
+    fast = ADM.random(**FFHQ256, engine=Plain(channels_last=precision == "bf16-mixed")).to(device)
     x_t = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)).to(device)
     with precision_context(precision, device):
         ours = guided_step(fast, TASKS["random inpainting"], METHODS["DSG"], x_t)
@@ -119,7 +120,7 @@ def main() -> None:
             model = Portraits().to(options.device)
             console.print(measure("portraits", model, 16, precision, options.rounds, options.device))
         if "ffhq256" in options.networks:
-            ffhq = ADM.random(**FFHQ256, channels_last=half).to(options.device)
+            ffhq = ADM.random(**FFHQ256, engine=Plain(channels_last=half)).to(options.device)
             batch = 8 if options.device == "cuda" else 1
             console.print(measure("FFHQ-256", ffhq, batch, precision, max(options.rounds // 3, 3), options.device))
     if "ffhq256" in options.networks:

@@ -21,7 +21,7 @@ class UntrainedFFHQ(ADM):
     def __init__(self) -> None:
         nn.Module.__init__(self)
         options = ADMOptions(**FFHQ256)
-        self._hold(build_adm_network(options), options, None, rescale_timesteps=False, channels_last=False)
+        self._hold(build_adm_network(options), options, None, rescale_timesteps=False, engine=None)
 
 
 class UntrainedMixture(GaussianMixture):

@@ -22,6 +22,8 @@ from tests.contract.run import references, sample, unguided
 hypothesis_settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 hypothesis_settings.load_profile("untimed")
 torch.set_num_threads(1)
+if not torch.cuda.is_available():  # Triton reads it when it is imported: its interpreter computes a GPU's kernels
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, children ignore it too
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from dsg.diffusion.condition import Condition
@@ -13,8 +15,8 @@ from dsg.models.base import ScoreModel
 from dsg.models.checkpoint import load_exactly
 from dsg.models.clean_range import CleanRange, range_of
 from dsg.models.coordinates import Coordinates, check_coordinates, coordinates_of
+from dsg.models.engines import Engine, Plain
 from dsg.models.labels import labels_for
-from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import PredictionType, check_prediction_type, read_output
 from dsg.models.weights import sha256_of_tensors
 from dsg.types import State
@@ -44,7 +46,7 @@ class NetworkModel(ScoreModel):
         checkpoint: state dict (.safetensors, or .pt without code) that has to fit to the last name, alone or among what
             a training kept with it; of weights and their average, the average. Null leaves the network as it was
             constructed.
-        channels_last: use the channels-last memory format; for states (C, H, W).
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
         UserError: if the checkpoint cannot be read or does not fit, or a condition does not suit the network.
@@ -62,7 +64,7 @@ class NetworkModel(ScoreModel):
         null_class: int | None = None,
         learns_variance: bool = False,
         checkpoint: str | None = None,
-        channels_last: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
         self.schedule = schedule or NoiseSchedule("linear", 1000, 1e-4, 2e-2)
@@ -74,13 +76,13 @@ class NetworkModel(ScoreModel):
             raise UserError("NetworkModel: null_class needs num_classes")
         if checkpoint is not None:
             self.weight_files = load_exactly(network, checkpoint, self.schedule)
-        self.network = to_memory_format(network, channels_last)
+        self.engine = engine or Plain()
+        self.network = self.engine.prepare(network)
         self.shape = tuple(shape)
         self.predicts: PredictionType = predicts
         self.num_classes = num_classes
         self.null_class = null_class
         self.learns_variance = learns_variance
-        self.channels_last = channels_last
         self.freeze()
 
     @property
@@ -88,8 +90,11 @@ class NetworkModel(ScoreModel):
         """Of the files; of a network that came from none, of the tensors that it has now."""
         return super().weights or {"network": f"sha256:{sha256_of_tensors(self.network)}"}
 
+    def notes(self, columns: frozenset[str], leads_away: bool) -> Sequence[str]:
+        return (*super().notes(columns, leads_away), *self.engine.notes(self.network))
+
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes, self.null_class)
         scale, time = self.coordinates.scale(level), self.coordinates.time(level)
-        output = call_network(self.network, scale * x_t, time, labels, self.channels_last)
+        output = self.engine.call(self.network, scale * x_t, time, labels)
         return read_output(output, x_t, level, self.predicts, self.learns_variance, self.coordinates)

@@ -1,4 +1,4 @@
-"""Calling a network in its own precision and memory format, hearing the answer in float32, and measuring in no less."""
+"""Modules that keep their precision when others are cast, and measuring in no less than float32."""
 
 from __future__ import annotations
 
@@ -8,30 +8,6 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-
-from dsg.types import State, at_least_float32
-
-
-def call_network(
-    network: nn.Module, x_t: State, t: float, condition: object = None, channels_last: bool = False
-) -> State:
-    """network(x_t, t[, condition]) → (B, ...); an object with a `sample` (diffusers) stands for that tensor.
-
-    The answer is float32 or better. The state is cast to the dtype of the weights, which bf16-true makes bfloat16; the
-    timestep stays in that of `x_t`, float32 at least, where every step of a table is distinct. Differentiable in `x_t`.
-    """
-    weights = next((p for p in network.parameters() if p.is_floating_point()), x_t)
-    x = x_t.to(weights.dtype)
-    if channels_last and x.ndim == 4:
-        x = x.contiguous(memory_format=torch.channels_last)
-    times = torch.full((len(x_t),), t, dtype=at_least_float32(x_t).dtype, device=x_t.device)
-    output = network(x, times) if condition is None else network(x, times, condition)
-    return at_least_float32(getattr(output, "sample", output))
-
-
-def to_memory_format(network: nn.Module, channels_last: bool) -> nn.Module:
-    """Lay the convolutions' weights out channels-last, or leave the network alone."""
-    return network.to(memory_format=torch.channels_last) if channels_last else network
 
 
 class KeepsPrecision(nn.Module):

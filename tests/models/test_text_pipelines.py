@@ -12,6 +12,7 @@ from dsg.diffusion.continuous_spacing import ShiftedFlow
 from dsg.diffusion.spacing import Leading, Trailing
 from dsg.errors import UserError
 from dsg.models.diffusers import Flux, StableDiffusion, StableDiffusion3
+from dsg.models.engines import Plain
 from dsg.models.latent import Decoding
 from dsg.models.weights import weights_of
 from tests.models import tiny_pipelines as tiny
@@ -175,7 +176,7 @@ def test_the_shift_of_flux_hangs_on_the_size_of_images(kept, folder_of):
 @pytest.mark.parametrize("kind", [StableDiffusion, StableDiffusion3, Flux])
 def test_a_loss_of_the_picture_reaches_the_noise_in_half_precision(kept, kind):
     memory = {"checkpointed": True, "decoding": Decoding(checkpointed=True)}
-    memory |= {"channels_last": True} if kind is StableDiffusion else {}
+    memory |= {"engine": Plain(channels_last=True)} if kind is StableDiffusion else {}
     model = kind(str(kept(kind)[0]), **memory, **OPTIONS[kind])
     level, x = model.schedule.at(-0.5), torch.randn(2, 4, 8, 8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.adm.convert import load_adm
 from dsg.models.adm.network import NUM_CLASSES, ADMOptions, build_adm_network
 from dsg.models.base import ScoreModel
+from dsg.models.engines import Engine, Plain
 from dsg.models.labels import labels_for
-from dsg.models.precision import call_network, to_memory_format
 from dsg.models.prediction_types import check_prediction_type, read_output
 from dsg.types import State
 
@@ -51,8 +52,7 @@ class ADM(ScoreModel):
         use_new_attention_order: rows of the attention's matrix are ordered (qkv, head) instead of (head, qkv).
         schedule: what the network was trained with; null is linear, 1e-4 to 2e-2 over 1000.
         rescale_timesteps: the network was trained on t·1000/T instead of t; the same at T = 1000.
-        channels_last: keep weights and activations in the channels-last memory format. Whether that is faster depends
-            on the machine and the precision; `python -m benchmarks.guided_step` measures it.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
         UserError: if the checkpoint is missing, damaged, holds code, or does not fit the options to the last name;
@@ -78,7 +78,7 @@ class ADM(ScoreModel):
         use_new_attention_order: bool = False,
         schedule: NoiseSchedule | None = None,
         rescale_timesteps: bool = False,
-        channels_last: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
         options = ADMOptions(
@@ -101,7 +101,7 @@ class ADM(ScoreModel):
             network = build_adm_network(options)
         schedule = schedule or _TRAINED_WITH
         weight_files = load_adm(network, options, schedule, checkpoint)
-        self._hold(network, options, schedule, rescale_timesteps, channels_last)
+        self._hold(network, options, schedule, rescale_timesteps, engine)
         self.weight_files = weight_files
 
     @classmethod
@@ -109,14 +109,14 @@ class ADM(ScoreModel):
         cls,
         schedule: NoiseSchedule | None = None,
         rescale_timesteps: bool = False,
-        channels_last: bool = False,
+        engine: Engine | None = None,
         **options: Any,
     ) -> ADM:
         """A network that has learned nothing, for tests and benchmarks; `options` are the fields of `ADMOptions`."""
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         adm_options = ADMOptions(**options)
-        model._hold(build_adm_network(adm_options), adm_options, schedule, rescale_timesteps, channels_last)
+        model._hold(build_adm_network(adm_options), adm_options, schedule, rescale_timesteps, engine)
         return model
 
     def _hold(
@@ -125,9 +125,10 @@ class ADM(ScoreModel):
         options: ADMOptions,
         schedule: NoiseSchedule | None,
         rescale_timesteps: bool,
-        channels_last: bool,
+        engine: Engine | None,
     ) -> None:
-        self.network = to_memory_format(network, channels_last)
+        self.engine = engine or Plain()
+        self.network = self.engine.prepare(network)
         self.schedule = schedule or _TRAINED_WITH
         check_prediction_type("epsilon", self.schedule)
         self.clean_range = (-1.0, 1.0)
@@ -135,10 +136,12 @@ class ADM(ScoreModel):
         self.num_classes = NUM_CLASSES if options.class_cond else None
         self.learns_variance, self.predicts = options.learn_sigma, "epsilon"
         self.time_scale = 1000 / len(self.schedule) if rescale_timesteps else 1.0
-        self.channels_last = channels_last
         self.freeze()
+
+    def notes(self, columns: frozenset[str], leads_away: bool) -> Sequence[str]:
+        return (*super().notes(columns, leads_away), *self.engine.notes(self.network))
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
         labels = labels_for(x_t, condition, self.num_classes)
-        output = call_network(self.network, x_t, level.t * self.time_scale, labels, self.channels_last)
+        output = self.engine.call(self.network, x_t, level.t * self.time_scale, labels)
         return read_output(output, x_t, level, "epsilon", self.learns_variance)

@@ -7,6 +7,7 @@ from dsg.models.diffusers.autoencoder import AUTOENCODERS, DiffusersAutoencoder
 from dsg.models.diffusers.pipeline import Pipeline, open_pipeline
 from dsg.models.diffusers.scheduler import warn_of_clipping
 from dsg.models.diffusers.unet_score import UNetScore
+from dsg.models.engines import Engine
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
 
@@ -24,7 +25,7 @@ class LatentDiffusion(LatentModel):
         decoding: the autoencoder's precision, and what saves memory.
         null_class: as `DiffusersModel` says; unconditional models have none.
         num_classes: likewise.
-        channels_last: use the channels-last memory format in the score network.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
         variant: of the weights, as `fp16`; null is the one without a name, or the only one.
         revision: of a hub name: the full commit, or a tag or branch; null is the newest.
 
@@ -39,7 +40,7 @@ class LatentDiffusion(LatentModel):
         decoding: Decoding | None = None,
         null_class: int | None = None,
         num_classes: int | None = None,
-        channels_last: bool = False,
+        engine: Engine | None = None,
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
@@ -49,7 +50,7 @@ class LatentDiffusion(LatentModel):
         _check_scaling(autoencoder, scaling_factor)
         warn_of_clipping(pipeline.scheduler())
         unet = pipeline.component("unet", parts["unet"])
-        score = UNetScore(unet, pipeline.scheduler(), null_class, channels_last, num_classes, clean_range=None)
+        score = UNetScore(unet, pipeline.scheduler(), null_class, engine, num_classes, clean_range=None)
         _, height, width = score.shape
         super().__init__(
             score, DiffusersAutoencoder(autoencoder, (height, width), None, decoding, scaling_factor=scaling_factor)

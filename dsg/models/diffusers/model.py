@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dsg.models.diffusers.files import find_pipeline
 from dsg.models.diffusers.unet_score import UNetScore
+from dsg.models.engines import Engine
 
 
 class DiffusersModel(UNetScore):
@@ -21,7 +22,7 @@ class DiffusersModel(UNetScore):
         path: folder on disk, file of weights with `config.json` beside it, or name on the hub (owner/name), which is
             downloaded once into the hub's own cache; or a model's folder in such a cache.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
-        channels_last: use the channels-last memory format.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
         variant: of the weights, as `fp16` of diffusion_pytorch_model.fp16.safetensors; null is the one without a name,
             or the only one.
         revision: of a hub name: the full commit, which is taken from the cache without asking if it is there, or a
@@ -37,10 +38,10 @@ class DiffusersModel(UNetScore):
         self,
         path: str,
         null_class: int | None = None,
-        channels_last: bool = False,
+        engine: Engine | None = None,
         variant: str | None = None,
         revision: str | None = None,
         num_classes: int | None = None,
     ) -> None:
         files = find_pipeline(path, variant, revision)
-        super().__init__(files.network, files.scheduler_config, null_class, channels_last, num_classes)
+        super().__init__(files.network, files.scheduler_config, null_class, engine, num_classes)

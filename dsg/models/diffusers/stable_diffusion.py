@@ -12,6 +12,7 @@ from dsg.models.diffusers.network import shape_of
 from dsg.models.diffusers.pipeline import Pipeline, open_pipeline
 from dsg.models.diffusers.scheduler import read_scheduler
 from dsg.models.diffusers.text_parts import Size, autoencoder_of, check_channels, encoder_of, score_of
+from dsg.models.engines import Engine
 from dsg.models.latent import Decoding, LatentModel
 from dsg.models.pretrained.component import Component
 from dsg.models.text import Prompts, TextCondition
@@ -46,7 +47,7 @@ class StableDiffusion(LatentModel):
         text_dtype: the text encoder's precision, whatever the Trainer's is.
         decoding: the autoencoder's precision, and what saves memory.
         checkpointed: keep only what goes into each block of the network, and compute the rest again for the gradient.
-        channels_last: use the channels-last memory format in the network.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
         variant: of the weights, as `fp16`; null is the one without a name, or the only one.
         revision: of a hub name: the full commit, or a tag or branch; null is the newest.
 
@@ -67,7 +68,7 @@ class StableDiffusion(LatentModel):
         text_dtype: Precision = "float32",
         decoding: Decoding | None = None,
         checkpointed: bool = False,
-        channels_last: bool = False,
+        engine: Engine | None = None,
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
@@ -82,7 +83,7 @@ class StableDiffusion(LatentModel):
         check_channels(unet, unet.config.get("in_channels", 4), autoencoder)
         score = score_of(
             unet, UNet2DConditionModel, TextUNet, process, pipeline.scheduler(), autoencoder.latent_shape, texts,
-            Prompts.both(prompt, prompt_column, negative_prompt, negative_prompt_column), checkpointed, channels_last,
+            Prompts.both(prompt, prompt_column, negative_prompt, negative_prompt_column), checkpointed, engine,
         )  # fmt: skip
         super().__init__(score, autoencoder)
 

@@ -14,6 +14,7 @@ from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.pipeline import Pipeline
 from dsg.models.diffusers.scheduler import Process, read_scheduler
 from dsg.models.diffusers.unet_score import scheduler_file
+from dsg.models.engines import Engine
 from dsg.models.latent import Decoding
 from dsg.models.pretrained.component import Component, answer_to
 from dsg.models.text.encoder import Precision, TextEncoder
@@ -78,7 +79,7 @@ def score_of(
     texts: TextEncoding,
     prompts: tuple[Prompts, Prompts],
     checkpointed: bool,
-    channels_last: bool = False,
+    engine: Engine | None = None,
 ) -> TextModel:
     """The network of a pipeline as a score model of its latents.
 
@@ -92,7 +93,7 @@ def score_of(
         texts: the text encoders.
         prompts: where the texts come from, and the negative ones.
         checkpointed: keep only what goes into each block, and compute the rest again for the gradient.
-        channels_last: use the channels-last memory format.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
         UserError: if the network cannot be built, does not take a latent and a text, or its weights do not fit.
@@ -106,7 +107,7 @@ def score_of(
         cast(Any, network).enable_gradient_checkpointing()
     score = TextModel(
         as_called(network), shape, process.predicts, process.schedule, process.coordinates, texts, *prompts,
-        channels_last,
+        engine,
     )  # fmt: skip
     score.weight_files = WeightFiles(files | scheduler_file(component, scheduler))
     return score

@@ -14,6 +14,7 @@ from dsg.models.coordinates import VarianceExploding
 from dsg.models.diffusers.network import classes_of, load_unet, shape_of
 from dsg.models.diffusers.scheduler import Process, read_scheduler
 from dsg.models.diffusers.unit_range import UnitRangeScore
+from dsg.models.engines import Engine
 from dsg.models.network import NetworkModel
 from dsg.models.pretrained.component import Component
 from dsg.models.weights import WeightFiles
@@ -27,7 +28,7 @@ class UNetScore(NetworkModel):
         component: the network's files.
         scheduler: the scheduler's configuration.
         null_class: the label that means "no class" in a network trained with dropped labels; null if there is none.
-        channels_last: use the channels-last memory format.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
         num_classes: how many labels there are, where the configuration cannot say it.
         clean_range: of clean states; null for latents.
 
@@ -41,7 +42,7 @@ class UNetScore(NetworkModel):
         component: Component,
         scheduler: Path,
         null_class: int | None = None,
-        channels_last: bool = False,
+        engine: Engine | None = None,
         num_classes: int | None = None,
         clean_range: Literal["pixels"] | None = "pixels",
     ) -> None:
@@ -70,7 +71,7 @@ class UNetScore(NetworkModel):
             num_classes=classes,
             null_class=null_class,
             learns_variance=config.get("out_channels", 3) == 2 * shape[0],
-            channels_last=channels_last,
+            engine=engine,
         )
         self.whole_timesteps = times == "learned"
         self.weight_files = WeightFiles(files | scheduler_file(component, scheduler))

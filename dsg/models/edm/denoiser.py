@@ -16,7 +16,6 @@ from dsg.models.clean_range import CleanRange, range_of
 from dsg.models.coordinates import VarianceExploding
 from dsg.models.edm.preconditioning import Preconditioned
 from dsg.models.labels import labels_for
-from dsg.models.precision import to_memory_format
 from dsg.types import State, at_least_float32
 
 _LEAST, _MOST = 0.002, 80.0  # of the published samplers
@@ -48,7 +47,8 @@ class Denoiser(ScoreModel):
     ) -> None:
         super().__init__()
         self.network = network
-        to_memory_format(network, channels_last)
+        if channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.channels_last, self.coordinates, self.predicts = channels_last, VarianceExploding(), "denoised"
         self.schedule = schedule_of(network, sigma_min, sigma_max)
         self.shape = (network.img_channels, network.img_resolution, network.img_resolution)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.models.diffusers.stable_diffusion import StableDiffusion
+from dsg.models.engines import Engine
 
 FOLDER = Path(__file__).with_name("latent")
 
@@ -19,7 +20,7 @@ class PortraitsLatent(StableDiffusion):
         prompt: the text of all images; "" is none. Null takes each image's from the data.
         negative_prompt: likewise the text from which prediction combiners lead away; "" is none.
         truncate: cut texts that are longer than the encoder takes; otherwise they are refused.
-        channels_last: use the channels-last memory format in the network.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
         UserError: if a file of the library is missing, or transformers is not installed.
@@ -30,12 +31,12 @@ class PortraitsLatent(StableDiffusion):
         prompt: str | None = None,
         negative_prompt: str | None = "",
         truncate: bool = False,
-        channels_last: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__(
             str(FOLDER),
             prompt=prompt,
             negative_prompt=negative_prompt,
             truncate=truncate,
-            channels_last=channels_last,
+            engine=engine,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dsg.models.engines import Engine
 from dsg.models.network import NetworkModel
 
 
@@ -12,13 +13,13 @@ class Portraits(NetworkModel):
 
     Args:
         checkpoint: weights (.safetensors) of the same network; null are those that come with the library.
-        channels_last: use the channels-last memory format.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
         UserError: if the weights are missing, or of another network.
     """
 
-    def __init__(self, checkpoint: str | None = None, channels_last: bool = False) -> None:
+    def __init__(self, checkpoint: str | None = None, engine: Engine | None = None) -> None:
         from dsg.models.portraits import network  # diffusers is imported with it
 
         super().__init__(
@@ -29,5 +30,5 @@ class Portraits(NetworkModel):
             num_classes=network.NULL_CLASS,
             null_class=network.NULL_CLASS,
             checkpoint=str(network.WEIGHTS) if checkpoint is None else checkpoint,
-            channels_last=channels_last,
+            engine=engine,
         )

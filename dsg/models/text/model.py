@@ -16,7 +16,7 @@ from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.models.coordinates import Coordinates
-from dsg.models.precision import call_network, to_memory_format
+from dsg.models.engines import Engine, Plain
 from dsg.models.prediction_types import PredictionType, read_output
 from dsg.models.text.condition import TextCondition
 from dsg.models.text.encoding import TextEncoding
@@ -38,7 +38,7 @@ class TextModel(ScoreModel):
         texts: makes the condition.
         prompts: where the texts come from.
         negative_prompts: where those come from that describe what is not wanted.
-        channels_last: use the channels-last memory format.
+        engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
     """
 
     def __init__(
@@ -51,10 +51,11 @@ class TextModel(ScoreModel):
         texts: TextEncoding,
         prompts: Prompts,
         negative_prompts: Prompts,
-        channels_last: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.channels_last = to_memory_format(network, channels_last), channels_last
+        self.engine = engine or Plain()
+        self.network = self.engine.prepare(network)
         self.shape, self.schedule, self.coordinates = tuple(shape), schedule, coordinates
         self.predicts: PredictionType = predicts
         self.texts, self.prompts, self.negative_prompts = texts, prompts, negative_prompts
@@ -93,7 +94,7 @@ class TextModel(ScoreModel):
             )
         if LABEL in columns:
             unheard.append(f"data.labels: not read, since {type(self).__name__} is told of a text; leave them out")
-        return unheard
+        return unheard + self.engine.notes(self.network)
 
     def condition(self, examples: Examples) -> TextCondition:
         """The embedded prompts, each with its negative; every distinct text is encoded once."""
@@ -109,7 +110,7 @@ class TextModel(ScoreModel):
         if len(told) != len(x_t):
             raise UserError(f"score model: {len(told)} texts for {len(x_t)} states; give each state its text")
         scale, time = self.coordinates.scale(level), self.coordinates.time(level)
-        output = call_network(self.network, scale * x_t, time, told.to(x_t.device), self.channels_last)
+        output = self.engine.call(self.network, scale * x_t, time, told.to(x_t.device))
         return read_output(output, x_t, level, self.predicts, coordinates=self.coordinates)
 
     def _silent(self, x_t: State) -> TextCondition:

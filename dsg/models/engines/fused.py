@@ -1,0 +1,101 @@
+"""The network in fused blocks, in half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from dsg.errors import UserError
+from dsg.models.engines.graphs import Graphs
+from dsg.models.engines.plain import Plain
+from dsg.models.engines.scaled import ScaledBackward
+from dsg.types import State
+
+Precision = Literal["auto", "float16", "bfloat16", "float32"]
+
+
+class Fused(Plain):
+    """The same function in fused blocks: norm, scale, shift and SiLU are one operation, so are the ends of blocks.
+
+    Known are the networks of guided-diffusion (`ADM`) and `UNet2DModel`s of diffusers with its common blocks, the
+    portraits' among them. Another network runs as it is, which is said once. Whatever `trainer.precision` says of
+    autocast, weights and activations have the engine's precision; statistics of norms, the state, losses and steps are
+    float32. The weights have to be float32, as of `trainer.precision` 32-true.
+
+    Args:
+        precision: of convolutions and activations. `float16` keeps three digits, as TF32 does; its backward is scaled
+            by a power of two for each sample, which changes no digit. `bfloat16` keeps two. `auto` is float16 on a
+            GPU, bfloat16 on a CPU that has units for it, and float32 on others.
+        graphs: record the kernels of a pass as a CUDA graph and replay them, so that a small batch does not wait for
+            their launches; null is on a GPU. A batch of another size than the first runs without.
+    """
+
+    def __init__(self, precision: Precision = "auto", graphs: bool | None = None) -> None:
+        super().__init__(channels_last=False)
+        self.precision: Precision = precision
+        self.graphs = graphs
+        self.scaled = ScaledBackward()
+        self._made: tuple[nn.Module, torch.device, Callable[..., Tensor]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_made": None}  # the next process makes its own
+
+    def notes(self, network: nn.Module) -> list[str]:
+        from dsg.models.fused import why_not
+
+        reason = why_not(network)
+        return [] if reason is None else [f"engine: Fused does not know {reason}; the network runs as it is"]
+
+    def run(self, network: nn.Module, x_t: State, times: Tensor, condition: object) -> State:
+        call = self._call_for(network, x_t.device)
+        if call is None:
+            return super().run(network, x_t, times, condition)
+        with torch.autocast(x_t.device.type, enabled=False):
+            return self.scaled(lambda x: call(x, times, condition), x_t)
+
+    def dtype_on(self, device: torch.device) -> torch.dtype:
+        """The precision there.
+
+        Raises:
+            UserError: if the device computes nothing in it.
+        """
+        if self.precision == "auto":
+            return _fastest(device)
+        dtype: torch.dtype = getattr(torch, self.precision)
+        if device.type == "cpu" and dtype == torch.float16:
+            raise UserError("engine: Fused.precision float16 is of a GPU; set bfloat16, float32 or auto on a CPU")
+        if device.type == "cuda" and dtype == torch.bfloat16 and not torch.cuda.is_bf16_supported(False):
+            raise UserError("engine: this GPU has no bfloat16; set Fused.precision to float16 or auto")
+        return dtype
+
+    def _call_for(self, network: nn.Module, device: torch.device) -> Callable[..., Tensor] | None:
+        if self._made is None or self._made[0] is not network or self._made[1] != device:
+            self._made = (network, device, self._make(network, device))
+        return self._made[2]
+
+    def _make(self, network: nn.Module, device: torch.device) -> Callable[..., Tensor] | None:
+        from dsg.models.fused import fuse, why_not
+
+        dtype = self.dtype_on(device)
+        if why_not(network) is not None:
+            return None
+        if (weights := next(network.parameters())).dtype.itemsize < 4:
+            raise UserError(
+                f"engine: Fused has a precision of its own and needs weights of float32, found {weights.dtype}; set "
+                "trainer.precision to 32-true"
+            )
+        fused = fuse(network, dtype)
+        self.scaled.active = dtype == torch.float16
+        graphs = device.type == "cuda" if self.graphs is None else self.graphs
+        return Graphs(fused) if graphs else fused
+
+
+def _fastest(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        return torch.float16
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
+    units = told.get("avx512_bf16", False) or told.get("amx_bf16", False)
+    return torch.bfloat16 if device.type == "cpu" and units else torch.float32
