@@ -2,8 +2,8 @@
 
 python -m benchmarks.guided_step [--networks portraits ffhq256] [--rounds 15] [--precision 32-true bf16-mixed]
 
-The FFHQ-256 network has random weights: time does not depend on them. Its last line compares the fastest way on this
-machine with plain float32: weights that require gradients and attention that is computed again in the backward.
+The FFHQ-256 network has random weights: time does not depend on them. `python -m benchmarks.throughput` compares ways
+to run a network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 import tasks
-from benchmarks.plain_float32 import plain_float32
 from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256
 from dsg.data.examples import Examples
@@ -90,22 +89,6 @@ def measure(name: str, model: ScoreModel, batch: int, precision: str, rounds: in
     return table
 
 
-def compare_with_plain_float32(precision: str, rounds: int, device: str) -> str:
-    """One DSG step of the FFHQ-256 network against the plain float32 way, in turn."""
-    fast = ADM.random(**FFHQ256, engine=Plain(channels_last=precision == "bf16-mixed")).to(device)
-    x_t = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)).to(device)
-    with precision_context(precision, device):
-        ours = guided_step(fast, TASKS["random inpainting"], METHODS["DSG"], x_t)
-    plain = guided_step(
-        plain_float32(ADM.random(**FFHQ256).to(device)), TASKS["random inpainting"], METHODS["DSG"], x_t
-    )
-    seconds, plain_seconds = median_seconds([ours, plain], rounds, device)
-    return (
-        f"FFHQ-256, one guided step: {seconds:.2f} s {precision}, {plain_seconds:.2f} s plain float32, "
-        f"{plain_seconds / seconds:.1f} times as long"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["portraits", "ffhq256"], choices=["portraits", "ffhq256"])
@@ -123,8 +106,6 @@ def main() -> None:
             ffhq = ADM.random(**FFHQ256, engine=Plain(channels_last=half)).to(options.device)
             batch = 8 if options.device == "cuda" else 1
             console.print(measure("FFHQ-256", ffhq, batch, precision, max(options.rounds // 3, 3), options.device))
-    if "ffhq256" in options.networks:
-        console.print(compare_with_plain_float32("bf16-mixed", max(options.rounds // 3, 3), options.device))
 
 
 if __name__ == "__main__":

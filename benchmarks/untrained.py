@@ -15,6 +15,12 @@ FFHQ256 = {
 }  # fmt: skip
 
 
+IMAGENET256 = {
+    "image_size": 256, "num_channels": 256, "num_res_blocks": 2, "attention_resolutions": "32,16,8",
+    "num_head_channels": 64, "resblock_updown": True, "use_scale_shift_norm": True, "learn_sigma": True,
+}  # fmt: skip
+
+
 class UntrainedFFHQ(ADM):
     """The network of `ffhq_10m.pt`, 93.6 M parameters, with random weights."""
 
