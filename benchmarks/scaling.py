@@ -51,12 +51,15 @@ class Measured:
 
 def evaluation(options: argparse.Namespace, folder: Path) -> list[str]:
     """The options of `predict` that say which model samples what; pictures are made in `folder`."""
+    engine = ["--model.score_model.init_args.engine", f"dsg.models.engines.{options.engine}"] if options.engine else []
     if options.model == "portraits":
-        return ["--config", str(EXPERIMENTS / "portraits_inpainting_dsg.yaml")]
+        return ["--config", str(EXPERIMENTS / "portraits_inpainting_dsg.yaml"), *engine]
     score_model = ["--model.score_model", "benchmarks.untrained.UntrainedFFHQ"]
     if options.model == "mixture":
         score_model = ["--model.score_model", "benchmarks.untrained.UntrainedMixture"]
         score_model += ["--model.score_model.init_args.components", str(options.components)]
+    else:
+        score_model += engine
     _make_pictures(folder, options.images, SIZES[options.model])
     data = ["--data.root", str(folder), "--data.image_size", str(SIZES[options.model]), "--data.num_workers", "0"]
     return ["--config", str(EXPERIMENTS / "ffhq_inpainting_dsg.yaml"), *score_model, *data]
@@ -77,7 +80,7 @@ def measure(processes: int, options: argparse.Namespace) -> Measured:
         pictures.mkdir()
         command = [
             sys.executable, str(ROOT / "train_free_eval.py"), "predict", *evaluation(options, pictures),
-            "--run_dir", str(run), "--trainer.accelerator", "cpu", "--trainer.devices", str(processes),
+            "--run_dir", str(run), "--trainer.accelerator", options.accelerator, "--trainer.devices", str(processes),
             "--quality.lpips", "[]", "--data.limit", str(options.images),
             "--data.batch_size", str(options.batch_size), "--model.steps", str(options.steps),
         ]  # fmt: skip
@@ -110,6 +113,8 @@ def markdown(measured: list[Measured]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=["portraits", *SIZES], default="portraits")
+    parser.add_argument("--engine", choices=["Plain", "Fused", "Compiled"], help="of the networks, not of the mixture")
+    parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--components", type=int, default=64, help="Gaussians of the mixture")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--images", type=int, default=32, help="more than one batch for each process")

@@ -7,6 +7,7 @@ from torch import nn
 
 from dsg.models.adm import ADM
 from dsg.models.adm.network import ADMOptions, build_adm_network
+from dsg.models.engines import Engine
 from dsg.models.mixture import GaussianMixture
 
 FFHQ256 = {
@@ -22,12 +23,16 @@ IMAGENET256 = {
 
 
 class UntrainedFFHQ(ADM):
-    """The network of `ffhq_10m.pt`, 93.6 M parameters, with random weights."""
+    """The network of `ffhq_10m.pt`, 93.6 M parameters, with random weights.
 
-    def __init__(self) -> None:
+    Args:
+        engine: as of `ADM`.
+    """
+
+    def __init__(self, engine: Engine | None = None) -> None:
         nn.Module.__init__(self)
         options = ADMOptions(**FFHQ256)
-        self._hold(build_adm_network(options), options, None, rescale_timesteps=False, engine=None)
+        self._hold(build_adm_network(options), options, None, rescale_timesteps=False, engine=engine)
 
 
 class UntrainedMixture(GaussianMixture):
