@@ -31,12 +31,19 @@ class Fused(Plain):
             GPU, bfloat16 on a CPU that has units for it, and float32 on others.
         graphs: record the kernels of a pass as a CUDA graph and replay them, so that a small batch does not wait for
             their launches; null is on a GPU. A batch of another size than the first runs without.
+        recomputed: number of resolutions, from the finest, whose blocks are computed again in the backward instead of
+            being kept: less memory for a third of a pass more at the most.
+
+    Raises:
+        UserError: if `recomputed` is negative.
     """
 
-    def __init__(self, precision: Precision = "auto", graphs: bool | None = None) -> None:
+    def __init__(self, precision: Precision = "auto", graphs: bool | None = None, recomputed: int = 0) -> None:
         super().__init__(channels_last=False)
+        if recomputed < 0:
+            raise UserError(f"engine: Fused.recomputed is a number of resolutions, 0 or more, got {recomputed}")
         self.precision: Precision = precision
-        self.graphs = graphs
+        self.graphs, self.recomputed = graphs, recomputed
         self.scaled = ScaledBackward()
         self._made: tuple[nn.Module, torch.device, Callable[..., Tensor]] | None = None
 
@@ -45,9 +52,13 @@ class Fused(Plain):
 
     def notes(self, network: nn.Module) -> list[str]:
         from dsg.models.fused import why_not
+        from dsg.models.fused.operations import kernels
 
-        reason = why_not(network)
-        return [] if reason is None else [f"engine: Fused does not know {reason}; the network runs as it is"]
+        if (reason := why_not(network)) is not None:
+            return [f"engine: Fused does not know {reason}; the network runs as it is"]
+        if torch.cuda.is_available() and kernels() is None:
+            return ["engine: Triton is not installed; Fused computes norms by torch's own operations, which copy"]
+        return []
 
     def run(self, network: nn.Module, x_t: State, times: Tensor, condition: object) -> State:
         call = self._call_for(network, x_t.device)
@@ -88,6 +99,7 @@ class Fused(Plain):
                 "trainer.precision to 32-true"
             )
         fused = fuse(network, dtype)
+        fused.recomputed = self.recomputed
         self.scaled.active = dtype == torch.float16
         graphs = device.type == "cuda" if self.graphs is None else self.graphs
         return Graphs(fused) if graphs else fused

@@ -39,14 +39,15 @@ class Plain:
 
 def operations_for(x: Tensor) -> Operations:
     """The fastest there is where `x` is."""
-    return _kernels() or _PLAIN if x.is_cuda else _PLAIN
+    return kernels() or _PLAIN if x.is_cuda else _PLAIN
 
 
 _PLAIN = Plain()
 
 
 @cache
-def _kernels() -> Operations | None:
+def kernels() -> Operations | None:
+    """Those of a GPU; None where they cannot be compiled."""
     try:
         from dsg.models.fused.kernels import Kernels
     except ImportError:  # torch for some systems comes without Triton

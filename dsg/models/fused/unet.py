@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from dsg.models.fused.blocks import Attention, Downsample, Norm, Residual, Upsample
 from dsg.models.fused.convolution import Convolution
+from dsg.models.fused.norm import Parts
 
 Block = Residual | Attention | Downsample | Upsample
 
@@ -49,7 +51,12 @@ class FusedUNet(nn.Module):
         up: the way back; each list begins with a residual block that also reads what was kept last.
         norm: the last norm.
         last: the convolution that answers.
+
+    `recomputed` is the number of resolutions, from the finest, whose blocks keep only what goes into them and are
+    computed again in the backward: most of the memory is theirs.
     """
+
+    recomputed = 0
 
     def __init__(
         self, embedding: Embedding, first: Convolution, down: list[list[Block]], middle: list[Block],
@@ -66,17 +73,22 @@ class FusedUNet(nn.Module):
         told = iter(self.embedding(times, labels))
         x = x.to(self.first.weight.dtype, memory_format=torch.channels_last)
         h = self.first(x, self.first.bias)
-        kept = [h]
+        finest, kept = x.shape[-1], [h]
         for blocks in self.down:
-            h = _through(blocks, (h,), told)
+            h = self._through(blocks, (h,), told, finest)
             kept.append(h)
-        h = _through(self.middle, (h,), told)
+        h = self._through(self.middle, (h,), told, finest)
         for blocks in self.up:
-            h = _through(blocks, (h, kept.pop()), told)
+            h = self._through(blocks, (h, kept.pop()), told, finest)
         return self.last(self.norm((h,)), self.last.bias)
 
+    def _through(self, blocks: Any, parts: Parts, told: Iterator[Tensor], finest: int) -> Tensor:
+        for block in blocks:
+            arguments = (parts, next(told)) if isinstance(block, Residual) else (parts[0],)
+            again = parts[0].shape[-1] * 2**self.recomputed > finest and torch.is_grad_enabled()
+            parts = (_again(block, *arguments) if again else block(*arguments),)
+        return parts[0]
 
-def _through(blocks: Any, parts: tuple[Tensor, ...], told: Iterable[Tensor]) -> Tensor:
-    for block in blocks:
-        parts = (block(parts, next(told)) if isinstance(block, Residual) else block(parts[0]),)  # type: ignore[call-overload]
-    return parts[0]
+
+def _again(block: Any, *arguments: Any) -> Tensor:
+    return checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)  # type: ignore[return-value]

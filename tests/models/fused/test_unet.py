@@ -73,6 +73,21 @@ def test_a_fused_network_answers_as_the_network_does_and_so_does_its_gradient(na
     assert max(apart(answers(fuse(network, torch.bfloat16), network), expected)) < 0.03
 
 
+def test_blocks_that_are_computed_again_give_the_same_numbers_and_keep_less():
+    network = made("adm")
+
+    def answered(recomputed):
+        fused, kept = fuse(network, torch.float32), []
+        fused.recomputed = recomputed
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
+            return answers(fused, network), sum(kept)
+
+    (plain, most), (finest, less), (all_of_them, least) = (answered(count) for count in (0, 1, 2))
+    assert least < less < most
+    for found in (finest, all_of_them):
+        assert all(torch.equal(one, other) for one, other in zip(found, plain, strict=True))
+
+
 def test_no_weight_requires_a_gradient_and_the_networks_own_stay_as_they_are():
     network = made("adm")
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
