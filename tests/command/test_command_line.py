@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.launch import ROOT, Started, command, ended, wait_for_rows
+
 IDS = ["a", "b", "c", "d", "more/e", "more/f"]
 UNREPEATABLE = ("seconds", "warm_up", "start")
 
@@ -100,18 +100,10 @@ def test_a_run_that_is_ended_keeps_what_is_finished_and_continues_to_the_same_re
 ):
     slow = ("--model.score_model.class_path", "tests.toy_faults.Slow")
     run = tmp_path / "run"
-    command = [sys.executable, "train_free_eval.py", "predict", "--config", settings, "--run_dir", run, *slow]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (run / "rows" / "rank0.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(sent)
-        _, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    process = Started(command(settings, run, *slow))
+    wait_for_rows(run, 1)
+    process.send_signal(sent)
+    stderr = ended(process)
     assert process.returncode == code, stderr
     journal = (run / "rows" / "rank0.jsonl").read_text().splitlines()
     assert 0 < len(journal) < 6
@@ -240,24 +232,14 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     assert_same_results(run, tmp_path / "undisturbed")
 
 
-LIMITED = """
-import os, resource, sys
-sys.path.insert(0, os.getcwd())
-import train_free_eval
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.exit(train_free_eval.main(sys.argv[2:]))
-"""
-
-
 def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_traceback_and_without_waiting(
     settings, tmp_path
 ):
-    run = tmp_path / "run"
-    command = [sys.executable, "-c", LIMITED, "3000", "predict", "--config", settings, "--run_dir", run]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1] == "error: File too large; finished images are kept, mend and run again"
+    process = Started(command(settings, tmp_path / "run"), largest_file=3000)
+    stderr = ended(process)
+    assert process.returncode == 2, stderr
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1] == "error: File too large; finished images are kept, mend and run again"
 
 
 LIGHT = """
