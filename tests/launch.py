@@ -13,8 +13,6 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dsg.comparison.warm_processes import warm_processes
-
 ROOT = Path(__file__).parent.parent
 BOUND = 180.0
 """Seconds after which a test takes a run for hung."""
@@ -39,6 +37,8 @@ class Started:
     """
 
     def __init__(self, arguments: list[str], largest_file: int | None = None) -> None:
+        from dsg.comparison.warm_processes import warm_processes  # here: the process itself has none of this code
+
         processes = warm_processes()
         self._stderr, stderr = processes.Pipe(duplex=False)
         how = (arguments, dict(os.environ), stderr, largest_file)

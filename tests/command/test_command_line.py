@@ -16,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.launch import ROOT, Started, command, ended, wait_for_rows
+from tests.launch import ROOT, Started, command, complete, ended, wait_for_rows
 
 IDS = ["a", "b", "c", "d", "more/e", "more/f"]
 UNREPEATABLE = ("seconds", "warm_up", "start")
@@ -244,9 +244,17 @@ def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_tracebac
 
 LIGHT = """
 import contextlib, io, json, sys
+import torch
+
+asked = []
+cuda = {name: getattr(torch.cuda, name) for name in ("device_count", "is_available", "init")}
+vars(torch.cuda).update({name: lambda *_, name=name: asked.append(name) for name in cuda})
 import dsg, dsg.sampling, dsg.guidance, tasks
 seen = {"lightning": "lightning" in sys.modules}
 import dsg.module, train_free_eval
+import lightning.pytorch.cli, torchmetrics.image, torch.utils.tensorboard, matplotlib, rich.progress
+vars(torch.cuda).update(cuda)
+seen["asked"] = list(asked)
 for arguments in (["--help"], ["predict", "--help"]):
     sys.argv = ["train_free_eval.py", *arguments]
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -256,13 +264,16 @@ for arguments in (["--help"], ["predict", "--help"]):
             code = end.code
     heavy = {"lpips", "cleanfid", "diffusers", "pandas"}  # transformers comes with torchmetrics, if it is installed
     seen[" ".join(arguments)] = {"code": code, "said": said.getvalue(), "heavy": sorted(heavy & set(sys.modules))}
+vars(torch.cuda).update({name: lambda *_, name=name: asked.append(name) for name in cuda})
+import pandas
+seen["asked"] = asked
 json.dump(seen, sys.stdout)
 """
 
 
 @pytest.fixture(scope="module")
 def imported():
-    """What a fresh process has imported with the library alone, and after each help."""
+    """What a fresh process has imported with the library alone, and after each help; what imports asked of CUDA."""
     done = subprocess.run([sys.executable, "-c", LIGHT], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -270,6 +281,11 @@ def imported():
 
 def test_the_library_is_there_without_lightning(imported):
     assert not imported["lightning"]
+
+
+def test_no_import_asks_for_gpus(imported):
+    """Where NVML is missing, a worker of a comparison could no longer choose its own."""
+    assert imported["asked"] == []
 
 
 @pytest.mark.parametrize("arguments", ["--help", "predict --help"])
@@ -287,13 +303,9 @@ import torch
 def asked(*_):
     raise AssertionError("an import asks for GPUs: without NVML a worker could no longer choose its own")
 
-asking = ("device_count", "is_available", "init")
-cuda = {name: getattr(torch.cuda, name) for name in asking}
-vars(torch.cuda).update(dict.fromkeys(asking, asked))
 import lightning.pytorch.cli, torchmetrics.image, torch.utils.tensorboard, matplotlib, pandas, rich.progress
-vars(torch.cuda).update(cuda)
 import diffusers.models.unets.unet_2d, lpips, cleanfid  # which may ask: the command line does not import them
-vars(torch.cuda).update(dict.fromkeys(asking, asked))
+vars(torch.cuda).update(dict.fromkeys(("device_count", "is_available", "init"), asked))
 
 def told_to_others():
     backends = torch.backends
@@ -322,10 +334,10 @@ assert found and module_available("torchvision")
 """
 
 
-def test_to_import_all_of_this_tells_no_other_library_anything():
+def test_to_import_all_of_this_tells_no_other_library_anything(tmp_path):
     """Neither that another is missing, which torchmetrics asks once and remembers, nor by a switch of the process."""
-    done = subprocess.run([sys.executable, "-c", UNTOUCHED], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "untouched.py").write_text(UNTOUCHED)
+    complete(Started([str(tmp_path / "untouched.py")]))
 
 
 def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_win(evaluate, tmp_path, settings):
