@@ -13,9 +13,11 @@ gc.disable()  # what is imported and collected stays: to look through it again a
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Afterwards garbage is looked for again, and no longer among what was there before the first test."""
     try:
         return (yield)
     finally:
-        gc.freeze()
         gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.enable()  # of a session within a test that ended before it collected
