@@ -13,10 +13,16 @@ from pathlib import Path
 import pytest
 
 from dsg.module import EvaluationDataModule
+from tests import toy_faults
 from tests.launch import ROOT, Started, begin_cold, children, command, complete, ended, journal, results, wait_for_rows
 
 SLOW = ("--model.score_model.class_path", "tests.toy_faults.Slow", "--data.batch_size", 1)
 TRIALS = [pytest.param(i, marks=[pytest.mark.slow] * (i >= 2)) for i in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_in_this_process(monkeypatch):
+    monkeypatch.setattr(toy_faults, "PAUSE", 0.0)
 
 
 @pytest.fixture

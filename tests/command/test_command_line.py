@@ -96,9 +96,10 @@ def test_a_run_stopped_halfway_continues_with_another_batch_size(evaluate, tmp_p
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_a_run_that_is_ended_keeps_what_is_finished_and_continues_to_the_same_results(
-    evaluate, settings, tmp_path, sent, code
+    evaluate, settings, tmp_path, monkeypatch, sent, code
 ):
     slow = ("--model.score_model.class_path", "tests.toy_faults.Slow")
+    monkeypatch.setattr("tests.toy_faults.PAUSE", 0.0)  # in this process
     run = tmp_path / "run"
     process = Started(command(settings, run, *slow))
     wait_for_rows(run, 1)
