@@ -117,7 +117,7 @@ class CheckCLI(EvaluationCLI):
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
-        keep_settings_as_they_are(self)
+        keep_settings_as_they_are(self, self.recorded["predict"])
         model = self.config.predict.model
         score_model, data = str(model.score_model), f"{self.config.predict.data} of {model.score_model}"
         model.score_model = self.built.get(score_model, model.score_model)
