@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
-from dsg.command.ctrl_c import ctrl_c_ends
+from dsg.command.importing import importing
 
-# not in a notebook or a test that imports this: Ctrl-C is theirs
-with ctrl_c_ends() if __name__ == "__main__" else nullcontext():
+# not in a notebook or a test that imports this: Ctrl-C and garbage are theirs
+with importing() if __name__ == "__main__" else nullcontext():
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
     from lightning.pytorch.utilities import rank_zero_only
@@ -55,7 +55,7 @@ class EvaluationCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         super().parse_arguments(parser, args)
         refuse_global_seed(self.config.predict.seed_everything)
-        self.config = recordable(parser, self.config)
+        self.config, self.recorded = recordable(parser, self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for option, how in OWN_OPTIONS.items():
@@ -93,7 +93,7 @@ class EvaluationCLI(LightningCLI):
         data, keys, made = EvaluationDataModule(datamodule), set(datamodule.keys()), self.config_init["predict"]
         with closing(RunFolder(self.config.predict.run_dir)) as folder:
             if first := self.trainer.is_global_zero:
-                folder.open(*run_settings(self.parser, self.config))
+                folder.open(*run_settings(self.recorded["predict"]))
                 data.done = folder.ask_for(keys, model.files_of(datamodule))
                 data.start = folder.provenance.next(folder.rows())
             if not keys <= data.done or callbacks.others_are_there(self.trainer):
@@ -117,7 +117,7 @@ class CheckCLI(EvaluationCLI):
         super().__init__(arguments)
 
     def instantiate_classes(self) -> None:
-        keep_settings_as_they_are(self)
+        keep_settings_as_they_are(self, self.recorded["predict"])
         model = self.config.predict.model
         score_model, data = str(model.score_model), f"{self.config.predict.data} of {model.score_model}"
         model.score_model = self.built.get(score_model, model.score_model)

@@ -13,12 +13,15 @@ from dsg.models.labels import labels_for
 from dsg.types import State
 from tests.toy import Toy
 
+PAUSE = 0.1
+"""Seconds that `Slow` takes; a test that is in no hurry to disturb it may take them away, in its own process."""
+
 
 class Slow(Toy):
     """Takes its time, so that a signal can arrive while it samples."""
 
     def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
-        time.sleep(0.1)
+        time.sleep(PAUSE)
         return super().forward(x_t, level, condition)
 
 

@@ -59,11 +59,12 @@ def starts_by_multiprocessing(strategy: Strategy) -> bool:
     return isinstance(strategy.launcher, _part(launchers, "_MultiProcessingLauncher", "lightning"))
 
 
-def keep_settings_as_they_are(cli: LightningCLI) -> None:
-    """Have the command line note its settings now. It would do so later, when one may have been replaced by what was
-    made of it, which is no setting.
+def keep_settings_as_they_are(cli: LightningCLI, settings: dict[str, Any]) -> None:
+    """Have the command line take `settings` for what it notes of its own. It would note them later, when one may have
+    been replaced by what was made of it, which is no setting.
     """
-    _part(cli, "_dump_config", "lightning")()
+    _part(cli, "_dump_config", "lightning")  # which from now on finds them there
+    cli.config_dump = settings
 
 
 def options_of(parser: Any) -> Iterable[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+NO_SETTINGS = ("config", "strengths", "run_dir", "fresh", "seed_everything")
 # what no sample and no row depends on
 IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch", "provenance")
 IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
@@ -16,30 +17,28 @@ NOTED = ("data.init_args.limit", "data.init_args.first", "data.init_args.spread"
 NOTED += ("callbacks.classification.init_args.twin",)
 
 
-def run_settings(parser: ArgumentParser, config: Namespace) -> tuple[dict[str, Any], list[str], tuple[str, ...], bool]:
-    """What `RunFolder.open` asks for, in its order."""
-    settings = json.loads(_as_json(parser, config))["predict"]
-    for name in ("config", "strengths", "run_dir", "fresh", "seed_everything"):
-        settings.pop(name, None)
+def run_settings(recorded: dict[str, Any]) -> tuple[dict[str, Any], list[str], tuple[str, ...], bool]:
+    """What `RunFolder.open` asks for, in its order, of the settings of `predict` as `recordable` has them."""
+    settings = {name: value for name, value in recorded.items() if name not in NO_SETTINGS}
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
-    return settings, [*IGNORED, *trainer], NOTED, config.predict.fresh
+    return settings, [*IGNORED, *trainer], NOTED, recorded["fresh"]
 
 
-def recordable(parser: ArgumentParser, config: Namespace) -> Namespace:
-    """`config`, such that config.yaml can hold it.
+def recordable(parser: ArgumentParser, config: Namespace) -> tuple[Namespace, dict[str, Any]]:
+    """`config`, such that config.yaml can hold it, and what that holds.
 
     Where a class of another library declares a text, its default may be of a kind of text, as the member of an
     enumeration that Lightning's `Timer` has. The parser cannot write that down, and the text alone means the same.
     """
     try:
-        _as_json(parser, config)
+        return config, _as_written(parser, config)
     except ValueError:
-        return _with_plain_values(config)
-    return config
+        config = _with_plain_values(config)
+        return config, _as_written(parser, config)
 
 
-def _as_json(parser: ArgumentParser, config: Namespace) -> str:
-    return parser.dump(config, format="json", skip_unset=False)
+def _as_written(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
+    return json.loads(parser.dump(config, format="json", skip_unset=False))
 
 
 def _with_plain_values(value: Any) -> Any:

@@ -19,6 +19,7 @@ from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
 from dsg.comparison.check import last_error
 from dsg.comparison.devices import cores, gpus, use_gpu
 from dsg.comparison.grid import PlannedRun
+from dsg.comparison.warm_processes import warm_processes
 from dsg.errors import UserError
 
 PATIENCE = 20.0
@@ -45,7 +46,7 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
             _judge(run, _run(predict, run.arguments(), run.log))
             yield run
         return
-    context = multiprocessing.get_context("spawn")  # a process that has used CUDA cannot be forked
+    context = warm_processes()
     places = context.Queue()
     shown = gpus()
     for number in range(workers):

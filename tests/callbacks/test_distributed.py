@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +13,7 @@ from dsg.data.batches import Share
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.module import EvaluationDataModule
 from dsg.run_folder.folder import RunFolder
-from tests.launch import BOUND, begin, command, complete, journal, results
+from tests.launch import Started, begin_cold, command, complete, ended, journal, results
 
 SMALL = ("--data.batch_size", 1, "--data.limit", 5)
 
@@ -55,7 +54,7 @@ def test_problems_of_a_mixture_are_shared_out_whole_and_by_what_the_first_rank_c
 @pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_results_are_those_of_one_process(alone, settings, tmp_path, ranks):
     run = tmp_path / "run"
-    complete(command(settings, run, *SMALL, ranks=ranks))
+    complete(Started(command(settings, run, *SMALL, ranks=ranks)))
     assert results(run) == alone
     assert len(journal(run)) == 5
     assert {row["start"] for row in journal(run)} == {1}
@@ -66,7 +65,7 @@ def test_the_results_are_those_of_one_process(alone, settings, tmp_path, ranks):
 def test_a_process_without_an_image_does_no_harm(evaluate, settings, tmp_path):
     few = (*SMALL, "--data.limit", 1)
     assert evaluate(*few, into="alone") == 0
-    complete(command(settings, tmp_path / "run", *few, ranks=2))
+    complete(Started(command(settings, tmp_path / "run", *few, ranks=2)))
     assert results(tmp_path / "run") == results(tmp_path / "alone")
     assert len(journal(tmp_path / "run")) == 1
 
@@ -88,21 +87,21 @@ def test_a_collective_that_fails_since_another_process_is_gone_is_one_line(error
 @pytest.mark.slow
 def test_torchrun_gives_the_same_results_and_leaves_a_complete_run_as_it_is(alone, settings, tmp_path):
     run = tmp_path / "run"
-    several = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    arguments = [*several, *command(settings, run, *SMALL, ranks=2)[1:]]
-    complete(arguments)
+    several = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    arguments = [*several, *command(settings, run, *SMALL, ranks=2)]
+    complete(begin_cold(arguments))
     assert results(run) == alone
     assert len(journal(run)) == 5
     before = (run / "metrics.json").stat().st_mtime_ns
-    complete(arguments)
+    complete(begin_cold(arguments))
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
 def test_an_image_that_fails_on_another_process_ends_none_and_the_first_one_tells(settings, tmp_path, image_folder):
     (image_folder / "b.png").write_bytes(b"no picture")  # the second image is the second process's
-    process = begin(command(settings, tmp_path / "run", *SMALL, ranks=2))
-    _, stderr = process.communicate(timeout=BOUND)
+    process = Started(command(settings, tmp_path / "run", *SMALL, ranks=2))
+    stderr = ended(process)
     assert process.returncode == 1, stderr
     assert "1 of 5 samples failed" in stderr
     assert [f["id"] for f in json.loads((tmp_path / "run" / "metrics.json").read_text())["failures"]] == ["b"]

@@ -13,25 +13,22 @@ from pathlib import Path
 import pytest
 
 from dsg.module import EvaluationDataModule
-from tests.launch import BOUND, ROOT, begin, children, command, complete, journal, results, wait_for_rows
+from tests import toy_faults
+from tests.launch import ROOT, Started, begin_cold, children, command, complete, ended, journal, results, wait_for_rows
 
 SLOW = ("--model.score_model.class_path", "tests.toy_faults.Slow", "--data.batch_size", 1)
 TRIALS = [pytest.param(i, marks=[pytest.mark.slow] * (i >= 2)) for i in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_in_this_process(monkeypatch):
+    monkeypatch.setattr(toy_faults, "PAUSE", 0.0)
 
 
 @pytest.fixture
 def undisturbed(evaluate, tmp_path):
     assert evaluate(*SLOW, into="undisturbed") == 0
     return results(tmp_path / "undisturbed")
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    """What was said until the last process of the run had ended, which is soon."""
-    try:
-        _, stderr = process.communicate(timeout=BOUND)
-    finally:
-        process.kill()
-    return stderr
 
 
 @pytest.mark.parametrize("trial", TRIALS)
@@ -41,7 +38,7 @@ def test_where_one_process_is_killed_the_other_ends_with_a_word_and_any_number_c
     chance = random.Random(trial)
     first_dies, ranks = trial % 2 == 1, 3 if trial >= 3 and trial % 3 == 0 else 1
     run = tmp_path / "run"
-    process = begin(command(settings, run, *SLOW, ranks=2))
+    process = Started(command(settings, run, *SLOW, ranks=2))
     wait_for_rows(run, chance.randint(1, 3))
     time.sleep(chance.uniform(0, 0.4))
     (other,) = children(process.pid)
@@ -59,7 +56,7 @@ def test_where_one_process_is_killed_the_other_ends_with_a_word_and_any_number_c
     if ranks == 1:
         assert evaluate(*SLOW) == 0
     else:
-        complete(command(settings, run, *SLOW, ranks=ranks))
+        complete(Started(command(settings, run, *SLOW, ranks=ranks)))
     assert results(run) == undisturbed
 
 
@@ -69,7 +66,7 @@ def test_a_signal_to_the_first_process_ends_all_and_the_summary_has_what_each_ha
     evaluate, settings, tmp_path, undisturbed, sent
 ):
     run = tmp_path / "run"
-    process = begin(command(settings, run, *SLOW, ranks=2))
+    process = Started(command(settings, run, *SLOW, ranks=2))
     wait_for_rows(run, 2)
     process.send_signal(sent)
     stderr = ended(process)
@@ -84,7 +81,7 @@ def test_a_signal_to_the_first_process_ends_all_and_the_summary_has_what_each_ha
 @pytest.mark.slow
 def test_where_all_are_killed_at_once_the_next_start_continues(evaluate, settings, tmp_path, undisturbed):
     run = tmp_path / "run"
-    process = begin(command(settings, run, *SLOW, ranks=2))
+    process = Started(command(settings, run, *SLOW, ranks=2))
     wait_for_rows(run, 2)
     for pid in [*children(process.pid), process.pid]:
         os.kill(pid, signal.SIGKILL)
@@ -96,7 +93,7 @@ def test_where_all_are_killed_at_once_the_next_start_continues(evaluate, setting
 @pytest.mark.parametrize("first_dies", [True, False])
 def test_a_process_that_is_killed_before_the_first_batch_takes_the_other_along(settings, tmp_path, first_dies):
     run = tmp_path / "run"
-    process = begin(command(settings, run, *SLOW, ranks=2))
+    process = Started(command(settings, run, *SLOW, ranks=2))
     # with the settings written, a child is the other process, and no git; it has just begun to import
     while not ((run / "config.yaml").exists() and (others := children(process.pid))):
         time.sleep(0.02)
@@ -112,7 +109,7 @@ def test_a_process_that_is_killed_before_the_first_batch_takes_the_other_along(s
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is imported is read from /proc")
 def test_ctrl_c_while_lightning_is_imported_ends_without_a_traceback(settings, tmp_path):
-    process = begin(command(settings, tmp_path / "run", *SLOW))
+    process = begin_cold(command(settings, tmp_path / "run", *SLOW))
     while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)

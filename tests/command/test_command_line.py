@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.launch import ROOT, Started, command, complete, ended, wait_for_rows
+
 IDS = ["a", "b", "c", "d", "more/e", "more/f"]
 UNREPEATABLE = ("seconds", "warm_up", "start")
 
@@ -96,22 +96,15 @@ def test_a_run_stopped_halfway_continues_with_another_batch_size(evaluate, tmp_p
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_a_run_that_is_ended_keeps_what_is_finished_and_continues_to_the_same_results(
-    evaluate, settings, tmp_path, sent, code
+    evaluate, settings, tmp_path, monkeypatch, sent, code
 ):
     slow = ("--model.score_model.class_path", "tests.toy_faults.Slow")
+    monkeypatch.setattr("tests.toy_faults.PAUSE", 0.0)  # in this process
     run = tmp_path / "run"
-    command = [sys.executable, "train_free_eval.py", "predict", "--config", settings, "--run_dir", run, *slow]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (run / "rows" / "rank0.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(sent)
-        _, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    process = Started(command(settings, run, *slow))
+    wait_for_rows(run, 1)
+    process.send_signal(sent)
+    stderr = ended(process)
     assert process.returncode == code, stderr
     journal = (run / "rows" / "rank0.jsonl").read_text().splitlines()
     assert 0 < len(journal) < 6
@@ -240,31 +233,29 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     assert_same_results(run, tmp_path / "undisturbed")
 
 
-LIMITED = """
-import os, resource, sys
-sys.path.insert(0, os.getcwd())
-import train_free_eval
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.exit(train_free_eval.main(sys.argv[2:]))
-"""
-
-
 def test_a_disk_that_is_too_full_for_tensorboard_ends_the_run_without_a_traceback_and_without_waiting(
     settings, tmp_path
 ):
-    run = tmp_path / "run"
-    command = [sys.executable, "-c", LIMITED, "3000", "predict", "--config", settings, "--run_dir", run]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1] == "error: File too large; finished images are kept, mend and run again"
+    process = Started(command(settings, tmp_path / "run"), largest_file=3000)
+    stderr = ended(process)
+    assert process.returncode == 2, stderr
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1] == "error: File too large; finished images are kept, mend and run again"
 
 
 LIGHT = """
 import contextlib, io, json, sys
+import torch
+
+asked = []
+cuda = {name: getattr(torch.cuda, name) for name in ("device_count", "is_available", "init")}
+vars(torch.cuda).update({name: lambda *_, name=name: asked.append(name) for name in cuda})
 import dsg, dsg.sampling, dsg.guidance, tasks
 seen = {"lightning": "lightning" in sys.modules}
 import dsg.module, train_free_eval
+import lightning.pytorch.cli, torchmetrics.image, torch.utils.tensorboard, matplotlib, rich.progress
+vars(torch.cuda).update(cuda)
+seen["asked"] = list(asked)
 for arguments in (["--help"], ["predict", "--help"]):
     sys.argv = ["train_free_eval.py", *arguments]
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -274,13 +265,16 @@ for arguments in (["--help"], ["predict", "--help"]):
             code = end.code
     heavy = {"lpips", "cleanfid", "diffusers", "pandas"}  # transformers comes with torchmetrics, if it is installed
     seen[" ".join(arguments)] = {"code": code, "said": said.getvalue(), "heavy": sorted(heavy & set(sys.modules))}
+vars(torch.cuda).update({name: lambda *_, name=name: asked.append(name) for name in cuda})
+import pandas
+seen["asked"] = asked
 json.dump(seen, sys.stdout)
 """
 
 
 @pytest.fixture(scope="module")
 def imported():
-    """What a fresh process has imported with the library alone, and after each help."""
+    """What a fresh process has imported with the library alone, and after each help; what imports asked of CUDA."""
     done = subprocess.run([sys.executable, "-c", LIGHT], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -288,6 +282,11 @@ def imported():
 
 def test_the_library_is_there_without_lightning(imported):
     assert not imported["lightning"]
+
+
+def test_no_import_asks_for_gpus(imported):
+    """Where NVML is missing, a worker of a comparison could no longer choose its own."""
+    assert imported["asked"] == []
 
 
 @pytest.mark.parametrize("arguments", ["--help", "predict --help"])
@@ -305,13 +304,9 @@ import torch
 def asked(*_):
     raise AssertionError("an import asks for GPUs: without NVML a worker could no longer choose its own")
 
-asking = ("device_count", "is_available", "init")
-cuda = {name: getattr(torch.cuda, name) for name in asking}
-vars(torch.cuda).update(dict.fromkeys(asking, asked))
 import lightning.pytorch.cli, torchmetrics.image, torch.utils.tensorboard, matplotlib, pandas, rich.progress
-vars(torch.cuda).update(cuda)
 import diffusers.models.unets.unet_2d, lpips, cleanfid  # which may ask: the command line does not import them
-vars(torch.cuda).update(dict.fromkeys(asking, asked))
+vars(torch.cuda).update(dict.fromkeys(("device_count", "is_available", "init"), asked))
 
 def told_to_others():
     backends = torch.backends
@@ -340,10 +335,10 @@ assert found and module_available("torchvision")
 """
 
 
-def test_to_import_all_of_this_tells_no_other_library_anything():
+def test_to_import_all_of_this_tells_no_other_library_anything(tmp_path):
     """Neither that another is missing, which torchmetrics asks once and remembers, nor by a switch of the process."""
-    done = subprocess.run([sys.executable, "-c", UNTOUCHED], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "untouched.py").write_text(UNTOUCHED)
+    complete(Started([str(tmp_path / "untouched.py")]))
 
 
 def test_an_experiment_includes_its_parts_relative_to_itself_and_its_own_lines_win(evaluate, tmp_path, settings):

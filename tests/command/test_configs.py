@@ -46,8 +46,7 @@ class ParseCLI(EvaluationCLI):
     """The command line up to the parser."""
 
     def instantiate_classes(self) -> None:
-        settings = self.parser.dump(self.config, format="json", skip_unset=False)
-        raise Resolved(json.loads(settings)["predict"])
+        raise Resolved(self.recorded["predict"])
 
 
 def resolved(*options: object) -> dict[str, Any]:

@@ -51,12 +51,11 @@ def test_lightning_tells_whether_processes_are_copies_of_this_one(start, copies)
     assert private_interfaces.starts_by_multiprocessing(strategy) == copies
 
 
-def test_lightning_notes_its_settings_once():
-    assert callable(LightningCLI._dump_config)
-    cli = SimpleNamespace(_dump_config=lambda: noted.append(True))
-    noted: list[bool] = []
-    private_interfaces.keep_settings_as_they_are(cli)
-    assert noted == [True]
+def test_lightning_notes_its_settings_once_and_takes_those_that_are_there():
+    cli = SimpleNamespace(_dump_config=None)  # it has neither settings nor a parser to write them down
+    private_interfaces.keep_settings_as_they_are(cli, {"model": {"steps": 3}})
+    LightningCLI._dump_config(cli)
+    assert cli.config_dump == {"model": {"steps": 3}}
 
 
 def test_jsonargparse_tells_the_options_of_a_parser():
@@ -79,7 +78,10 @@ def test_torch_writes_a_summary_of_ones_own_into_the_event_file(tmp_path):
             lambda: private_interfaces.follow_signal_handlers(object(), print),
             r"lightning \S+ has no object\._signal_con",
         ),
-        (lambda: private_interfaces.keep_settings_as_they_are(object()), r"lightning \S+ has no object\._dump_config"),
+        (
+            lambda: private_interfaces.keep_settings_as_they_are(object(), {}),
+            r"lightning \S+ has no object\._dump_config",
+        ),
         (lambda: private_interfaces.options_of(object()), r"jsonargparse \S+ has no object\._option_string_actions"),
         (lambda: private_interfaces.add_summary(object(), None), r"torch \S+ has no object\._get_file_writer"),
     ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from allpairspy import AllPairs
@@ -69,6 +69,11 @@ class Axes:
         """The case of one name of each axis, in the axes' order."""
         return Case(*(values[name] for values, name in zip(self, row, strict=True)))
 
+    @cached_property
+    def fits(self) -> Fits:
+        """Which rows are accepted; each is asked once, whoever wants to know."""
+        return Fits(self)
+
 
 AXES = Axes(MODELS, TASKS, METHODS, KERNELS, COMBINERS)
 UNGUIDED = Method(Unguided(), Unguided(), (STEPS, 0))
@@ -124,7 +129,7 @@ class Fits:
 
 def covering(axes: Axes) -> list[tuple[str, ...]]:
     """Rows of names in which every pair of values of two axes meets that meets in any accepted case."""
-    fits = Fits(axes)
+    fits = axes.fits
     rows = [tuple(row) for row in AllPairs([list(values) for values in axes], filter_func=fits)]
     left = _pairs(axes) - pairs_of(rows)
     while left:  # the library stops at the first row that would add nothing, where refusals leave it no better one
@@ -138,8 +143,9 @@ def covering(axes: Axes) -> list[tuple[str, ...]]:
 
 def product(axes: Axes) -> Iterator[tuple[str, ...]]:
     """Every row that is accepted."""
-    fits = Fits(axes)
-    return (row for row in itertools.product(*axes) if fits(list(row)))
+    *others, combiners = axes
+    accepted = (row for row in itertools.product(*others) if axes.fits(list(row)))
+    return ((*row, combiner) for row in accepted for combiner in combiners if axes.fits([*row, combiner]))
 
 
 def pairs_of(rows: Iterable[tuple[str, ...]]) -> set[Pair]:

@@ -13,7 +13,7 @@ from dsg.guidance import DAPS, DDNM, DPS, DSG, MPGD, TFG, UGD, DiffPIR, Guidance
 from dsg.sampling import Sampler
 from tasks import GaussianNoise, RandomInpainting
 from tests.contract.run import references
-from tests.launch import command, complete, journal
+from tests.launch import Started, command, complete, journal
 from tests.toy import Toy
 
 METHODS = [
@@ -63,7 +63,8 @@ def test_a_run_on_the_device_has_the_pictures_and_rows_of_one_on_a_cpu(evaluate_
 @pytest.mark.usefixtures("two_gpus")
 def test_two_gpus_give_the_results_of_one(settings, tmp_path, evaluate_on):
     one, _, _ = evaluate_on("--data.batch_size", 1, into="one")
-    complete(command(settings, tmp_path / "two", "--data.batch_size", 1, "--trainer.accelerator", "gpu", ranks=2))
+    options = ("--data.batch_size", 1, "--trainer.accelerator", "gpu")
+    complete(Started(command(settings, tmp_path / "two", *options, ranks=2)))
     two = {row["id"]: row for row in journal(tmp_path / "two")}
     assert sorted(two) == sorted(row["id"] for row in one)
     for row in one:
