@@ -133,13 +133,16 @@ class Sampler:
 
     def run(self, process: ReverseProcess, x_T: State | None = None) -> Iterator[StepRecord]:
         """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise."""
-        if x_T is None:
-            x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
-        trajectory = self.guidance.sample(x_T, process)
-        while True:
-            # entered for each step, so that neither mode leaks to whoever consumes the records
-            with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):
-                record = next(trajectory, None)
-            if record is None:
-                return
-            yield record
+        try:
+            if x_T is None:
+                x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
+            trajectory = self.guidance.sample(x_T, process)
+            while True:
+                # entered for each step, so that neither mode leaks to whoever consumes the records
+                with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):
+                    record = next(trajectory, None)
+                if record is None:
+                    return
+                yield record
+        finally:
+            process.streams.rest()  # also where the consumer leaves, or a step fails
