@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import LightningModule
@@ -20,7 +20,7 @@ from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
-from dsg.module.device import seconds_on
+from dsg.module.device import moment, seconds_between, seconds_on
 from dsg.module.fit import check_data, notes_on
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
@@ -98,10 +98,11 @@ class GuidedDiffusion(LightningModule):
         truth = task.truth(batch.examples, self.score_model.image_shape)
         started = seconds_on(self.device)
         process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
-        watched = 0.0
+        watched: list[tuple[Any, Any]] = []
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
-                watched += self._tell(record, process, keys)
+                if self.observers:
+                    watched.append(self._tell(record, process, keys))
             samples = process.decode(record.x_prev)
             with full_float32():
                 losses = task.loss(samples, process.measurement).tolist()
@@ -117,7 +118,8 @@ class GuidedDiffusion(LightningModule):
             costs["nfe_encoder_forward"] = process.encoder_forwards
             costs["nfe_encoder_backward"] = process.encoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
-        seconds = (seconds_on(self.device) - started - watched) / len(keys)
+        spent = seconds_on(self.device) - started
+        seconds = (spent - sum(seconds_between(start, end) for start, end in watched)) / len(keys)
         rows = [
             {
                 "id": key.image_id,
@@ -133,12 +135,13 @@ class GuidedDiffusion(LightningModule):
         ]
         return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
 
-    def _tell(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> float:
-        """Tell the observers of a step; returns the seconds that they took, which are no cost of the method."""
-        if not self.observers:
-            return 0.0
-        started = seconds_on(self.device)
+    def _tell(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> tuple[Any, Any]:
+        """Tell the observers of a step; returns the moments between which they looked, which is no cost of the method.
+
+        Nobody waits for the device between them: a step that is watched begins as soon as one that is not.
+        """
+        start = moment(self.device)
         with process.uncounted():
             for observer in self.observers:
                 observer.on_sampling_step(record, process, keys)
-        return seconds_on(self.device) - started
+        return start, moment(self.device)
