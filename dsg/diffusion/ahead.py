@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-State = dict[str, Any]
+StreamState = Any  # of a bit generator, as numpy tells it
 
 
 class Draw:
@@ -45,7 +45,7 @@ class Draw:
         self._begin = [generator.bit_generator.state for generator in generators]
         self._values = torch.empty(len(generators), *shape, pin_memory=pinned, dtype=torch.float32)
         rows = self._values.numpy()
-        self._shares: list[Future[list[State]]] = [
+        self._shares: list[Future[list[StreamState]]] = [
             threads.submit(_drawn, rows[first::shares], self._begin[first::shares]) for first in range(shares)
         ]
 
@@ -68,7 +68,7 @@ class Draw:
             share.cancel()
 
 
-def _drawn(rows: np.ndarray, begin: Sequence[State]) -> list[State]:
+def _drawn(rows: np.ndarray, begin: Sequence[StreamState]) -> list[StreamState]:
     """Fill `rows` from streams that are at `begin`; returns where they are then."""
     end = []
     for row, state in zip(rows, begin, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,3 +57,41 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     # in bytes on macOS, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that tensors can still have: on a CPU what the system says is available, and no more than the group of
+    processes may take (a container's limit); elsewhere what nobody holds, and what torch holds for nothing. None where
+    nobody says.
+    """
+    if device.type == "cpu":
+        return min((known for known in (_available(), _left_of_group()) if known is not None), default=None)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    if not hasattr(module := torch.get_device_module(device), "mem_get_info"):
+        return None
+    return module.mem_get_info(device)[0] + module.memory_reserved(device) - module.memory_allocated(device)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Give the driver what torch holds for nothing, where it holds any."""
+    if device.type != "cpu" and hasattr(module := torch.get_device_module(device), "empty_cache"):
+        module.empty_cache()
+
+
+def _available() -> int | None:
+    lines = _read(Path("/proc/meminfo")).splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _left_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Of control groups (version 2), as a container has them."""
+    most, now = _read(folder / "memory.max").strip(), _read(folder / "memory.current").strip()
+    return int(most) - int(now) if most.isdecimal() and now.isdecimal() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:  # another system
+        return ""

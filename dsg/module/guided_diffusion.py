@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -11,17 +12,22 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.command.exit_codes import is_out_of_memory
 from dsg.data.base import EvaluationData
 from dsg.data.batches import Batch
+from dsg.data.examples import Example
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even, Spacing
+from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
+from dsg.module.batch_size import does_not_fit
 from dsg.module.device import moment, seconds_between, seconds_on
 from dsg.module.fit import check_data, notes_on
+from dsg.module.trial import Trial
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
@@ -90,7 +96,28 @@ class GuidedDiffusion(LightningModule):
         return partial(self.score_model.medium.files, whole_problem=data.whole_problems)
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> BatchResult:
-        """Measure the batch's examples and sample under guidance."""
+        """Measure the batch's examples and sample under guidance.
+
+        Raises:
+            UserError: if the device has not the memory for it; names the largest batch for which it has.
+        """
+        try:
+            return self._sampled(batch, batch_idx)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        raise UserError(self._too_large(batch))  # here, where the error no longer holds what the batch took
+
+    def _too_large(self, batch: Batch) -> str:
+        columns = {name: values[0] for name, values in batch.examples.columns.items()}
+        example = Example(None if batch.examples.images is None else batch.examples.images[0], columns)
+        samples = 1
+        with suppress(RuntimeError, AttributeError):  # of a module without a trainer, or with another's data
+            data = self.trainer.datamodule.data  # type: ignore[attr-defined]
+            samples = data.samples_per_image if data.whole_problems else 1
+        return does_not_fit(Trial(self.sampler, example, self.device, samples), len(batch.keys) // samples)
+
+    def _sampled(self, batch: Batch, batch_idx: int) -> BatchResult:
         keys = [SampleKey(self.seed, image_id, sample) for image_id, sample in batch.keys]
         if not keys:
             return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)

@@ -6,6 +6,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -49,6 +50,18 @@ def test_lightning_tells_the_processes_that_it_has_started_and_forgets_them(trai
 def test_lightning_tells_whether_processes_are_copies_of_this_one(start, copies):
     strategy = Trainer(accelerator="cpu", devices=2, strategy=DDPStrategy(start_method=start), logger=False).strategy
     assert private_interfaces.starts_by_multiprocessing(strategy) == copies
+
+
+def test_torch_tells_of_each_operation_forward_and_backward():
+    told: list[tuple[int, list[tuple[int, ...]]]] = []
+    x = torch.zeros(2, 3, requires_grad=True)
+    with private_interfaces.watch_operations(
+        lambda given, made: told.append((len(given), [tuple(tensor.shape) for tensor in made]))
+    ):
+        torch.autograd.grad(torch.cat([x, x]).sin().sum(), x)
+    assert told[0] == (2, [(4, 3)])
+    assert (1, [(4, 3)]) in told  # the sine
+    assert (2, [(2, 3)]) in told  # two gradients are one
 
 
 def test_lightning_notes_its_settings_once():
