@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -43,7 +44,7 @@ class EvaluationDataModule(LightningDataModule):
         self.start = start
         self.batch_size = batch_size if isinstance(data.batch_size, str) else data.batch_size
         self.fit: Fit | None = None
-        """The batch and what its images take, where that was measured."""
+        """The batch and what each image takes, where that was measured."""
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
@@ -69,9 +70,10 @@ class EvaluationDataModule(LightningDataModule):
         if (trial := self._trial(trainer)) is not None:
             with trainer.precision_plugin.predict_step_context():
                 if self.batch_size is None:
-                    self.fit = largest(trial, most, sharing=trainer.num_devices)
+                    fit = largest(trial, most, sharing=trainer.num_devices)
                 else:
-                    self.fit = given(trial, min(self.batch_size, most))
+                    fit = given(trial, min(self.batch_size, most))
+            self.fit = replace(fit, bytes_each=fit.bytes_each / trial.samples)
         if self.batch_size is None:
             own = torch.tensor(1 if self.fit is None else self.fit.size, device=trainer.strategy.root_device)
             self.batch_size = int(trainer.strategy.reduce(own, reduce_op="min"))

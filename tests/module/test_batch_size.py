@@ -9,15 +9,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import Precision
 
 import tasks
 from dsg.data.batches import batches
 from dsg.data.examples import Example
 from dsg.data.folder import ImageFolder
+from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.kernels import DDIM
 from dsg.errors import UserError
 from dsg.guidance import DPS, Unguided
+from dsg.models.mixture import TwentyFiveGaussians
 from dsg.module import EvaluationDataModule, GuidedDiffusion, batch_size, device
 from dsg.module.live_bytes import LiveBytes
 from dsg.module.trial import Trial
@@ -26,6 +29,7 @@ from tests.command.test_command_line import pictures
 from tests.toy import Toy
 
 GPU = torch.device("cuda")
+QUIET = {"enable_progress_bar": False, "enable_checkpointing": False, "enable_model_summary": False}
 
 
 class Memory:
@@ -167,6 +171,21 @@ def test_a_run_with_auto_is_the_run_with_the_number_that_it_found_and_a_continue
     assert evaluate("--data.batch_size", 2, "--data.limit", 3, into="torn") == 0
     assert evaluate("--data.batch_size", "auto", into="torn") == 0
     assert recorded(tmp_path / "torn") == [2, 2]
+
+
+def test_of_whole_problems_the_batch_counts_problems_and_the_memory_images(stand_in, tmp_path):
+    free(stand_in, 10**15)
+    prior, task = TwentyFiveGaussians(8), tasks.RandomProjection(2)
+    module = GuidedDiffusion(prior, task, DPS(1.0), DDIM(), steps=2)
+    draws = MixtureDraws(limit=3, samples_per_image=5, batch_size="auto")
+    module.check(draws)
+    data = EvaluationDataModule(draws)
+    trainer = Trainer(accelerator="cpu", logger=False, inference_mode=False, default_root_dir=tmp_path, **QUIET)
+    trainer.predict(module, datamodule=data, return_predictions=False)
+    assert data.fit is not None
+    assert data.fit.size == data.batch_size == 3
+    one = Trial(module.sampler, draws.load("0000"), torch.device("cpu"), samples=5).bytes(1)
+    assert data.fit.bytes_each == pytest.approx(one / 5)
 
 
 def test_all_processes_take_the_smallest_that_one_of_them_found(stand_in, image_folder):
