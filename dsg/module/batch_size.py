@@ -65,7 +65,10 @@ def largest(trial: Trial, most: int, sharing: int = 1) -> Fit:
     room = SHARE_ON_CPU * free / sharing if on_cpu else SHARE * free
     found = _by_one(trial.bytes, most, room) if on_cpu else _by_trying(trial.bytes, most, room)
     if found is None:
-        raise UserError(does_not_fit(trial, 1))
+        raise UserError(
+            f"data.batch_size: a guided step of one image takes more than {room / 2**20:.0f} of the {free / 2**20:.0f} "
+            f"MiB that are free on {device}; free some, take a smaller model, or try data.batch_size 1"
+        )
     return found
 
 

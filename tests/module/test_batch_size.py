@@ -67,7 +67,7 @@ def test_auto_finds_the_largest_power_of_two_that_fits_or_all_there_are(stand_in
     sizes = [size for size in [2**k for k in range(9)] if size < min(most, 256)] + [min(most, 256)]
     fitting = [size for size in sizes if beside + each * size <= room]
     if not fitting:
-        with pytest.raises(UserError, match="not one image fits"):
+        with pytest.raises(UserError, match="of one image takes more than"):
             batch_size.largest(memory, most)
     else:
         assert batch_size.largest(memory, most).size == fitting[-1]
@@ -86,6 +86,8 @@ def test_a_number_that_does_not_fit_is_refused_with_the_largest_that_does():
     with pytest.raises(UserError, match=r"batch_size 48 does not fit on cuda, .* is 16; set data\.batch_size to 16"):
         batch_size.given(Memory(3100, 100), 48)
     assert batch_size.given(Memory(3100, 100), 31).size == 31
+    with pytest.raises(UserError, match="not one image fits on cuda"):
+        batch_size.given(Memory(99, 100), 48)
 
 
 def test_another_error_of_a_step_is_not_taken_for_want_of_memory():
@@ -110,7 +112,7 @@ def test_on_a_cpu_what_each_image_takes_is_counted_and_half_of_the_free_memory_i
     free(stand_in, 10**15)
     assert batch_size.largest(trial(), 100).size == batch_size.MOST_ON_CPU
     free(stand_in, each)
-    with pytest.raises(UserError, match="not one image fits on cpu"):
+    with pytest.raises(UserError, match="a guided step of one image takes more than"):
         batch_size.largest(trial(), 100)
 
 
@@ -171,6 +173,18 @@ def test_a_run_with_auto_is_the_run_with_the_number_that_it_found_and_a_continue
     assert evaluate("--data.batch_size", 2, "--data.limit", 3, into="torn") == 0
     assert evaluate("--data.batch_size", "auto", into="torn") == 0
     assert recorded(tmp_path / "torn") == [2, 2]
+
+
+def test_a_run_with_auto_for_which_there_is_no_memory_ends_with_one_line(evaluate, stand_in, capsys):
+    free(stand_in, 2**20)
+    stand_in.setattr(batch_size, "SHARE_ON_CPU", 0.01)
+    assert evaluate("--data.batch_size", "auto") == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("unavailable: ")]
+    assert lines == [
+        "error: data.batch_size: a guided step of one image takes more than 0 of the 1 MiB that are free on cpu; free "
+        "some, take a smaller model, or try data.batch_size 1"
+    ]
+    stand_in.setattr(batch_size, "SHARE_ON_CPU", 0.5)
 
 
 def test_of_whole_problems_the_batch_counts_problems_and_the_memory_images(stand_in, tmp_path):
