@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 try:
     import resource
@@ -36,6 +38,24 @@ def moment(device: torch.device) -> Any:
 def seconds_between(start: Any, end: Any) -> float:
     """Seconds from one `moment` of a device to another, once it has got there (`seconds_on`)."""
     return end - start if isinstance(start, float) else start.elapsed_time(end) / 1000
+
+
+def on_its_way(tensor: Tensor) -> Callable[[], Tensor]:
+    """Begin to bring a tensor to the CPU; what is returned waits until it is there, and gives it. So the host need not
+    wait, nor the device, where it is a GPU: the copy goes to pinned memory, between what it was given before and after.
+    """
+    if tensor.device.type != "cuda":
+        arrived = tensor.cpu()
+        return lambda: arrived
+    copy = tensor.to("cpu", non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+
+    def wait() -> Tensor:
+        event.synchronize()
+        return copy
+
+    return wait
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from dsg.data.examples import Example, Examples
 from dsg.diffusion.noise import NoiseStreams, SampleKey
+from dsg.module.device import on_its_way
 from dsg.module.trial import Trial
 from dsg.sampling import Sampler
 from tasks import GaussianNoise, RandomInpainting
@@ -52,3 +53,11 @@ def test_what_a_guided_step_takes_grows_with_the_batch(device, guidance):
 def test_a_run_with_auto_tells_what_an_image_takes(evaluate_on, capsys):
     evaluate_on("--data.batch_size", "auto")
     assert "memory: activation memory per image " in capsys.readouterr().err
+
+
+def test_what_is_brought_to_the_cpu_arrives_whole_though_nobody_waited(gpu):
+    numbers = torch.arange(2**22, device=gpu)
+    with nobody_waits():
+        arrived = on_its_way(2 * numbers)  # whose memory others may have from here on
+        numbers.add_(numbers)
+    assert torch.equal(arrived(), 2 * torch.arange(2**22))
