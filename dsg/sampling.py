@@ -119,6 +119,7 @@ class Sampler:
             raise UserError("sampling needs gradients: set trainer.inference_mode to false")
         with torch.autocast(streams.device.type, enabled=False), full_float32():
             measurement = self.task.measurement_of(examples, streams, tuple(self.score_model.image_shape))
+        condition = self.score_model.condition(examples)
         return ReverseProcess(
             self.score_model,
             self.task,
@@ -126,7 +127,7 @@ class Sampler:
             self.kernel,
             streams,
             self.levels,
-            self.score_model.condition(examples),
+            None if condition is None else condition.to(streams.device),  # once, and not in each step
             self.clip_denoised,
             self.combiner,
         )
