@@ -42,11 +42,11 @@ class Draw:
         pinned: bool = False,
     ) -> None:
         self._generators, self._shape = generators, tuple(shape)
-        self._begin = [generator.bit_generator.state for generator in generators]
+        self._begin: list[StreamState] = [generator.bit_generator.state for generator in generators]
         self._values = torch.empty(len(generators), *shape, pin_memory=pinned, dtype=torch.float32)
-        rows = self._values.numpy()
+        self._dropped = False
         self._shares: list[Future[list[StreamState]]] = [
-            threads.submit(_drawn, rows[first::shares], self._begin[first::shares]) for first in range(shares)
+            threads.submit(self._fill, slice(first, None, shares)) for first in range(shares)
         ]
 
     def is_next(self, shape: Sequence[int]) -> bool:
@@ -63,17 +63,19 @@ class Draw:
         return self._values
 
     def drop(self) -> None:
-        """Nobody will take it: what is not begun is not drawn."""
+        """Nobody will take it: a row that is not begun is not drawn."""
+        self._dropped = True
         for share in self._shares:
             share.cancel()
 
-
-def _drawn(rows: np.ndarray, begin: Sequence[StreamState]) -> list[StreamState]:
-    """Fill `rows` from streams that are at `begin`; returns where they are then."""
-    end = []
-    for row, state in zip(rows, begin, strict=True):
-        bits = np.random.PCG64DXSM(0)
-        bits.state = state
-        np.random.Generator(bits).standard_normal(dtype=np.float32, out=row)
-        end.append(bits.state)
-    return end
+    def _fill(self, which: slice) -> list[StreamState]:
+        """Draw some of the rows; returns where their streams are then."""
+        ends = []
+        for row, begin in zip(self._values.numpy()[which], self._begin[which], strict=True):
+            if self._dropped:
+                break
+            bits = np.random.PCG64DXSM(0)
+            bits.state = begin
+            np.random.Generator(bits).standard_normal(dtype=np.float32, out=row)
+            ends.append(bits.state)
+        return ends

@@ -4,6 +4,8 @@ import os
 import pickle
 import threading
 import time
+from concurrent.futures import Executor, Future
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from dsg.data.examples import Examples
 from dsg.diffusion import noise
+from dsg.diffusion.ahead import Draw
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
 from dsg.guidance import Unguided
 from dsg.sampling import Sampler
@@ -91,6 +94,22 @@ def test_what_fails_in_a_thread_is_raised_where_it_is_asked_for_and_moves_no_str
             streams.normal(Purpose.INITIAL, (3, 5))
     assert torch.equal(streams.normal(Purpose.INITIAL, (3, 5)), plain.normal(Purpose.INITIAL, (3, 5)))
     streams.rest()
+
+
+class Later(Executor):
+    """Does its job when it is told to."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.job = partial(fn, *args, **kwargs)
+        return Future()
+
+
+def test_what_nobody_will_take_any_more_is_not_drawn():
+    generators, later = NoiseStreams(KEYS).generators(Purpose.REVERSE), Later()
+    draw = Draw(generators, (3, 5), later, shares=1)
+    assert len(later.job()) == len(KEYS)
+    draw.drop()
+    assert later.job() == []
 
 
 def _trajectory():
