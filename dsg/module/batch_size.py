@@ -64,6 +64,7 @@ def largest(trial: Trial, most: int, sharing: int = 1) -> Fit:
         raise UserError(f"data.batch_size: {device} does not tell how much memory is free; take a number, not auto")
     room = SHARE_ON_CPU * free / sharing if on_cpu else SHARE * free
     found = _by_one(trial.bytes, most, room) if on_cpu else _by_trying(trial.bytes, most, room)
+    give_back_memory(device)  # in the pieces that other sizes left there a batch may not find room
     if found is None:
         raise UserError(
             f"data.batch_size: a guided step of one image takes more than {room / 2**20:.0f} of the {free / 2**20:.0f} "

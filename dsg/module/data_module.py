@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -66,17 +65,18 @@ class EvaluationDataModule(LightningDataModule):
         if not left or (self.batch_size is not None and trainer.strategy.root_device.type == "cpu"):
             self.batch_size = self.batch_size or 1
             return
-        most = math.ceil(left / trainer.world_size)
+        most, fit = math.ceil(left / trainer.world_size), None
         if (trial := self._trial(trainer)) is not None:
             with trainer.precision_plugin.predict_step_context():
                 if self.batch_size is None:
                     fit = largest(trial, most, sharing=trainer.num_devices)
                 else:
                     fit = given(trial, min(self.batch_size, most))
-            self.fit = replace(fit, bytes_each=fit.bytes_each / trial.samples)
         if self.batch_size is None:
-            own = torch.tensor(1 if self.fit is None else self.fit.size, device=trainer.strategy.root_device)
+            own = torch.tensor(1 if fit is None else fit.size, device=trainer.strategy.root_device)
             self.batch_size = int(trainer.strategy.reduce(own, reduce_op="min"))
+        if trial is not None and fit is not None:
+            self.fit = Fit(self.batch_size, fit.bytes_each / trial.samples)
 
     def _trial(self, trainer: Trainer) -> Trial | None:
         """None where there is nothing to try with: no example can be read."""
