@@ -95,7 +95,9 @@ class EvaluationCLI(LightningCLI):
             if first := self.trainer.is_global_zero:
                 folder.open(*run_settings(self.recorded["predict"]))
                 data.done = folder.ask_for(keys, model.files_of(datamodule))
-                data.start = folder.provenance.next(folder.rows())
+                rows = folder.rows()
+                data.start = folder.provenance.next(rows)
+                data.batch_size = data.batch_size or folder.provenance.batch_size(rows)
             if not keys <= data.done or callbacks.others_are_there(self.trainer):
                 made.watch.begin(self.trainer)
                 self.trainer.predict(model, datamodule=data, return_predictions=False)

@@ -45,6 +45,7 @@ class Diagnostics(EvaluationCallback):
         self.traced_samples = traced_samples
         self.images = images
         self.clean_estimates = clean_estimates
+        self._pictures: list[tuple[str, Tensor, int]] = []  # of this batch, on the device until it ends
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._writer = tensorboard(trainer)
@@ -72,6 +73,7 @@ class Diagnostics(EvaluationCallback):
     ) -> None:  # fmt: skip
         if self._writer is None:
             return
+        self._tell_pictures(self._writer)
         if self._bands is not None and self._bands.full:
             self._tell_trace(self._writer)
         for i, key in enumerate(outputs.keys):
@@ -85,6 +87,7 @@ class Diagnostics(EvaluationCallback):
         if self in pl_module.observers:
             pl_module.observers.remove(self)
             assert self._writer is not None  # it subscribed because there is one
+            self._tell_pictures(self._writer)
             self._tell_trace(self._writer)
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
@@ -96,15 +99,20 @@ class Diagnostics(EvaluationCallback):
         if bands is not None:
             bands.write(writer)
 
+    def _tell_pictures(self, writer: SummaryWriter) -> None:
+        pictures, self._pictures = self._pictures, []
+        for tag, pixels, position in pictures:
+            writer.add_image(tag, pixels, position)
+
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
-        assert self._writer is not None
         model = process.score_model
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
                 shown = model.medium.preview(model.decode(record.prediction.clean_estimate[i : i + 1]))
                 if shown is not None:
+                    # written when the batch ends: a step that waits for pictures would wait for the device
                     pixels = to_uint8(shown[0].nan_to_num())
-                    self._writer.add_image(f"clean_estimate/{key.image_id}", pixels, record.step.position)
+                    self._pictures.append((f"clean_estimate/{key.image_id}", pixels, record.step.position))
 
 
 def _panels(medium: Medium, outputs: BatchResult, index: int) -> list[Tensor]:

@@ -50,7 +50,7 @@ class Manifold(EvaluationCallback):
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         if record.step.index == record.step.total - 1:
             self._curve, self._levels = [], []
-        self._curve.append(self._typical.deviation(record.x_prev, record.step.prev.alpha_bar).cpu())
+        self._curve.append(self._typical.deviation(record.x_prev, record.step.prev.alpha_bar))
         self._levels.append(record.step.prev.alpha_bar)
 
     def on_predict_batch_end(
@@ -59,7 +59,7 @@ class Manifold(EvaluationCallback):
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        curves = torch.stack(self._curve, dim=1)
+        curves = torch.stack(self._curve, dim=1).cpu()
         for row, value in zip(outputs.rows, curves.square().mean(1).sqrt().tolist(), strict=True):
             if row["status"] == "ok":
                 row["off_manifold"] = value

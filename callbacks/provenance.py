@@ -65,6 +65,7 @@ def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module:
         "device": machine(trainer.strategy.root_device, trainer.num_devices * trainer.num_nodes),
         "precision": str(trainer.precision),
         "processes": trainer.world_size,
+        "batch_size": getattr(getattr(trainer, "datamodule", None), "batch_size", None),
         "weights": weights_of(module) | _weights_of_judges(trainer),
     }
 

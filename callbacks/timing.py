@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -31,6 +32,10 @@ class Timing(EvaluationCallback):
         self._watches: dict[str, NetworkTime | MethodTime] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        fit = getattr(getattr(trainer, "datamodule", None), "fit", None)
+        if trainer.is_global_zero and fit is not None:
+            print(f"memory: {fit}", file=sys.stderr)
+            self._summary["activation_mib"] = fit.bytes_each / 2**20
         reset_peak_memory(pl_module.device)
         model, device = pl_module.score_model, pl_module.device
         self._watches = {"network": NetworkTime([model, *pl_module.combiner_networks], device)}

@@ -26,6 +26,7 @@ from dsg.errors import UserError
 from dsg.metrics.direction import SCORES
 from dsg.metrics.summary import summarise
 from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module.device import on_its_way
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
@@ -145,11 +146,11 @@ class RunFolderWriter(EvaluationCallback):
 
 def _samples(folder: RunFolder, outputs: BatchResult, medium: Medium) -> list[File]:
     """A file a finite sample."""
-    samples = outputs.samples.cpu()
+    samples = on_its_way(outputs.samples)
     return [
         (
             folder.picture_path("samples", key.image_id, key.sample, medium.suffix),
-            partial(medium.encode, samples[i : i + 1]),
+            partial(_encoded, medium, samples, [i]),
         )
         for i, (key, row) in enumerate(zip(outputs.keys, outputs.rows, strict=True))
         if row["status"] == "ok"
@@ -158,21 +159,25 @@ def _samples(folder: RunFolder, outputs: BatchResult, medium: Medium) -> list[Fi
 
 def _problems(folder: RunFolder, outputs: BatchResult, medium: Medium) -> list[File]:
     """All samples of each problem in a batch as one file."""
-    samples = outputs.samples.cpu()
+    samples = on_its_way(outputs.samples)
     files: list[File] = []
     for image_id, group in groupby(range(len(outputs.keys)), lambda i: outputs.keys[i].image_id):
         path = folder.picture_path("samples", image_id, 0, medium.suffix)
-        files.append((path, partial(medium.encode, samples[list(group)])))
+        files.append((path, partial(_encoded, medium, samples, list(group))))
     return files
+
+
+def _encoded(medium: Medium, samples: Callable[[], Tensor], rows: list[int]) -> bytes:
+    return medium.encode(samples()[rows])
 
 
 def _pictures(folder: RunFolder, outputs: BatchResult) -> list[File]:
     """How the measurements of a batch look, where that can be seen."""
     if outputs.picture is None:
         return []
-    pictures = to_uint8(outputs.picture).cpu()
+    pictures = on_its_way(to_uint8(outputs.picture))
     return [
-        (folder.picture_path("measurements", key.image_id, 0), partial(encode_png, pictures[i]))
+        (folder.picture_path("measurements", key.image_id, 0), lambda i=i: encode_png(pictures()[i]))
         for i, key in enumerate(outputs.keys)
         if key.sample == 0
     ]

@@ -119,6 +119,7 @@ class Sampler:
             raise UserError("sampling needs gradients: set trainer.inference_mode to false")
         with torch.autocast(streams.device.type, enabled=False), full_float32():
             measurement = self.task.measurement_of(examples, streams, tuple(self.score_model.image_shape))
+        condition = self.score_model.condition(examples)
         return ReverseProcess(
             self.score_model,
             self.task,
@@ -126,20 +127,23 @@ class Sampler:
             self.kernel,
             streams,
             self.levels,
-            self.score_model.condition(examples),
+            None if condition is None else condition.to(streams.device),  # once, and not in each step
             self.clip_denoised,
             self.combiner,
         )
 
     def run(self, process: ReverseProcess, x_T: State | None = None) -> Iterator[StepRecord]:
         """The trajectory, a record a step, from `x_T` or, by default, each sample's own initial noise."""
-        if x_T is None:
-            x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
-        trajectory = self.guidance.sample(x_T, process)
-        while True:
-            # entered for each step, so that neither mode leaks to whoever consumes the records
-            with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):
-                record = next(trajectory, None)
-            if record is None:
-                return
-            yield record
+        try:
+            if x_T is None:
+                x_T = process.streams.normal(Purpose.INITIAL, self.score_model.shape)
+            trajectory = self.guidance.sample(x_T, process)
+            while True:
+                # entered for each step, so that neither mode leaks to whoever consumes the records
+                with torch.no_grad(), torch.autocast(x_T.device.type, enabled=False):
+                    record = next(trajectory, None)
+                if record is None:
+                    return
+                yield record
+        finally:
+            process.streams.rest()  # also where the consumer leaves, or a step fails

@@ -258,7 +258,8 @@ class InverseProblem(Task):
 
     def noisy_numbers(self, measurement: Measurement) -> PerSample:
         """m, how many numbers of each y carry noise, (B,)."""
-        return torch.full((len(measurement.y),), float(measurement.y[0].numel()))
+        y = measurement.y
+        return torch.full((len(y),), float(y[0].numel()), device=y.device)
 
     def picture(self, measurement: Measurement) -> Image:
         """y clamped to [−1, 1], as a picture file holds it; one channel is grey, and what is no image one row."""

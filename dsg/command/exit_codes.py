@@ -59,7 +59,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         return MISTAKE, f"error: {_own_words(user_error)}"
     if isinstance(error, MisconfigurationException):
         return MISTAKE, f"error: trainer: {flat(error)}"
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return (
             MISTAKE,
             "error: out of memory; finished images are kept: lower data.batch_size and run again",
@@ -114,7 +114,8 @@ def _own_words(error: UserError) -> str:
     return told.strip() or str(error)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, or Python, found no memory for something, on whichever device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)

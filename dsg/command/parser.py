@@ -36,6 +36,13 @@ INSTEAD = {
 
 # what jsonargparse says around the message that a person wants to read, outermost first
 NOISE = (
+    (
+        r"Does not validate against any of the Union subtypes "
+        r"Subtypes: \[<class '(\w+)'>, (?:typing\.)?Literal\[([^]]*)\]\] "
+        r"Errors: - Expected a <class '\w+'> - Expected a (?:typing\.)?Literal\[[^]]*\] "
+        r"Given value type: <class '[\w.]+'> Given value: (\S+)",
+        r"expected \1 or \2, got \3",
+    ),
     (r"Does not validate against any of the Union subtypes Subtypes: .*? Errors: (.*) Given value type: .*$", r"\1"),
     (r"- Expected a <class 'NoneType'>", ""),
     (r"- Expected a path but \S+ either not accessible or invalid", ""),

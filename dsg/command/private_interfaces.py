@@ -8,7 +8,8 @@ says so before a run does.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import Strategy
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from dsg.errors import UserError
@@ -75,6 +77,33 @@ def options_of(parser: Any) -> Iterable[str]:
 def add_summary(writer: SummaryWriter, summary: Any) -> None:
     """Write a summary as it is into a run's event file; what is public would open a folder of its own for it."""
     _part(writer, "_get_file_writer", "torch")().add_summary(summary)
+
+
+def watch_operations(tell: Callable[[list[Tensor], list[Tensor]], None]) -> AbstractContextManager[Any]:
+    """Inside it `tell` hears of each operation of torch, forward and backward: what tensors it was given, and gave."""
+    mode: Any = _part(import_module("torch.utils._python_dispatch"), "TorchDispatchMode", "torch")
+
+    class Watching(mode):
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # to hide from a compiler that nobody may need would load it, for seconds
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = [*_tensors(args), *_tensors(kwargs)]
+            result = func(*args, **(kwargs or {}))
+            tell(given, list(_tensors(result)))
+            return result
+
+    return Watching()
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    """Those in lists, tuples and dictionaries, at any depth."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, list | tuple | dict):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _tensors(value)
 
 
 def _part(thing: Any, name: str, library: str) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Literal
 
 from dsg.data.examples import IMAGE, LABEL, MEASUREMENT, Example, Value
 from dsg.data.expected import Expected
 from dsg.errors import UserError
 
 Key = tuple[str, int]  # (image id, sample number)
+BatchSize = int | Literal["auto"]
 
 
 class EvaluationData(ABC):
@@ -22,7 +24,8 @@ class EvaluationData(ABC):
     Args:
         limit: evaluate only the first so many images; None takes all.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
-        batch_size: images a network evaluation; without influence on results.
+        batch_size: images a network evaluation, or `auto`: as many as the device's memory takes; without influence on
+            results.
         num_workers: processes that read ahead; without influence on results.
     """
 
@@ -31,11 +34,13 @@ class EvaluationData(ABC):
     whole_problems: bool = False  # whether all samples of an image are one batch, since they are judged together
 
     def __init__(
-        self, limit: int | None = None, samples_per_image: int = 1, batch_size: int = 1, num_workers: int = 0
+        self, limit: int | None = None, samples_per_image: int = 1, batch_size: BatchSize = 1, num_workers: int = 0
     ) -> None:
         for name, value in (("limit", limit), ("samples_per_image", samples_per_image), ("batch_size", batch_size)):
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise UserError(f"data.{name}: must be at least 1, got {value}")
+        if isinstance(batch_size, str) and batch_size != "auto":
+            raise UserError(f"data.batch_size: must be a number or auto, got {batch_size!r}")
         if num_workers < 0:
             raise UserError(f"data.num_workers: must be at least 0, got {num_workers}")
         self.limit = limit

@@ -45,7 +45,11 @@ class Batch:
 
 
 def batches(
-    data: EvaluationData, rank: int = 0, ranks: int = 1, done: frozenset[Key] = frozenset()
+    data: EvaluationData,
+    rank: int = 0,
+    ranks: int = 1,
+    done: frozenset[Key] = frozenset(),
+    batch_size: int | None = None,
 ) -> DataLoader[list[tuple[Key, Example | str]]]:
     """One rank's share of what is not done, as `Batch`es.
 
@@ -54,17 +58,26 @@ def batches(
         rank: 0 ≤ rank < ranks.
         ranks: how many share the work out; all must be told the same `done`.
         done: samples that an earlier run finished.
+        batch_size: by default the data's own, which must then be a number.
     """
-    keys = data.keys()
-    samples = Samples(data, data.groups([key for key in keys if key not in done]))
+    size = batch_size or data.batch_size
+    if isinstance(size, str):
+        raise UserError("data.batch_size: auto is found by a run, on its device; take a number here")
+    samples = Samples(data, groups_left(data, done))
     return DataLoader(
         samples,
         sampler=Share(samples, rank, ranks),
-        batch_size=data.batch_size,
+        batch_size=size,
         num_workers=data.num_workers,
         collate_fn=_collate,
         persistent_workers=False,
     )
+
+
+def groups_left(data: EvaluationData, done: frozenset[Key]) -> list[list[Key]]:
+    """What is left to do, in the pieces that are not to be torn apart."""
+    every = data.keys()
+    return data.groups([key for key in every if key not in done])
 
 
 def check_workers(data: EvaluationData) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dsg.data.base import EvaluationData
+from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.class_folders import labels_of_folders, numbered_by_order
 from dsg.data.examples import LABEL, MEASUREMENT, Example, Value
 from dsg.data.image_file import Size, read_image
@@ -37,7 +37,8 @@ class ImageFolder(EvaluationData):
             none, and leaves out a `label` of the metadata.
         limit: evaluate only so many images; None takes all.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
-        batch_size: images a network evaluation; without influence on results.
+        batch_size: images a network evaluation, or `auto`: as many as the device's memory takes; without influence on
+            results.
         num_workers: processes that read ahead; without influence on results.
         first: how many images to pass over, at least 0; where they are `spread`, of every piece.
         spread: take the `limit` images evenly over all, one of each of as many equal pieces, and not in a row: of 1000
@@ -58,7 +59,7 @@ class ImageFolder(EvaluationData):
         labels: str | None = None,
         limit: int | None = None,
         samples_per_image: int = 1,
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         num_workers: int = 2,
         first: int = 0,
         spread: bool = False,

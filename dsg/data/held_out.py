@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from dsg.data.base import EvaluationData
+from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.examples import LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VARIATION, Example, Value
 from dsg.data.portraits import CLASSES, HELD_OUT_START, Portrait, caption, render
 from dsg.errors import UserError
@@ -27,7 +27,8 @@ class HeldOutPortraits(EvaluationData):
             place (3,64,64); `style`, a picture of another person (3,64,64); `segmentation`, indices into
             `dsg.data.portraits.SEGMENTS` (64,64) int64; `landmarks`, x and y in pixels (9,2).
         samples_per_image: K ≥ 1 samples of every image's one measurement.
-        batch_size: images a network evaluation; without influence on results.
+        batch_size: images a network evaluation, or `auto`: as many as the device's memory takes; without influence on
+            results.
         num_workers: processes that read ahead; without influence on results.
 
     Raises:
@@ -42,7 +43,7 @@ class HeldOutPortraits(EvaluationData):
         captions: bool = False,
         columns: Sequence[str] = (),
         samples_per_image: int = 1,
-        batch_size: int = 16,
+        batch_size: BatchSize = 16,
         num_workers: int = 0,
     ) -> None:
         super().__init__(limit, samples_per_image, batch_size, num_workers)

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from dsg.data.base import EvaluationData
+from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.examples import LABEL, Example
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
@@ -43,7 +43,8 @@ class MixtureDraws(EvaluationData):
         seed: of the draws.
         label: the class of every problem's x_0 and the label that its samples are conditioned on, 0 or above; null
             draws from the whole mixture, and has no labels.
-        batch_size: problems a batch, at least 1; without influence on results.
+        batch_size: problems a batch, at least 1, or `auto`: as many as the device's memory takes; without influence on
+            results.
 
     Raises:
         UserError: for values outside these ranges, and with a score model that is no GaussianMixture.
@@ -57,7 +58,7 @@ class MixtureDraws(EvaluationData):
         limit: int = 20,
         samples_per_image: int = 1000,
         seed: int = 0,
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         label: int | None = None,
     ) -> None:
         super().__init__(limit, samples_per_image, batch_size)

@@ -2,19 +2,28 @@
 
 A number that is drawn here depends on (seed, image id, sample number, purpose) and on how many were drawn from that
 stream before, on nothing else: not on the batch, the order, the rank or a restart. Streams are drawn on the CPU, so
-that they are bitwise the same for every device.
+that they are bitwise the same for every device; for another device by threads, which keeps it from waiting (`ahead`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from dsg.diffusion.ahead import Draw
+
+WORTH_A_THREAD = 2**14
+"""Numbers of a draw from which on threads are quicker: 0.1 ms of drawing."""
 
 
 class Purpose(StrEnum):
@@ -33,6 +42,9 @@ class Purpose(StrEnum):
 
 # Several samples of one image are several answers to one and the same question.
 SHARED_BY_SAMPLES = frozenset({Purpose.REFERENCE, Purpose.OPERATOR, Purpose.MEASUREMENT})
+
+# What was drawn for these will be drawn again, a step later.
+OF_EVERY_STEP = frozenset({Purpose.REVERSE, Purpose.RECURRENCE, Purpose.CHURN, Purpose.MONTE_CARLO})
 
 
 @dataclass(frozen=True)
@@ -57,15 +69,28 @@ class NoiseStreams:
     Args:
         keys: one a sample, in the order of the batch.
         device: where the drawn tensors are put.
+        threads: how many draw, and draw the next step's numbers ahead; 0 draws when it is asked for. By default 0 where
+            the device is the CPU, whose cores the network needs, and else as many as torch computes with. No number
+            depends on it.
     """
 
-    def __init__(self, keys: Sequence[SampleKey], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, keys: Sequence[SampleKey], device: torch.device | str = "cpu", threads: int | None = None
+    ) -> None:
         self.keys = list(keys)
         self.device = torch.device(device)
+        on_cpu = self.device.type == "cpu"
+        self._count = min(len(self.keys), (0 if on_cpu else torch.get_num_threads()) if threads is None else threads)
         self._generators: dict[Purpose, list[np.random.Generator]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        self._ahead: dict[Purpose, Draw] = {}
+        self._process = os.getpid()
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_threads": None, "_ahead": {}}  # what nobody has taken was not drawn
 
     def generators(self, purpose: Purpose) -> list[np.random.Generator]:
         """One generator a sample, for draws other than normal ones."""
@@ -75,10 +100,43 @@ class NoiseStreams:
 
     def normal(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
         """Standard normal numbers, float32, (B, *shape)."""
-        values = torch.empty(len(self), *shape, pin_memory=self.device.type == "cuda", dtype=torch.float32)
+        if self._count and len(self) * math.prod(shape) >= WORTH_A_THREAD:
+            return self._by_threads(purpose, shape).to(self.device, non_blocking=True)
+        values = torch.empty(len(self), *shape, pin_memory=self._pins, dtype=torch.float32)
         for row, generator in zip(values.numpy(), self.generators(purpose), strict=True):
             generator.standard_normal(dtype=np.float32, out=row)
         return values.to(self.device, non_blocking=True)
+
+    def rest(self) -> None:
+        """Let the threads go, since nothing more is drawn for now. A later draw continues the streams with new ones."""
+        ahead, self._ahead = self._ahead, {}
+        for draw in ahead.values():
+            draw.drop()
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown()
+
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
+
+    def _by_threads(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        if self._process != os.getpid():  # a copy that fork made has none of the threads
+            self._process, self._threads, self._ahead = os.getpid(), None, {}
+        draw = self._ahead.pop(purpose, None)
+        if draw is None or not draw.is_next(shape):
+            if draw is not None:
+                draw.drop()
+            draw = self._begin(purpose, shape)
+        values = draw.take()
+        if purpose in OF_EVERY_STEP:
+            self._ahead[purpose] = self._begin(purpose, shape)
+        return values
+
+    def _begin(self, purpose: Purpose, shape: Sequence[int]) -> Draw:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="noise")
+        return Draw(self.generators(purpose), shape, self._threads, self._count, self._pins)
 
 
 class EnsembleStreams(NoiseStreams):

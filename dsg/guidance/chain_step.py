@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from dsg.diffusion.level import Step
@@ -82,7 +81,7 @@ class Slope:
         """h, (B, 1, ..., 1) in the state's precision: that of a DecayingStep, or a share of 1/(c ℓ²/σ_y² + 1/r²)."""
         centre = self.target.centre
         if isinstance(rule, DecayingStep):
-            h = torch.full((len(centre),), rule.at(step), dtype=torch.float64)
+            h = centre.new_full((len(centre),), rule.at(step))
         else:
             h = rule / (self.precision * steepness(process, centre) + self.pull)
         return expand_to(h, centre).to(centre)

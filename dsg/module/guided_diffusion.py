@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import nn
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.command.exit_codes import is_out_of_memory
 from dsg.data.base import EvaluationData
 from dsg.data.batches import Batch
+from dsg.data.examples import Example
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even, Spacing
+from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
 from dsg.module.batch_result import BatchResult
-from dsg.module.device import seconds_on
+from dsg.module.batch_size import does_not_fit
+from dsg.module.device import moment, seconds_between, seconds_on
 from dsg.module.fit import check_data, notes_on
+from dsg.module.trial import Trial
 from dsg.process import ReverseProcess
 from dsg.process.trace import StepRecord
 from dsg.sampling import Sampler
@@ -90,7 +96,28 @@ class GuidedDiffusion(LightningModule):
         return partial(self.score_model.medium.files, whole_problem=data.whole_problems)
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> BatchResult:
-        """Measure the batch's examples and sample under guidance."""
+        """Measure the batch's examples and sample under guidance.
+
+        Raises:
+            UserError: if the device has not the memory for it; names the largest batch for which it has.
+        """
+        try:
+            return self._sampled(batch, batch_idx)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        raise UserError(self._too_large(batch))  # here, where the error no longer holds what the batch took
+
+    def _too_large(self, batch: Batch) -> str:
+        columns = {name: values[0] for name, values in batch.examples.columns.items()}
+        example = Example(None if batch.examples.images is None else batch.examples.images[0], columns)
+        samples = 1
+        with suppress(RuntimeError, AttributeError):  # of a module without a trainer, or with another's data
+            data = self.trainer.datamodule.data  # type: ignore[attr-defined]
+            samples = data.samples_per_image if data.whole_problems else 1
+        return does_not_fit(Trial(self.sampler, example, self.device, samples), len(batch.keys) // samples)
+
+    def _sampled(self, batch: Batch, batch_idx: int) -> BatchResult:
         keys = [SampleKey(self.seed, image_id, sample) for image_id, sample in batch.keys]
         if not keys:
             return BatchResult([], batch.examples, None, None, None, torch.empty(0), [], batch.failures)
@@ -98,10 +125,11 @@ class GuidedDiffusion(LightningModule):
         truth = task.truth(batch.examples, self.score_model.image_shape)
         started = seconds_on(self.device)
         process = self.sampler.begin(batch.examples, NoiseStreams(keys, self.device))
-        watched = 0.0
+        watched: list[tuple[Any, Any]] = []
         with torch.autocast(self.device.type, enabled=False):  # the process applies it to the network alone
             for record in self.sampler.run(process):
-                watched += self._tell(record, process, keys)
+                if self.observers:
+                    watched.append(self._tell(record, process, keys))
             samples = process.decode(record.x_prev)
             with full_float32():
                 losses = task.loss(samples, process.measurement).tolist()
@@ -117,7 +145,8 @@ class GuidedDiffusion(LightningModule):
             costs["nfe_encoder_forward"] = process.encoder_forwards
             costs["nfe_encoder_backward"] = process.encoder_backwards
         finite = samples.flatten(1).isfinite().all(dim=1).tolist()
-        seconds = (seconds_on(self.device) - started - watched) / len(keys)
+        spent = seconds_on(self.device) - started
+        seconds = (spent - sum(seconds_between(start, end) for start, end in watched)) / len(keys)
         rows = [
             {
                 "id": key.image_id,
@@ -133,12 +162,13 @@ class GuidedDiffusion(LightningModule):
         ]
         return BatchResult(keys, batch.examples, truth, process.measurement, picture, samples, rows, batch.failures)
 
-    def _tell(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> float:
-        """Tell the observers of a step; returns the seconds that they took, which are no cost of the method."""
-        if not self.observers:
-            return 0.0
-        started = seconds_on(self.device)
+    def _tell(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> tuple[Any, Any]:
+        """Tell the observers of a step; returns the moments between which they looked, which is no cost of the method.
+
+        Nobody waits for the device between them: a step that is watched begins as soon as one that is not.
+        """
+        start = moment(self.device)
         with process.uncounted():
             for observer in self.observers:
                 observer.on_sampling_step(record, process, keys)
-        return seconds_on(self.device) - started
+        return start, moment(self.device)

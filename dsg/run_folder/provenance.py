@@ -17,7 +17,9 @@ Start = Mapping[str, Any]
 """One start's number, `start`, and what is known of it: `time`, `code`, `versions`, `device`, `weights`, ..."""
 
 # what differs from start to start and no result depends on; another commit of the same sources is the same code
-UNIMPORTANT = frozenset({"start", "time", "processes", "code.git", "device.count", "device.threads", "device.cpu"})
+UNIMPORTANT = frozenset(
+    {"start", "time", "processes", "batch_size", "code.git", "device.count", "device.threads", "device.cpu"}
+)
 
 
 class Provenance:
@@ -50,6 +52,10 @@ class Provenance:
         """The starts that made `rows`."""
         numbers = {_number(row) for row in rows}
         return [start for start in self.starts() if start["start"] in numbers]
+
+    def batch_size(self, rows: Sequence[Mapping[str, Any]]) -> int | None:
+        """That of the last start that made any of `rows`; None where nobody recorded it."""
+        return next((size for start in reversed(self.made(rows)) if (size := start.get("batch_size"))), None)
 
     def made_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Start]:
         """The starts that made `rows`, and the last, which made the summary of them."""

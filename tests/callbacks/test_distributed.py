@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch.distributed import DistNetworkError
 
 from dsg.command.exit_codes import MISTAKE, explain
@@ -43,7 +44,7 @@ def test_problems_of_a_mixture_are_shared_out_whole_and_by_what_the_first_rank_c
     seen = []
     for rank in range(ranks):
         data = EvaluationDataModule(MixtureDraws(limit=4, samples_per_image=2))
-        strategy = SimpleNamespace(broadcast=lambda said: (done, 3))
+        strategy = SimpleNamespace(broadcast=lambda said: (done, 3, 1), root_device=torch.device("cpu"))
         data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks, strategy=strategy)
         loader = data.predict_dataloader()
         seen += [loader.dataset.groups[index] for index in loader.sampler]

@@ -67,7 +67,7 @@ OPTIONS = {
     ),
     "class of another kind": _("--model.score_model", "tasks.Denoising", says=("model.score_model", "ScoreModel")),
     "no number": _("--model.guidance.guidance_rate", "much", says=("guidance_rate", "float", "much")),
-    "half an image": _("--data.batch_size", "1.5", says=("data", "batch_size", "int", "1.5")),
+    "half an image": _("--data.batch_size", "1.5", says=("data", "batch_size", "int or 'auto'", "got 1.5")),
     "no truth value": _("--model.clip_denoised", "perhaps", says=("model.clip_denoised", "bool", "perhaps")),
     "no such choice": _("--model.spacing", "odd", says=("model.spacing", "odd", "Even", "LogSNR", "Karras")),
     "option without its value": _("--model.steps", says=("model.steps", "expected one argument")),

@@ -184,10 +184,12 @@ def test_labels_reach_a_conditional_model(evaluate, tmp_path, image_folder):
     assert pictures(tmp_path / "zeros")["samples/a.png"] != pictures(tmp_path / "twos")["samples/a.png"]
 
 
-def test_out_of_memory_names_the_batch_size_and_a_smaller_one_continues(evaluate, tmp_path, capsys):
+def test_out_of_memory_names_the_largest_batch_that_fits_and_that_continues(evaluate, tmp_path, capsys):
     greedy = ("--model.score_model.class_path", "tests.toy_faults.Greedy")
     assert evaluate(*greedy) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: out of memory; ")
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: out of memory; finished images are kept: data.batch_size 2 does not fit on cpu")
+    assert "set data.batch_size to 1, or to auto" in last
     assert evaluate(*greedy, "--data.batch_size", 1) == 0
     assert len(table(tmp_path / "run")) == 6
 

@@ -21,6 +21,7 @@ class Cases:
     - `case`: every pair of values of two axes meets in one of them.
     - `pair`: a method under a kernel, on the first model and task that suit both; `refused_pair` where none does.
     - `duo`: a combiner under a kernel, without guidance; `refused_duo` likewise.
+    - `alone`: every method, kernel, combiner and task once, with what is plain beside it.
     - `method`, `kernel`, `combiner`, `model`: every value of one axis.
     """
 
@@ -30,6 +31,7 @@ class Cases:
         "refused_pair": frozenset({"method", "kernel"}),
         "duo": frozenset({"combiner", "kernel"}),
         "refused_duo": frozenset({"combiner", "kernel"}),
+        "alone": frozenset({"method", "kernel", "combiner", "task"}),
         "method": frozenset({"method"}),
         "kernel": frozenset({"kernel"}),
         "combiner": frozenset({"combiner"}),
@@ -56,6 +58,16 @@ class Cases:
 
     def each_refused_duo(self) -> dict[str, Case]:
         return {name: case for name, case in self._duos.items() if case.refusal() is not None}
+
+    def each_alone(self) -> dict[str, Case]:
+        axes = self.axes
+        guided, solver = axes.method.get("dps", next(iter(axes.method.values()))), next(iter(axes.kernel.values()))
+        found = {name: self._suiting(method, solver, PLAIN) for name, method in axes.method.items()}
+        found |= {name: self._suiting(guided, of, PLAIN) for name, of in axes.kernel.items()}
+        found |= {name: self._suiting(guided, solver, of) for name, of in axes.combiner.items()}
+        model = MODELS["toy of classes"]
+        found |= {name: Case(model, task, guided, solver, PLAIN) for name, task in axes.task.items()}
+        return {name: case for name, case in found.items() if case.refusal() is None}
 
     def each_method(self) -> Mapping[str, Method]:
         return self.axes.method

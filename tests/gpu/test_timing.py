@@ -68,8 +68,8 @@ def test_want_of_memory_is_one_line(evaluate, device, capsys):
     accelerator = "gpu" if device.type == "cuda" else device.type
     hungry = ("--model.score_model.class_path", "tests.gpu.toys.Hungry", "--trainer.accelerator", accelerator)
     assert evaluate(*hungry) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("unavailable: ")]
-    assert lines == ["error: out of memory; finished images are kept: lower data.batch_size and run again"]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("unavailable: ")]
+    assert line.startswith("error: out of memory; finished images are kept: not one image fits on ")
 
 
 @pytest.mark.parametrize("pinned", [False, True])

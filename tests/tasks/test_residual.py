@@ -22,7 +22,7 @@ from tasks import (
     SuperResolution,
 )
 from tasks.base import Measurement
-from tasks.operators.mask import Mask
+from tasks.operators.mask import Identity, Mask
 
 NOISE = GaussianNoise(0.1)
 TASKS = [
@@ -87,3 +87,11 @@ def test_a_run_has_it_beside_the_loss(evaluate, tmp_path):
     assert all(float(row["residual"]) > 0 for row in rows)
     assert evaluate(*noise, "0.0", "--data.limit", 2, into="noiseless") == 0
     assert "residual" not in (tmp_path / "noiseless" / "per_image.csv").read_text()
+
+
+def test_what_a_step_asks_of_a_measurement_lies_where_that_lies():
+    y = torch.empty(2, 3, 4, 4, device="meta")
+    measurement = Measurement(y, Identity())
+    assert Denoising().noisy_numbers(measurement).device == y.device
+    assert Identity().singular_values(y).device == y.device
+    assert torch.equal(Identity().singular_values(torch.zeros(2, 3, 4, 4)), torch.ones(1, 1))

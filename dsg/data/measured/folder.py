@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dsg.data.base import EvaluationData
+from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.class_folders import labels_of_folders, numbered_by_order
 from dsg.data.examples import IMAGE, KERNEL, LABEL, MASK, MEASUREMENT, Example, Value
 from dsg.data.expected import Expected
@@ -51,7 +51,8 @@ class MeasuredFolder(EvaluationData):
             path of a CSV file gives lines `id,label`; null gives none.
         limit: evaluate only the first so many measurements; null takes all.
         samples_per_image: K ≥ 1 samples of every measurement.
-        batch_size: images a network evaluation; without influence on results.
+        batch_size: images a network evaluation, or `auto`: as many as the device's memory takes; without influence on
+            results.
         num_workers: processes that read ahead; without influence on results.
 
     Raises:
@@ -71,7 +72,7 @@ class MeasuredFolder(EvaluationData):
         labels: str | None = None,
         limit: int | None = None,
         samples_per_image: int = 1,
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         num_workers: int = 0,
     ) -> None:
         super().__init__(limit, samples_per_image, batch_size, num_workers)

@@ -116,4 +116,4 @@ class TextModel(ScoreModel):
     def _silent(self, x_t: State) -> TextCondition:
         silence: TextCondition = self.texts([""]) if self._silence is None else self._silence
         self._silence = silence
-        return silence.rows(torch.zeros(len(x_t), dtype=torch.long))
+        return silence.rows(torch.zeros(len(x_t), dtype=torch.long, device=silence.embedding.device))
