@@ -52,13 +52,6 @@ def test_lightning_tells_whether_processes_are_copies_of_this_one(start, copies)
     assert private_interfaces.starts_by_multiprocessing(strategy) == copies
 
 
-<<<<<<< HEAD
-def test_lightning_notes_its_settings_once_and_takes_those_that_are_there():
-    cli = SimpleNamespace(_dump_config=None)  # it has neither settings nor a parser to write them down
-    private_interfaces.keep_settings_as_they_are(cli, {"model": {"steps": 3}})
-    LightningCLI._dump_config(cli)
-    assert cli.config_dump == {"model": {"steps": 3}}
-=======
 def test_torch_tells_of_each_operation_forward_and_backward():
     told: list[tuple[int, list[tuple[int, ...]]]] = []
     x = torch.zeros(2, 3, requires_grad=True)
@@ -71,13 +64,11 @@ def test_torch_tells_of_each_operation_forward_and_backward():
     assert (2, [(2, 3)]) in told  # two gradients are one
 
 
-def test_lightning_notes_its_settings_once():
-    assert callable(LightningCLI._dump_config)
-    cli = SimpleNamespace(_dump_config=lambda: noted.append(True))
-    noted: list[bool] = []
-    private_interfaces.keep_settings_as_they_are(cli)
-    assert noted == [True]
->>>>>>> outside
+def test_lightning_notes_its_settings_once_and_takes_those_that_are_there():
+    cli = SimpleNamespace(_dump_config=None)  # it has neither settings nor a parser to write them down
+    private_interfaces.keep_settings_as_they_are(cli, {"model": {"steps": 3}})
+    LightningCLI._dump_config(cli)
+    assert cli.config_dump == {"model": {"steps": 3}}
 
 
 def test_jsonargparse_tells_the_options_of_a_parser():
