@@ -17,7 +17,7 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def _pairs(values: list[float]) -> list[tuple[float, float]]:
 
 def _timed(cell: Measured, step: float, bare: float, operations: float, product: float) -> Measured:
     rate = operations * cell.batch / step / product
-    return Measured(**asdict(cell) | {"seconds": step / cell.batch, "rate": rate, "outside": max(0.0, 1 - bare / step)})
+    return replace(cell, seconds=step / cell.batch, rate=rate, outside=max(0.0, 1 - bare / step))
 
 
 def _apart(found: torch.Tensor, right: torch.Tensor) -> float:

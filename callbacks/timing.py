@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from callbacks.base import EvaluationCallback, samples_done, tensorboard
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.passes import NAMES
+from dsg.models.engines import engines_of
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.module.device import peak_memory, reset_peak_memory
 from dsg.run_folder.journal import Row
@@ -22,9 +23,9 @@ class Timing(EvaluationCallback):
     `network_seconds` is what the score model and the combiner's networks took, `decoder_seconds` and `encoder_seconds`,
     of a model of latents, what its decoder and encoder did, `other_seconds` all the rest from the start of a batch to
     that of the next: noise, the task, the step, metrics, writing, reading images. `other_share` is the latter's share
-    of all. The first batch of every start (allocations, kernel selection) is kept apart:
-    `warm_up_seconds` is its time per sample, and the others leave it out unless there is nothing else. Of several ranks
-    it is the first one's time.
+    of all. The first batch of every start (allocations, kernel selection) is kept apart: `warm_up_seconds` is its time
+    per sample, and the others leave it out unless there is nothing else. Of several ranks it is the first one's time.
+    What an engine says of itself is there too.
     """
 
     def __init__(self) -> None:
@@ -75,6 +76,8 @@ class Timing(EvaluationCallback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._end_batch(trainer)
+        for engine in engines_of(pl_module):
+            self._summary |= engine.summary()
         for watch in self._watches.values():
             watch.close()
         self._watches = {}

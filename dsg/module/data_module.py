@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from dsg.data.base import EvaluationData, Key
 from dsg.data.batches import batches, groups_left
+from dsg.models.engines import engines_of
 from dsg.module.batch_size import Fit, given, largest
 from dsg.module.guided_diffusion import GuidedDiffusion
 from dsg.module.trial import Trial, first_example
@@ -72,6 +73,8 @@ class EvaluationDataModule(LightningDataModule):
                     fit = largest(trial, most, sharing=trainer.num_devices)
                 else:
                     fit = given(trial, min(self.batch_size, most))
+            for engine in engines_of(trial.sampler.score_model):
+                engine.forget()
         if self.batch_size is None:
             own = torch.tensor(1 if fit is None else fit.size, device=trainer.strategy.root_device)
             self.batch_size = int(trainer.strategy.reduce(own, reduce_op="min"))

@@ -12,7 +12,7 @@ from torch import nn
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.adm import ADM
-from dsg.models.engines import Compiled, Engine, Fused, Plain
+from dsg.models.engines import Compiled, Engine, Fused, Plain, engines_of
 from dsg.models.engines.scaled import LARGEST, ScaledBackward
 from dsg.models.network import NetworkModel
 
@@ -143,6 +143,17 @@ def test_a_gradient_that_is_not_finite_stays_so_and_leaves_the_other_samples_alo
     assert not gradient[0].isfinite().all()
     assert gradient[1].tolist() == [2.0, 2.0, 2.0]
     assert scaled.overflows == 0
+
+
+def test_what_an_engine_made_can_be_let_go_of_and_it_says_what_it_did():
+    model = model_with(Fused(precision="bfloat16"))
+    (engine,) = engines_of(torch.nn.Sequential(model))
+    assert engine.summary() == {}
+    before = predicted(model)
+    assert engine.summary() == {"engine_precision": "bfloat16", "overflows": 0}
+    engine.forget()
+    assert engine.summary() == {}
+    assert torch.equal(predicted(model), before)
 
 
 def test_the_command_line_takes_an_engine_and_says_what_it_does_not_know(evaluate, settings, capsys):

@@ -36,6 +36,19 @@ class Engine(ABC):
         """What whoever starts an evaluation should be told, a line each."""
         return []
 
+    def forget(self) -> None:
+        """Let go of what was made for the batches so far: those that come are of another size."""
+
+    def summary(self) -> dict[str, object]:
+        """What it did, for the record of a run."""
+        return {}
+
+
+def engines_of(module: nn.Module) -> list[Engine]:
+    """The engines of all score models inside `module`."""
+    found = (getattr(part, "engine", None) for part in module.modules())
+    return [engine for engine in found if isinstance(engine, Engine)]
+
 
 def answer_of(network: object, *arguments: object) -> Tensor:
     """network(*arguments); of an object with a `sample` (diffusers) that tensor. A None at the end is left out."""

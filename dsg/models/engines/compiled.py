@@ -38,6 +38,9 @@ class Compiled(Plain):
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_compiled": None}  # what was compiled belongs to this process
 
+    def forget(self) -> None:
+        self._compiled = None
+
     def run(self, network: nn.Module, x_t: State, times: Tensor, condition: object) -> State:
         if self._compiled is None:
             modes = {} if self.mode == "default" else {"mode": self.mode}

@@ -14,6 +14,7 @@ from dsg.models.engines.plain import Plain
 from dsg.models.engines.scaled import ScaledBackward
 from dsg.types import State
 
+Call = Callable[..., Tensor]
 Precision = Literal["auto", "float16", "bfloat16", "float32"]
 
 
@@ -45,7 +46,8 @@ class Fused(Plain):
         self.precision: Precision = precision
         self.graphs, self.recomputed = graphs, recomputed
         self.scaled = ScaledBackward()
-        self._made: tuple[nn.Module, torch.device, Callable[..., Tensor]] | None = None
+        self._dtype: torch.dtype | None = None
+        self._made: tuple[nn.Module, torch.device, Call | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_made": None}  # the next process makes its own
@@ -59,6 +61,14 @@ class Fused(Plain):
         if torch.cuda.is_available() and kernels() is None:
             return ["engine: Triton is not installed; Fused computes norms by torch's own operations, which copy"]
         return []
+
+    def forget(self) -> None:
+        self._made = None
+
+    def summary(self) -> dict[str, object]:
+        if self._made is None or self._made[2] is None:
+            return {}
+        return {"engine_precision": str(self._dtype).removeprefix("torch."), "overflows": self.scaled.overflows}
 
     def run(self, network: nn.Module, x_t: State, times: Tensor, condition: object) -> State:
         call = self._call_for(network, x_t.device)
@@ -82,15 +92,16 @@ class Fused(Plain):
             raise UserError("engine: this GPU has no bfloat16; set Fused.precision to float16 or auto")
         return dtype
 
-    def _call_for(self, network: nn.Module, device: torch.device) -> Callable[..., Tensor] | None:
-        if self._made is None or self._made[0] is not network or self._made[1] != device:
-            self._made = (network, device, self._make(network, device))
-        return self._made[2]
+    def _call_for(self, network: nn.Module, device: torch.device) -> Call | None:
+        made = self._made
+        if made is None or made[0] is not network or made[1] != device:
+            made = self._made = (network, device, self._make(network, device))
+        return made[2]
 
-    def _make(self, network: nn.Module, device: torch.device) -> Callable[..., Tensor] | None:
+    def _make(self, network: nn.Module, device: torch.device) -> Call | None:
         from dsg.models.fused import fuse, why_not
 
-        dtype = self.dtype_on(device)
+        dtype = self._dtype = self.dtype_on(device)
         if why_not(network) is not None:
             return None
         if (weights := next(network.parameters())).dtype.itemsize < 4:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class Graphs:
     def __init__(self, network: nn.Module) -> None:
         self.network = network
         self._shape: torch.Size | None = None
-        self._recorded = None
+        self._recorded: Any = None
 
     def __call__(self, x: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
         """As the network."""

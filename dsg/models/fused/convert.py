@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from dsg.models.fused.blocks import Attention, Downsample, Norm, Residual, Upsample
+from dsg.models.fused.blocks import Attention, Downsample, Norm, Resample, Residual, Upsample
 from dsg.models.fused.convolution import Convolution, Shortcut
 from dsg.models.fused.resample import pool, spread
 from dsg.models.fused.unet import Block, Embedding, FusedUNet
 
 if TYPE_CHECKING:
-    from diffusers.models.attention_processor import Attention as TheirAttention
-    from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.unets.unet_2d import UNet2DModel
 
 
@@ -86,52 +84,52 @@ class _Parts:
         self.width = width  # of the feature maps after the last block
         self.projections: list[nn.Linear] = []
 
-    def down(self, block: nn.Module) -> list[list[Block]]:
+    def down(self, block: Any) -> list[list[Block]]:
         _check_kind(block, "DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D")
         rows = self._rows(block)
-        rows += [[self._downsample(one)] for one in block.downsamplers or ()]  # type: ignore[union-attr]
+        rows += [[self._downsample(one)] for one in block.downsamplers or ()]
         return rows
 
-    def middle(self, block: nn.Module) -> list[Block]:
+    def middle(self, block: Any) -> list[Block]:
         _check_kind(block, "UNetMidBlock2D")
-        blocks: list[Block] = [self.residual(block.resnets[0])]  # type: ignore[index]
-        for attention, resnet in zip(block.attentions, block.resnets[1:], strict=True):  # type: ignore[index,arg-type]
+        blocks: list[Block] = [self.residual(block.resnets[0])]
+        for attention, resnet in zip(block.attentions, block.resnets[1:], strict=True):
             blocks += [] if attention is None else [_attention(attention)]
             blocks.append(self.residual(resnet))
         return blocks
 
-    def up(self, block: nn.Module) -> list[list[Block]]:
+    def up(self, block: Any) -> list[list[Block]]:
         _check_kind(block, "UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D")
         rows = self._rows(block)
-        rows[-1] += [self._upsample(one) for one in block.upsamplers or ()]  # type: ignore[union-attr]
+        rows[-1] += [self._upsample(one) for one in block.upsamplers or ()]
         return rows
 
-    def _rows(self, block: nn.Module) -> list[list[Block]]:
-        attentions = getattr(block, "attentions", None) or [None] * len(block.resnets)  # type: ignore[arg-type]
+    def _rows(self, block: Any) -> list[list[Block]]:
+        attentions = getattr(block, "attentions", None) or [None] * len(block.resnets)
         rows: list[list[Block]] = []
-        for resnet, attention in zip(block.resnets, attentions, strict=True):  # type: ignore[arg-type]
+        for resnet, attention in zip(block.resnets, attentions, strict=True):
             rows.append([self.residual(resnet), *([] if attention is None else [_attention(attention)])])
         return rows
 
-    def _downsample(self, block: nn.Module) -> Block:
+    def _downsample(self, block: Any) -> Block:
         if hasattr(block, "norm1"):
-            return self.residual(block)  # type: ignore[arg-type]
+            return self.residual(block)
         _check_kind(block, "Downsample2D")
         if not block.use_conv or block.norm is not None:
             raise NotFusible("Downsample2D without a convolution, or with a norm")
         self.width = block.out_channels
-        return Downsample(Convolution(block.conv), pads=block.padding == 0)  # type: ignore[arg-type]
+        return Downsample(Convolution(block.conv), pads=block.padding == 0)
 
-    def _upsample(self, block: nn.Module) -> Block:
+    def _upsample(self, block: Any) -> Block:
         if hasattr(block, "norm1"):
-            return self.residual(block)  # type: ignore[arg-type]
+            return self.residual(block)
         _check_kind(block, "Upsample2D")
         if not block.use_conv or block.norm is not None or block.use_conv_transpose or not block.interpolate:
             raise NotFusible("Upsample2D that is more than a doubling and a convolution")
         self.width = block.out_channels
-        return Upsample(Convolution(block.conv), spread)  # type: ignore[arg-type]
+        return Upsample(Convolution(block.conv), spread)
 
-    def residual(self, block: ResnetBlock2D) -> Residual:
+    def residual(self, block: Any) -> Residual:
         _check_kind(block, "ResnetBlock2D")
         if not isinstance(block.nonlinearity, nn.SiLU):
             raise NotFusible(f"ResnetBlock2D with {type(block.nonlinearity).__name__}")
@@ -151,7 +149,7 @@ class _Parts:
         )  # fmt: skip
 
 
-def _resampling(block: ResnetBlock2D):
+def _resampling(block: Any) -> Resample | None:
     for change, halves in ((block.downsample, True), (block.upsample, False)):
         if change is not None:
             if type(change).__name__ not in ("Downsample2D", "Upsample2D") or change.use_conv:
@@ -160,7 +158,7 @@ def _resampling(block: ResnetBlock2D):
     return None
 
 
-def _attention(block: TheirAttention) -> Attention:
+def _attention(block: Any) -> Attention:
     _check_kind(block, "Attention")
     plain = block.spatial_norm is None and block.norm_q is None and block.norm_k is None
     if block.group_norm is None or not block.residual_connection or block.rescale_output_factor != 1 or not plain:
@@ -171,6 +169,6 @@ def _attention(block: TheirAttention) -> Attention:
     return Attention(Norm(block.group_norm, silu=False), qkv, Convolution(block.to_out[0]), block.heads)
 
 
-def _check_kind(block: nn.Module, *known: str) -> None:
+def _check_kind(block: Any, *known: str) -> None:
     if (kind := type(block).__name__) not in known:
         raise NotFusible(f"block {kind}")

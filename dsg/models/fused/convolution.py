@@ -15,9 +15,9 @@ class Convolution(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
-        weight = convolution.weight
+        weight, bias = convolution.weight, convolution.bias
         self.weight = nn.Parameter(weight if weight.ndim == 4 else weight[:, :, None, None])
-        self.bias = nn.Parameter(convolution.bias)
+        self.bias = nn.Parameter(weight.new_zeros(len(weight)) if bias is None else bias)
         self.stride, self.padding = getattr(convolution, "stride", 1), getattr(convolution, "padding", 0)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
