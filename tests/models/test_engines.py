@@ -14,7 +14,9 @@ from dsg.errors import UserError
 from dsg.models.adm import ADM
 from dsg.models.engines import Compiled, Engine, Fused, Plain, engines_of
 from dsg.models.engines.scaled import LARGEST, ScaledBackward
+from dsg.models.fused import fuse
 from dsg.models.network import NetworkModel
+from dsg.models.portraits.model import Portraits
 
 TINY = {"image_size": 16, "num_channels": 32, "channel_mult": "1,2", "attention_resolutions": "8"}
 # an engine joins by a line: how far it may be from the network in float32
@@ -132,6 +134,20 @@ def test_gradients_of_any_size_pass_through_float16_and_what_overflows_is_comput
     torch.testing.assert_close(gradient, weights, rtol=1e-3, atol=0)  # the digits of float16
     assert scaled.overflows == overflows
     assert LARGEST + 12 > 16
+
+
+@pytest.mark.parametrize("t", [50.0, 950.0])
+def test_float16_is_as_near_to_float32_as_a_gpus_tf32_is_in_the_answer_and_in_the_gradient(t):
+    network, scaled = Portraits().network, ScaledBackward()
+    fused, scaled.active = fuse(network, torch.float16), True
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 3, 16, 16, generator=generator).requires_grad_()  # its blocks take pictures of any size
+    weights = 1e-9 * torch.randn(x.shape, generator=generator)  # where float16 ends
+    told = (torch.tensor([t]), torch.tensor([3]))
+    exact, found = network(x, *told).sample, scaled(lambda x: fused(x, *told), x)
+    assert (found - exact).norm() < 2.5e-3 * exact.norm()
+    expected, gradient = (torch.autograd.grad((answer * weights).sum(), x)[0] for answer in (exact, found))
+    assert (gradient - expected).norm() < 5e-3 * expected.norm()
 
 
 def test_a_gradient_that_is_not_finite_stays_so_and_leaves_the_other_samples_alone():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dsg.models.fused.kernels.tiles import load_tile, store_tile
+from dsg.models.fused.kernels.tiles import load_row, load_tile, store_tile
 
 
 @triton.jit
@@ -26,12 +26,10 @@ def chunk_sums(
     """Σ dh and Σ dh x̂ of every channel in a chunk of pixels, into `sums`, (images, chunks, 2, channels)."""
     chunk, image = tl.program_id(0), tl.program_id(2)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    known = channel < channels
-    row_of = table + image * 4 * channels + channel
-    a = tl.load(row_of, mask=known, other=0.0)[None, :]
-    b = tl.load(row_of + channels, mask=known, other=0.0)[None, :]
-    mean = tl.load(row_of + 2 * channels, mask=known, other=0.0)[None, :]
-    rstd = tl.load(row_of + 3 * channels, mask=known, other=0.0)[None, :]
+    a = load_row(table, image, 0, channel, channels, 4)[None, :]
+    b = load_row(table, image, 1, channel, channels, 4)[None, :]
+    mean = load_row(table, image, 2, channel, channels, 4)[None, :]
+    rstd = load_row(table, image, 3, channel, channels, 4)[None, :]
     sum_dh = tl.zeros((BLOCK,), tl.float32)
     sum_dhx = tl.zeros((BLOCK,), tl.float32)
     for row in range(0, ROWS, PIXELS):
@@ -42,8 +40,8 @@ def chunk_sums(
         sum_dh += tl.sum(dh, 0)
         sum_dhx += tl.sum(dh * (x - mean) * rstd, 0)
     place = (image * tl.num_programs(0) + chunk) * 2 * channels + channel
-    tl.store(sums + place, sum_dh, mask=known)
-    tl.store(sums + place + channels, sum_dhx, mask=known)
+    tl.store(sums + place, sum_dh, mask=channel < channels)
+    tl.store(sums + place + channels, sum_dhx, mask=channel < channels)
 
 
 @triton.jit
@@ -76,13 +74,11 @@ def apply(
     """dx, each part's into its own tensor."""
     chunk, image = tl.program_id(0), tl.program_id(2)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    known = channel < channels
-    row_of = table + image * 4 * channels + channel
-    a = tl.load(row_of, mask=known, other=0.0)[None, :]
-    b = tl.load(row_of + channels, mask=known, other=0.0)[None, :]
-    mean = tl.load(row_of + 2 * channels, mask=known, other=0.0)[None, :]
-    e = tl.load(ends + image * 2 * channels + channel, mask=known, other=0.0)[None, :]
-    f = tl.load(ends + (image * 2 + 1) * channels + channel, mask=known, other=0.0)[None, :]
+    a = load_row(table, image, 0, channel, channels, 4)[None, :]
+    b = load_row(table, image, 1, channel, channels, 4)[None, :]
+    mean = load_row(table, image, 2, channel, channels, 4)[None, :]
+    e = load_row(ends, image, 0, channel, channels, 2)[None, :]
+    f = load_row(ends, image, 1, channel, channels, 2)[None, :]
     for row in range(0, ROWS, PIXELS):
         pixel = chunk * ROWS + row + tl.arange(0, PIXELS)
         x = load_tile(one, two, image, pixel, channel, pixels, channels, first)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dsg.models.fused.kernels.tiles import load_tile
+from dsg.models.fused.kernels.tiles import load_row, load_tile
 
 
 @triton.jit
@@ -77,11 +77,11 @@ def apply(
     """y, with a and b from the table that `coefficients` made."""
     chunk, image = tl.program_id(0), tl.program_id(2)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    a = tl.load(table + image * 4 * channels + channel, mask=channel < channels, other=0.0)
-    b = tl.load(table + (image * 4 + 1) * channels + channel, mask=channel < channels, other=0.0)
+    a = load_row(table, image, 0, channel, channels, 4)[None, :]
+    b = load_row(table, image, 1, channel, channels, 4)[None, :]
     for row in range(0, ROWS, PIXELS):
         pixel = chunk * ROWS + row + tl.arange(0, PIXELS)
-        y = a[None, :] * load_tile(one, two, image, pixel, channel, pixels, channels, first) + b[None, :]
+        y = a * load_tile(one, two, image, pixel, channel, pixels, channels, first) + b
         if SILU:
             y = y * tl.sigmoid(y)
         inside = (pixel < pixels)[:, None] & (channel < channels)[None, :]

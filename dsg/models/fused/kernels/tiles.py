@@ -73,3 +73,9 @@ def store_tile(one, two, value, image, pixel, channel, pixels, channels, first):
     below = channel[None, :] < first
     tl.store(one + row * first + channel[None, :], value, mask=inside & below)
     tl.store(two + row * (channels - first) + (channel[None, :] - first), value, mask=inside & ~below)
+
+
+@triton.jit
+def load_row(table, image, row, channel, channels, ROWS: tl.constexpr):
+    """Row `row` of an image in a table (images, ROWS, channels); 0 outside."""
+    return tl.load(table + (image * ROWS + row) * channels + channel, mask=channel < channels, other=0.0)
