@@ -12,6 +12,7 @@ import yaml
 
 from dsg.command.contradictions import File, refuse_contradictions
 from dsg.command.merge import Settings, merge
+from dsg.command.shipped import find_config, shipped_as
 from dsg.errors import UserError
 
 Prepare = Callable[[Settings, Path, frozenset[Path]], Settings]
@@ -26,7 +27,7 @@ def read(files: Sequence[str | Path], below: frozenset[Path] = frozenset(), prep
     one includes the other or a file that includes both decides.
 
     Args:
-        files: the later over the earlier.
+        files: paths, or names of shipped ones (`find_config`); the later over the earlier.
         below: files whose settings these are to be merged over; what includes them does not bring them again.
         prepare: what is done to each file's settings first.
 
@@ -35,7 +36,7 @@ def read(files: Sequence[str | Path], below: frozenset[Path] = frozenset(), prep
     """
     settings: Settings = {}
     for root in files:
-        order = list(_in_order(Path(root)).values())
+        order = list(_in_order(find_config(root)).values())
         settings = _over(settings, order, below, prepare)
         below |= order[-1].includes
     return settings
@@ -80,7 +81,9 @@ def _all_included(content: Settings, key: str, file: Path, within: tuple[Path, .
         raise UserError(f"{key}: must be a list of files in {file}, got {names!r}")
     found: dict[Path, File] = {}
     for name in names:
-        for path, each in _in_order(file.parent / name, within).items():
+        beside = file.parent / name
+        included = find_config(name) if not beside.exists() and shipped_as(name) else beside
+        for path, each in _in_order(included, within).items():
             found.setdefault(path, each)
     return found
 
