@@ -1,6 +1,7 @@
 """What the house promises of its own files."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -92,3 +93,19 @@ def _private(path: Path) -> set[str]:
     imported |= {alias.name for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
     private = {name for name in used | imported if name.startswith("_") and not name.startswith("__")}
     return private - {"_exit", "_thread"}
+
+
+def test_the_pages_beside_the_readme_name_files_and_commands_that_are_there():
+    for page in ("CONTRIBUTING.md", "SECURITY.md", "README.md"):
+        text = (ROOT / page).read_text()
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (ROOT / link).exists(), f"{page}: {link}"
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`?make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text())) <= set(targets)
+
+
+def test_the_citation_is_complete_and_names_no_version_that_could_grow_old():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "license", "references"} <= set(citation)
+    assert "version" not in citation
+    assert citation["license"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
