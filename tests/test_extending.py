@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
 from train_free_eval import main
 
@@ -34,6 +36,20 @@ def test_the_page_on_extending_runs_as_it_stands(page, name):
     metrics = json.loads(Path(f"runs/{name}/metrics.json").read_text())
     assert metrics["metrics"]["psnr"]["n"] == 2
     assert metrics["metrics"]["nfe_backward"]["mean"] == (3 if name == "my_method" else 2)
+
+
+def test_the_pages_engine_answers_as_the_network_does_and_better(page):
+    from my_engine import Double  # pyright: ignore[reportMissingImports]
+
+    from dsg.models.portraits.model import Portraits
+
+    rounded, exact = Portraits(), Portraits(engine=Double())
+    x, level = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), rounded.schedule.at(-2.0)
+    found, expected = rounded(x, level).epsilon, exact(x, level).epsilon
+    assert found.dtype == expected.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 1e-4
+    file = yaml.safe_load(Path("my_engine.yaml").read_text())
+    assert file["model"]["score_model"]["init_args"]["engine"]["class_path"] == f"{Double.__module__}.Double"
 
 
 def test_the_pages_loss_that_is_a_network_is_a_file_of_twenty_lines_that_runs_as_it_stands(page):
