@@ -10,12 +10,14 @@ import sys
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 from dsg.command.importing import importing
 
+AS_A_COMMAND = __name__ == "__main__" or Path(sys.argv[0]).stem == "train-free-eval"
 # not in a notebook or a test that imports this: Ctrl-C and garbage are theirs
-with importing() if __name__ == "__main__" else nullcontext():
+with importing() if AS_A_COMMAND else nullcontext():
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
     from lightning.pytorch.utilities import rank_zero_only
@@ -152,6 +154,8 @@ class CheckCLI(EvaluationCLI):
 def main(args: list[str] | None = None) -> int:
     """Run the command line; the exit code is in docs/run_folder.md."""
     args = sys.argv[1:] if args is None else args
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # a class of one's own lies here; new processes inherit it
     quieten()
     try:
         if args[:1] == ["compare"]:

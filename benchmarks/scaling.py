@@ -86,7 +86,10 @@ def measure(processes: int, options: argparse.Namespace) -> Measured:
         ]  # fmt: skip
         if processes > 1:
             command += ["--trainer.strategy", "ddp"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        if options.accelerator == "cpu":
+            environment["OMP_NUM_THREADS"] = "1"
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)

@@ -5,7 +5,8 @@ python -m benchmarks.throughput [--networks ffhq256] [--ways official float32 au
 A step is one of DSG on random inpainting: a forward pass of the network and a backward to its input. Columns: `ms`, of
 a step and image, median of `--rounds`, all ways of a batch in turn; `rate`, of the network's floating-point operations
 against a product of matrices in half precision on the same device; `outside`, of the step what is not the network's own
-passes; `GiB`, the most memory of the device; `error`, of ε and of the gradient against float32 without TF32, relative.
+passes; `GiB`, the most memory that the way reserves; `error`, of ε and of the gradient against float32 without TF32,
+relative.
 
 `official` is the way of the papers' own code: float32, one image, weights that require gradients, attention computed
 again in the backward. FFHQ-256 and ImageNet-256 have random weights: time does not depend on them.
@@ -14,7 +15,9 @@ again in the backward. FFHQ-256 and ImageNet-256 have random weights: time does 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -79,6 +82,15 @@ class Measured:
     gradient_error: float | None = None
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Floating-point operations of a guided step of one image, the device's rate, and what float32 answers."""
+
+    operations: float
+    product: float
+    answer: tuple[torch.Tensor, torch.Tensor]
+
+
 class Prepared:
     """One way of one network at one batch size, with what is to be timed.
 
@@ -92,7 +104,8 @@ class Prepared:
     def __init__(self, name: str, network: str, batch: int, device: str) -> None:
         way = WAYS[name]
         torch.manual_seed(0)
-        self.model = NETWORKS[network](way.engine()).to(device)
+        with torch.device(device):  # random weights of half a gigabyte are drawn there in no time
+            self.model = NETWORKS[network](way.engine()).to(device)
         if way.plain:
             self.model = plain_float32(self.model)  # type: ignore[arg-type]
         generator = torch.Generator().manual_seed(0)
@@ -106,41 +119,47 @@ class Prepared:
             bare_pass(self.model, self.x_t)
 
     def answer(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """ε and a gradient of it, of the first image."""
-        x = self.x_t[:1].detach().requires_grad_()
+        """ε and a gradient of it, of the first image, which is the same at every batch size."""
+        x = self.x_t.detach().requires_grad_()
         with self._precision():
-            epsilon = self.model(x, Even().steps(self.model.schedule, 10)[5]).epsilon
+            epsilon = self.model(x, Even().steps(self.model.schedule, 10)[5]).epsilon[:1]
         weights = torch.linspace(-1, 1, epsilon.numel(), device=x.device).view_as(epsilon)
-        return epsilon.detach(), torch.autograd.grad((epsilon * weights).sum(), x)[0]
+        return epsilon.detach(), torch.autograd.grad((epsilon * weights).sum(), x)[0][:1]
 
 
-def measure(network: str, ways: list[str], batch: int, rounds: int, device: str, product: float) -> list[Measured]:
-    """All ways of one network at one batch size, in turn. `product` is the device's rate, operations a second."""
-    operations, exact = reference(network, device)
+def measure(network: str, ways: list[str], batch: int, rounds: int, device: str, known: Reference) -> list[Measured]:
+    """All ways of one network at one batch size, in turn; what goes wrong is said and left out."""
     prepared, cells = {}, []
     for name in ways:
         if (WAYS[name].plain and batch > 1) or (name == "graphs" and device != "cuda"):
             continue
+        before = _reserved(device)
         try:
-            prepared[name] = Prepared(name, network, batch, device)
-            memory = _memory(prepared[name].step, device)
+            one = Prepared(name, network, batch, device)
+            for _ in range(2):  # what is recorded is so in the second
+                one.step()
+            answer = one.answer()
         except torch.OutOfMemoryError:
-            prepared.pop(name, None)
             cells.append(Measured(network, name, batch, None))
             continue
-        epsilon, gradient = (_apart(found, right) for found, right in zip(prepared[name].answer(), exact, strict=True))
+        except Exception as error:  # the other ways are worth their time
+            print(f"{network}, batch {batch}, {name}: {type(error).__name__}: {error}", file=sys.stderr)
+            continue
+        memory = None if before is None else (torch.cuda.max_memory_reserved() - before) / 2**30
+        epsilon, gradient = (_apart(found, right) for found, right in zip(answer, known.answer, strict=True))
         cells.append(Measured(network, name, batch, 0.0, None, None, memory, epsilon, gradient))
+        prepared[name] = one
     actions = [action for one in prepared.values() for action in (one.step, one.bare)]
     seconds = dict(zip(prepared, _pairs(median_seconds(actions, rounds, device)), strict=True))
-    return [cell if cell.seconds is None else _timed(cell, *seconds[cell.way], operations, product) for cell in cells]
+    return [cell if cell.seconds is None else _timed(cell, *seconds[cell.way], known) for cell in cells]
 
 
 def _pairs(values: list[float]) -> list[tuple[float, float]]:
     return list(zip(values[::2], values[1::2], strict=True))
 
 
-def _timed(cell: Measured, step: float, bare: float, operations: float, product: float) -> Measured:
-    rate = operations * cell.batch / step / product
+def _timed(cell: Measured, step: float, bare: float, known: Reference) -> Measured:
+    rate = known.operations * cell.batch / step / known.product
     return replace(cell, seconds=step / cell.batch, rate=rate, outside=max(0.0, 1 - bare / step))
 
 
@@ -148,26 +167,25 @@ def _apart(found: torch.Tensor, right: torch.Tensor) -> float:
     return ((found.cpu() - right).norm() / right.norm()).item()
 
 
-def _memory(action: Callable[[], object], device: str) -> float | None:
-    """GiB at the most while it runs."""
+def _reserved(device: str) -> int | None:
+    """Bytes of the device that torch holds, recordings too; what is held at the most is counted from here on."""
     if device != "cuda":
-        action()
         return None
+    gc.collect()
+    torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    action()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() / 2**30
+    return torch.cuda.memory_reserved()
 
 
-def reference(network: str, device: str) -> tuple[float, tuple[torch.Tensor, torch.Tensor]]:
-    """Floating-point operations of a forward and a backward pass of one image, and what float32 answers to it."""
+def reference(network: str, device: str, product: float) -> Reference:
+    """Of one image; `product` is the device's rate, operations a second."""
     one = Prepared("float32", network, 1, device)
     with full_float32():
         epsilon, gradient = one.answer()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             one.model(one.x_t, Even().steps(one.model.schedule, 10)[5])
     # a backward pass to the input alone has as many as the forward pass
-    return 2 * counter.get_total_flops(), (epsilon.cpu(), gradient.cpu())
+    return Reference(2 * counter.get_total_flops(), product, (epsilon.cpu(), gradient.cpu()))
 
 
 def product_rate(device: str, rounds: int) -> float:
@@ -217,8 +235,9 @@ def main() -> None:
     product = product_rate(options.device, options.rounds)
     cells: list[Measured] = []
     for network in options.networks:
+        known = reference(network, options.device, product)
         for batch in options.batch:
-            cells += measure(network, options.ways, batch, options.rounds, options.device, product)
+            cells += measure(network, options.ways, batch, options.rounds, options.device, known)
             print(markdown(cells[-1:], product, options.device).splitlines()[-1], flush=True)
             if options.out:  # what is there, should time run out
                 options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -65,9 +65,15 @@ def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module:
         "device": machine(trainer.strategy.root_device, trainer.num_devices * trainer.num_nodes),
         "precision": str(trainer.precision),
         "processes": trainer.world_size,
-        "batch_size": getattr(getattr(trainer, "datamodule", None), "batch_size", None),
+        **_batch_size(trainer),
         "weights": weights_of(module) | _weights_of_judges(trainer),
     }
+
+
+def _batch_size(trainer: Trainer) -> dict[str, Any]:
+    data = getattr(trainer, "datamodule", None)
+    size = getattr(data, "batch_size", None)
+    return {"batch_size": size} | ({"batch_size_found": size} if getattr(data, "finds_batch_size", False) else {})
 
 
 def _weights_of_judges(trainer: Trainer) -> dict[str, str]:

@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -76,6 +77,7 @@ def _run_script(
     arguments: list[str], environment: dict[str, str], stderr: Connection, largest_file: int | None
 ) -> None:
     """As `python` runs a script, in a process that has just been made."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # the process that is copied hears none
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)

@@ -82,7 +82,8 @@ def _all_included(content: Settings, key: str, file: Path, within: tuple[Path, .
     found: dict[Path, File] = {}
     for name in names:
         beside = file.parent / name
-        included = find_config(name) if not beside.exists() and shipped_as(name) else beside
+        named = not name.endswith((".yaml", ".yml")) and not beside.is_file() and shipped_as(name)
+        included = find_config(name) if named else beside
         for path, each in _in_order(included, within).items():
             found.setdefault(path, each)
     return found

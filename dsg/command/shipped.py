@@ -21,7 +21,7 @@ def find_config(name: str | Path) -> Path:
     Raises:
         UserError: if there is neither, with the nearest names, or if several shipped files have that name.
     """
-    if Path(name).exists():
+    if Path(name).is_file():
         return Path(name)
     found = shipped_as(str(name))
     if len(found) == 1:

@@ -74,8 +74,6 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         raise UserError(f"--workers: must be at least 1, got {options.workers}")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: workers are ended too
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)  # a method of one's own lies here; new processes inherit it
     comparison, shared = read_comparison(options.config)
     grid = Grid(comparison, shared, options.out_dir)
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import time
 import traceback
@@ -16,10 +17,11 @@ from pathlib import Path
 import torch
 
 from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
+from dsg.command.sharing import tell_sharing
 from dsg.comparison.check import last_error
 from dsg.comparison.devices import cores, gpus, use_gpu
 from dsg.comparison.grid import PlannedRun
-from dsg.comparison.warm_processes import warm_processes
+from dsg.comparison.warm_processes import hear_signals, warm_processes
 from dsg.errors import UserError
 
 PATIENCE = 20.0
@@ -51,7 +53,7 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
     shown = gpus()
     for number in range(workers):
         places.put(shown[number % len(shown)] if shown else None)
-    pool = ProcessPoolExecutor(workers, context, _begin_worker, (places, workers))
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (places, workers, max(1, len(shown))))
     try:
         pending = {pool.submit(_run, predict, run.arguments(), run.log): run for run in runs}
         for future in as_completed(pending):
@@ -85,7 +87,9 @@ def _end(workers: list[BaseProcess]) -> None:
             worker.kill()
 
 
-def _begin_worker(places: multiprocessing.Queue, workers: int) -> None:
+def _begin_worker(places: multiprocessing.Queue, workers: int, gpus_there: int) -> None:
+    hear_signals()
+    tell_sharing(workers, math.ceil(workers / gpus_there))
     if (gpu := places.get()) is not None:
         use_gpu(gpu)
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores() // workers)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 LIBRARIES = ("lightning.pytorch.cli", "torch.utils.tensorboard", "pandas", "matplotlib")
 """What takes seconds to import, and is nobody's own code; none of it asks for a GPU, as a test holds it to."""
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def warm_processes() -> BaseContext:
@@ -16,9 +20,24 @@ def warm_processes() -> BaseContext:
     On Linux one process imports `LIBRARIES` and from then on only copies itself, so that all but the first start in
     half a second instead of six. Elsewhere each begins with nothing: macOS ends a process that was copied with its
     frameworks loaded.
+
+    A signal to all processes of a command, as of Ctrl-C, `timeout` or a batch system, does not reach the one that
+    copies itself: whoever started the copies would lose sight of them. The copies call `hear_signals` first.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
+    resource_tracker.ensure_running()  # it lets signals through, and would do so below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        forkserver.ensure_running()  # which inherits what is blocked
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
+
+
+def hear_signals() -> None:
+    """In a copy, before anything else: it is ended by signals as any process is."""
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

@@ -37,8 +37,12 @@ class EvaluationData(ABC):
         self, limit: int | None = None, samples_per_image: int = 1, batch_size: BatchSize = 1, num_workers: int = 0
     ) -> None:
         for name, value in (("limit", limit), ("samples_per_image", samples_per_image), ("batch_size", batch_size)):
-            if isinstance(value, int) and value < 1:
+            if value is None or isinstance(value, str):
+                continue
+            if value < 1:
                 raise UserError(f"data.{name}: must be at least 1, got {value}")
+            if value != int(value):
+                raise UserError(f"data.{name}: must be a whole number, got {value}")
         if isinstance(batch_size, str) and batch_size != "auto":
             raise UserError(f"data.batch_size: must be a number or auto, got {batch_size!r}")
         if num_workers < 0:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from dsg.command.exit_codes import is_out_of_memory
+from dsg.command.sharing import runs_sharing
 from dsg.errors import UserError
 from dsg.module.device import free_memory, give_back_memory
 from dsg.module.trial import Trial
@@ -53,16 +54,17 @@ def largest(trial: Trial, most: int, sharing: int = 1) -> Fit:
     Args:
         trial: of the evaluation, on its device.
         most: at least 1.
-        sharing: how many processes have the CPU's memory together.
+        sharing: how many processes of the run have the device's memory together.
 
     Raises:
         UserError: if not one image fits, or the device does not say how much memory is free.
     """
     device, on_cpu = trial.device, trial.device.type == "cpu"
+    sharing *= runs_sharing(device.type)
     most = min(most, MOST_ON_CPU if on_cpu else MOST)
     if (free := free_memory(device)) is None:
         raise UserError(f"data.batch_size: {device} does not tell how much memory is free; take a number, not auto")
-    room = SHARE_ON_CPU * free / sharing if on_cpu else SHARE * free
+    room = (SHARE_ON_CPU if on_cpu else SHARE) * free / sharing
     found = _by_one(trial.bytes, most, room) if on_cpu else _by_trying(trial.bytes, most, room)
     give_back_memory(device)  # in the pieces that other sizes left there a batch may not find room
     if found is None:

@@ -27,7 +27,7 @@ class EvaluationDataModule(LightningDataModule):
         data: what is evaluated.
         done: samples that an earlier start finished. What the first rank says holds for all, here and below.
         start: the number of this start of the run; the rows that it makes carry it.
-        batch_size: what an earlier start found, where the data's is `auto`.
+        batch_size: what an earlier start found, where the data's is `auto`: the most that is tried.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class EvaluationDataModule(LightningDataModule):
         self.data = data
         self.done = done
         self.start = start
+        self.finds_batch_size = isinstance(data.batch_size, str)
         self.batch_size = batch_size if isinstance(data.batch_size, str) else data.batch_size
         self.fit: Fit | None = None
         """The batch and what each image takes, where that was measured."""
@@ -63,23 +64,29 @@ class EvaluationDataModule(LightningDataModule):
     def _fit(self, trainer: Trainer) -> None:
         """Find the batch size, or what the one that is known takes."""
         left = len(groups_left(self.data, self.done))
-        if not left or (self.batch_size is not None and trainer.strategy.root_device.type == "cpu"):
+        if not left or not (self.finds_batch_size or trainer.strategy.root_device.type != "cpu"):
             self.batch_size = self.batch_size or 1
             return
         most, fit = math.ceil(left / trainer.world_size), None
         if (trial := self._trial(trainer)) is not None:
             with trainer.precision_plugin.predict_step_context():
-                if self.batch_size is None:
-                    fit = largest(trial, most, sharing=trainer.num_devices)
+                if self.finds_batch_size:
+                    sharing = trainer.num_devices if trial.device.type == "cpu" else 1
+                    fit = largest(trial, self._most(most), sharing)
                 else:
-                    fit = given(trial, min(self.batch_size, most))
+                    fit = given(trial, min(self.batch_size or most, most))
             for engine in engines_of(trial.sampler.score_model):
                 engine.forget()
-        if self.batch_size is None:
+        if self.finds_batch_size:
             own = torch.tensor(1 if fit is None else fit.size, device=trainer.strategy.root_device)
             self.batch_size = int(trainer.strategy.reduce(own, reduce_op="min"))
         if trial is not None and fit is not None:
             self.fit = Fit(self.batch_size, fit.bytes_each / trial.samples)
+
+    def _most(self, left: int) -> int:
+        """The most that is tried, of the images that are left: what an earlier start found, so that all batches are
+        alike."""
+        return min(left, self.batch_size) if self.batch_size else left
 
     def _trial(self, trainer: Trainer) -> Trial | None:
         """None where there is nothing to try with: no example can be read."""

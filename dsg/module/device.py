@@ -105,9 +105,12 @@ def _available() -> int | None:
 
 
 def _left_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Of control groups (version 2), as a container has them."""
+    """Of control groups (version 2), as a container has them; what files left in memory can be given back."""
     most, now = _read(folder / "memory.max").strip(), _read(folder / "memory.current").strip()
-    return int(most) - int(now) if most.isdecimal() and now.isdecimal() else None
+    if not (most.isdecimal() and now.isdecimal()):
+        return None
+    kept = (line.split() for line in _read(folder / "memory.stat").splitlines())
+    return int(most) - int(now) + sum(int(number) for name, number in kept if name == "inactive_file")
 
 
 def _read(path: Path) -> str:

@@ -54,8 +54,8 @@ class Provenance:
         return [start for start in self.starts() if start["start"] in numbers]
 
     def batch_size(self, rows: Sequence[Mapping[str, Any]]) -> int | None:
-        """That of the last start that made any of `rows`; None where nobody recorded it."""
-        return next((size for start in reversed(self.made(rows)) if (size := start.get("batch_size"))), None)
+        """What the last start that made any of `rows` found for `data.batch_size: auto`; None where none looked."""
+        return next((size for start in reversed(self.made(rows)) if (size := start.get("batch_size_found"))), None)
 
     def made_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Start]:
         """The starts that made `rows`, and the last, which made the summary of them."""

@@ -26,6 +26,11 @@ def test_a_name_with_or_without_its_folder_is_a_shipped_file_with_all_that_it_in
     assert read([name]) == read([file])
 
 
+def test_a_folder_of_that_name_as_a_run_folder_is_hides_nothing(tmp_path):
+    (tmp_path / "portraits_inpainting_dsg").mkdir()
+    assert find_config("portraits_inpainting_dsg").is_file()
+
+
 def test_a_file_that_is_there_is_taken_whatever_is_shipped(tmp_path):
     (tmp_path / "portraits_inpainting_dsg").write_text("model: {steps: 3}\n")
     assert read(["portraits_inpainting_dsg"]) == {"model": {"steps": 3}}
@@ -36,9 +41,10 @@ def test_a_file_of_ones_own_includes_what_is_beside_it_and_else_what_is_shipped(
     (tmp_path / "beside.yaml").write_text("data: {x: 1}\n")
     guidance = read(["guidance/dsg"])["model"]
     assert read(["mine.yaml"]) == {"data": {"x": 1}, "model": {**guidance, "steps": 3}}
-    (tmp_path / "wrong.yaml").write_text("include: [not_there.yaml]\n")
-    with pytest.raises(UserError, match=r"no file at .*not_there.yaml, included by .*wrong.yaml"):
-        read(["wrong.yaml"])
+    for path in ("not_there.yaml", "base.yaml"):  # a path is no name, also where something of that name is shipped
+        (tmp_path / "wrong.yaml").write_text(f"include: [{path}]\n")
+        with pytest.raises(UserError, match=rf"no file at .*{path}, included by .*wrong.yaml"):
+            read(["wrong.yaml"])
 
 
 def test_a_name_of_several_files_lists_them_and_an_unknown_one_its_nearest():

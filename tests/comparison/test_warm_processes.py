@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import sys
 
 import pytest
@@ -36,3 +38,31 @@ def test_a_new_process_has_the_libraries_none_of_this_code_and_no_gpu():
 def test_elsewhere_a_process_begins_with_nothing(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
     assert warm_processes() is multiprocessing.get_context("spawn")
+
+
+LIVE = """
+import os, sys, time
+from dsg.comparison.warm_processes import hear_signals
+hear_signals()
+connection.send(os.getppid())
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody copies itself")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_ends_the_copies_and_not_the_one_that_copies_itself(number):
+    processes = warm_processes()
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=exec, args=(LIVE, {"connection": there}))
+    process.start()
+    copied = here.recv()
+    os.kill(copied, number)
+    os.kill(process.pid, number)
+    process.join(30)
+    assert process.exitcode not in (0, None)  # its end is told by the one that copies itself
+    again = processes.Process(target=exec, args=(TELL, {"connection": there}))
+    again.start()
+    assert here.recv()["cuda"] is False
+    again.join()
+    os.kill(copied, 0)  # it is there

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import select
+import signal
 import threading
 import time
 from concurrent.futures import Executor, Future
@@ -157,11 +159,17 @@ def test_a_copy_that_fork_made_draws_on_as_the_process_itself():
     expected = plain.normal(Purpose.REVERSE, (3, 5)).numpy().tobytes()
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
-        os.write(writing, streams.normal(Purpose.REVERSE, (3, 5)).numpy().tobytes())
-        os._exit(0)
-    assert os.read(reading, 2**16) == expected
+        try:
+            os.write(writing, streams.normal(Purpose.REVERSE, (3, 5)).numpy().tobytes())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    there, _, _ = select.select([reading], [], [], 60)
+    found = os.read(reading, 2**16) if there else b"nothing came"
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    os.close(reading), os.close(writing)
+    os.close(reading)
+    assert found == expected
     assert streams.normal(Purpose.REVERSE, (3, 5)).numpy().tobytes() == expected
     streams.rest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_gradients_of_any_size_pass_through_float16_and_what_overflows_is_comput
     monkeypatch.setattr(Half, "factor", factor)
     scaled = ScaledBackward()
     scaled.active = True
-    sizes = torch.tensor([1e-20, 1.0, 1e20, 0.0])  # float16 holds neither the first nor the third
+    sizes = torch.tensor([1e-37, 1.0, 1e20, 0.0])  # float16 holds neither the first nor the third
     x = torch.randn(4, 50, generator=torch.Generator().manual_seed(0)).requires_grad_()
     answer = scaled(lambda x: Half.apply(x), x)
     assert answer.dtype == torch.float32
@@ -148,6 +149,22 @@ def test_float16_is_as_near_to_float32_as_a_gpus_tf32_is_in_the_answer_and_in_th
     assert (found - exact).norm() < 2.5e-3 * exact.norm()
     expected, gradient = (torch.autograd.grad((answer * weights).sum(), x)[0] for answer in (exact, found))
     assert (gradient - expected).norm() < 5e-3 * expected.norm()
+
+
+def test_what_a_pass_keeps_for_its_backward_is_given_back_with_it():
+    scaled = ScaledBackward()
+    scaled.active, kept = True, []
+
+    def function(x):
+        y = Half.apply(x)
+        kept.append(weakref.ref(y.grad_fn))
+        return y
+
+    x = torch.ones(2, 3, requires_grad=True)
+    answer = scaled(function, x)
+    assert kept[0]() is not None
+    assert torch.autograd.grad(answer.sum(), x)[0].tolist() == [[1.0] * 3] * 2
+    assert kept[0]() is None, "while the answer is still there"
 
 
 def test_a_gradient_that_is_not_finite_stays_so_and_leaves_the_other_samples_alone():

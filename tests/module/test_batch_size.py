@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import Precision
 
 import tasks
+from dsg.command import sharing
 from dsg.data.batches import batches
 from dsg.data.examples import Example
 from dsg.data.folder import ImageFolder
@@ -48,17 +50,17 @@ class Memory:
         return used
 
 
-@pytest.fixture(autouse=True, scope="module")
-def stand_in():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_size, "give_back_memory", lambda device: None)
-        yield patch
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch):
+    monkeypatch.setattr(batch_size, "give_back_memory", lambda device: None)
+    return monkeypatch
 
 
 def free(patch, memory: int) -> None:
     patch.setattr(batch_size, "free_memory", lambda device: memory)
 
 
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(each=st.integers(1, 1000), beside=st.integers(0, 2000), room=st.integers(1, 10**5), most=st.integers(1, 300))
 def test_auto_finds_the_largest_power_of_two_that_fits_or_all_there_are(stand_in, each, beside, room, most):
     memory = Memory(room, each, beside)
@@ -172,7 +174,21 @@ def test_a_run_with_auto_is_the_run_with_the_number_that_it_found_and_a_continue
     assert recorded(tmp_path / "auto") == recorded(tmp_path / "six") == [6]
     assert evaluate("--data.batch_size", 2, "--data.limit", 3, into="torn") == 0
     assert evaluate("--data.batch_size", "auto", into="torn") == 0
-    assert recorded(tmp_path / "torn") == [2, 2]
+    assert recorded(tmp_path / "torn") == [2, 3]  # nobody had looked for the 2: of the three that are left all fit
+    assert evaluate("--data.batch_size", "auto", "--data.limit", 2, into="short") == 0
+    assert evaluate("--data.batch_size", "auto", into="short") == 0
+    assert recorded(tmp_path / "short") == [2, 2]
+
+
+def test_workers_of_a_comparison_share_the_memory_of_a_cpu_and_of_a_gpu(stand_in):
+    free(stand_in, 1000)
+    stand_in.setattr(batch_size, "SHARE", 1.0)
+    stand_in.setattr(sharing.os, "environ", {})
+    sharing.tell_sharing(of_the_machine=3, of_each_gpu=2)
+    assert batch_size.largest(Memory(1000, 100), 64).size == 4
+    each = trial().bytes(1)
+    free(stand_in, 13 * each)
+    assert batch_size.largest(trial(), 100).size == 2
 
 
 def test_a_run_with_auto_for_which_there_is_no_memory_ends_with_one_line(evaluate, stand_in, capsys):
@@ -184,7 +200,6 @@ def test_a_run_with_auto_for_which_there_is_no_memory_ends_with_one_line(evaluat
         "error: data.batch_size: a guided step of one image takes more than 0 of the 1 MiB that are free on cpu; free "
         "some, take a smaller model, or try data.batch_size 1"
     ]
-    stand_in.setattr(batch_size, "SHARE_ON_CPU", 0.5)
 
 
 def test_of_whole_problems_the_batch_counts_problems_and_the_memory_images(stand_in, tmp_path):

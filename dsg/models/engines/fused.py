@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
@@ -31,9 +32,9 @@ class Fused(Plain):
             by a power of two for each sample, which changes no digit. `bfloat16` keeps two. `auto` is float16 on a
             GPU, bfloat16 on a CPU that has units for it, and float32 on others.
         graphs: record the kernels of a pass as a CUDA graph and replay them, so that a small batch does not wait for
-            their launches; null is on a GPU. A batch of another size than the first runs without.
+            their launches; null is on a GPU. A batch size is recorded when it comes for the second time.
         recomputed: number of resolutions, from the finest, whose blocks are computed again in the backward instead of
-            being kept: less memory for a third of a pass more at the most.
+            being kept: less memory, for one more forward pass through them.
 
     Raises:
         UserError: if `recomputed` is negative.
@@ -63,7 +64,9 @@ class Fused(Plain):
         return []
 
     def forget(self) -> None:
-        self._made = None
+        if self._made is not None and isinstance(self._made[2], Graphs):
+            self._made[2].forget()
+        self._made, self.scaled.overflows = None, 0
 
     def summary(self) -> dict[str, object]:
         if self._made is None or self._made[2] is None:
@@ -74,7 +77,9 @@ class Fused(Plain):
         call = self._call_for(network, x_t.device)
         if call is None:
             return super().run(network, x_t, times, condition)
-        with torch.autocast(x_t.device.type, enabled=False):
+        # Triton launches on the current device, wherever its arguments are
+        there = torch.cuda.device(x_t.device) if x_t.is_cuda else nullcontext()
+        with there, torch.autocast(x_t.device.type, enabled=False):
             return self.scaled(lambda x: call(x, times, condition), x_t)
 
     def dtype_on(self, device: torch.device) -> torch.dtype:

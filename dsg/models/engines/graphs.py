@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import torch
@@ -9,10 +11,12 @@ from torch import Tensor, nn
 
 
 class Graphs:
-    """Calls a network by replaying its recorded kernels, forward and backward, for the batch size that comes first.
+    """Calls a network by replaying its recorded kernels, forward and backward.
 
-    What one call answers is overwritten by the next: whoever keeps it copies it, as a cast to float32 does. The
-    backward of a call comes before the next call.
+    A batch size is recorded when it comes for the second time, and forgotten when another one comes, so that no two
+    recordings, and no recording beside a batch that runs without, need memory. A recording holds one call's
+    activations: while a call still waits for its backward, as the first of two under classifier-free guidance, the next
+    one runs without.
 
     Args:
         network: called as (x, times, labels or None); frozen, on a GPU.
@@ -22,13 +26,36 @@ class Graphs:
         self.network = network
         self._shape: torch.Size | None = None
         self._recorded: Any = None
+        self._waiting: weakref.ref | None = None
 
     def __call__(self, x: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
         """As the network."""
         told = (x, times) if labels is None else (x, times, labels)
-        if self._recorded is None:
+        if x.shape != self._shape:
+            self.forget()
             self._shape = x.shape
-            example = tuple(part.detach().clone().requires_grad_(part is x) for part in told)
-            with torch.enable_grad():
-                self._recorded = torch.cuda.make_graphed_callables(self.network, example)
-        return self._recorded(*told) if x.shape == self._shape else self.network(*told)
+            return self.network(*told)
+        if self._waiting is not None and self._waiting() is not None:
+            return self.network(*told)
+        if self._recorded is None:
+            self._recorded = self._record(told)
+        if x.requires_grad:
+            x = x.view_as(x)
+            x.register_hook(torch.clone)  # as the answer, the gradient lies where the next call writes
+        answer = self._recorded(x, *told[1:])
+        # a graph lives until its backward has come, or until nobody can ask for it any more
+        self._waiting = None if answer.grad_fn is None else weakref.ref(answer.grad_fn)
+        return answer.clone()
+
+    def forget(self) -> None:
+        """Give back the memory of the recording, which is in circles of references."""
+        if self._recorded is not None:
+            self._recorded = self._waiting = None
+            gc.collect()
+            torch.cuda.empty_cache()
+
+    def _record(self, told: tuple[Tensor, ...]) -> Any:
+        example = tuple(part.detach().clone().requires_grad_(part is told[0]) for part in told)
+        with torch.enable_grad():
+            # of a module it would replace `forward`, and no call could run without
+            return torch.cuda.make_graphed_callables(lambda *given: self.network(*given), example)

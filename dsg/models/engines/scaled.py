@@ -39,21 +39,24 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor], scaled: ScaledBackward) -> Tensor:
         with torch.enable_grad():
-            ctx.input = x.detach().requires_grad_()
-            ctx.output = function(ctx.input)
+            inner = x.detach().requires_grad_()
+            output = function(inner)
         ctx.scaled = scaled
-        return ctx.output.detach().to(x.dtype)
+        ctx.save_for_backward(inner, output)  # which lets go of the function's own graph after the last backward
+        return output.detach().to(x.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        inner, output = ctx.saved_tensors
         largest = gradient.flatten(1).abs().amax(dim=1)
         known = largest.isfinite()
         exponent = LARGEST - torch.frexp(torch.where(known, largest, 1.0)).exponent
+        exponent = exponent.clamp(max=126)  # of what float32 holds as a power of two
         for _ in range(TRIES):
             scale = torch.ldexp(torch.ones_like(largest), exponent)
-            scaled = (gradient * expand_to(scale, gradient)).to(ctx.output.dtype)
-            (found,) = torch.autograd.grad(ctx.output, ctx.input, scaled, retain_graph=True)
+            scaled = (gradient * expand_to(scale, gradient)).to(output.dtype)
+            (found,) = torch.autograd.grad(output, inner, scaled, retain_graph=True)
             over = known & ~found.flatten(1).isfinite().all(dim=1)
             if not over.any():  # the one number that is read from the device in a step
                 break

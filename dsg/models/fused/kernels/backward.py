@@ -58,7 +58,7 @@ def coefficients(
     chunk = tl.arange(0, CHUNKS)
     place = (image * chunks + chunk)[:, None] * 2 * channels + channel[None, :]
     there = (chunk < chunks)[:, None] & inside[None, :]
-    numbers = pixels.to(tl.float32) * GROUP
+    numbers = 1.0 * pixels * GROUP
     mean_q = tl.sum(gain * tl.sum(tl.load(sums + place, mask=there, other=0.0), 0), 0) / numbers
     mean_qx = tl.sum(gain * tl.sum(tl.load(sums + place + channels, mask=there, other=0.0), 0), 0) / numbers
     to = out + image * 2 * channels + channel

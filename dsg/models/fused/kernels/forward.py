@@ -55,7 +55,7 @@ def coefficients(
     place = (image * chunks + chunk)[:, None] * channels + channel[None, :]
     there = (chunk < chunks)[:, None] & inside[None, :]
     mean_of = tl.where(there, tl.load(means + place, mask=there, other=0.0) + p[None, :], 0.0)
-    numbers = pixels.to(tl.float32) * GROUP
+    numbers = 1.0 * pixels * GROUP
     mean = tl.sum(tl.sum(mean_of * count, 1), 0) / numbers
     away = tl.where(there, mean_of - mean, 0.0)
     square = tl.load(squares + place, mask=there, other=0.0) + count * away * away
