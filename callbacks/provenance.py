@@ -72,8 +72,8 @@ def _this_start(number: int, settings: dict[str, Any], trainer: Trainer, module:
 
 def _batch_size(trainer: Trainer) -> dict[str, Any]:
     data = getattr(trainer, "datamodule", None)
-    size = getattr(data, "batch_size", None)
-    return {"batch_size": size} | ({"batch_size_found": size} if getattr(data, "finds_batch_size", False) else {})
+    found = getattr(data, "found", None)
+    return {"batch_size": getattr(data, "batch_size", None)} | ({"batch_size_found": found} if found else {})
 
 
 def _weights_of_judges(trainer: Trainer) -> dict[str, str]:

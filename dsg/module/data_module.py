@@ -46,6 +46,8 @@ class EvaluationDataModule(LightningDataModule):
         self.batch_size = batch_size if isinstance(data.batch_size, str) else data.batch_size
         self.fit: Fit | None = None
         """The batch and what each image takes, where that was measured."""
+        self.found: int | None = None
+        """What was found for `auto`, where memory set it and not the number of images that were left."""
 
     def keys(self) -> list[Key]:
         """(image id, sample number) of everything that is to be evaluated, done or not."""
@@ -77,11 +79,14 @@ class EvaluationDataModule(LightningDataModule):
                     fit = given(trial, min(self.batch_size or most, most))
             for engine in engines_of(trial.sampler.score_model):
                 engine.forget()
+        size = self.batch_size or 1
         if self.finds_batch_size:
             own = torch.tensor(1 if fit is None else fit.size, device=trainer.strategy.root_device)
-            self.batch_size = int(trainer.strategy.reduce(own, reduce_op="min"))
+            size = int(trainer.strategy.reduce(own, reduce_op="min"))
+            self.found = size if size < most else None
+        self.batch_size = size
         if trial is not None and fit is not None:
-            self.fit = Fit(self.batch_size, fit.bytes_each / trial.samples)
+            self.fit = Fit(size, fit.bytes_each / trial.samples)
 
     def _most(self, left: int) -> int:
         """The most that is tried, of the images that are left: what an earlier start found, so that all batches are

@@ -8,7 +8,7 @@ import queue
 import pytest
 import torch
 
-from dsg.comparison import devices
+from dsg.comparison import devices, run
 from dsg.comparison.run import _begin_worker, default_workers
 
 
@@ -65,11 +65,14 @@ def test_a_worker_takes_the_gpu_that_it_is_told_and_asks_cuda_nothing(machine, m
     places: queue.Queue = queue.Queue()
     places.put(gpu)
     threads = torch.get_num_threads()
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(run, "tell_sharing", lambda *counts: told.append(counts))
     try:
-        _begin_worker(places, 1)
+        _begin_worker(places, 5, 2)
     finally:
         torch.set_num_threads(threads)
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == seen
+    assert told == [(5, 3)]
 
 
 def test_the_cores_are_those_that_the_process_may_use(monkeypatch):

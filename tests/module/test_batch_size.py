@@ -177,7 +177,12 @@ def test_a_run_with_auto_is_the_run_with_the_number_that_it_found_and_a_continue
     assert recorded(tmp_path / "torn") == [2, 3]  # nobody had looked for the 2: of the three that are left all fit
     assert evaluate("--data.batch_size", "auto", "--data.limit", 2, into="short") == 0
     assert evaluate("--data.batch_size", "auto", into="short") == 0
-    assert recorded(tmp_path / "short") == [2, 2]
+    assert recorded(tmp_path / "short") == [2, 4]  # there were no more than 2
+    free(stand_in, 5 * trial().bytes(1))
+    assert evaluate("--data.batch_size", "auto", "--data.limit", 3, into="little") == 0
+    free(stand_in, 10**15)
+    assert evaluate("--data.batch_size", "auto", into="little") == 0
+    assert recorded(tmp_path / "little") == [2, 2]  # memory had set it
 
 
 def test_workers_of_a_comparison_share_the_memory_of_a_cpu_and_of_a_gpu(stand_in):
