@@ -22,6 +22,7 @@ from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256
 from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even
 from dsg.guidance import DPS, DSG, Guidance
@@ -44,11 +45,15 @@ def precision_context(precision: str, device: str) -> AbstractContextManager:
     return torch.autocast(device, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
 
 
+def middle_step(model: ScoreModel) -> Step:
+    """Of ten the sixth: time does not depend on it."""
+    return Even().steps(model.schedule, 10)[5]
+
+
 def bare_pass(model: ScoreModel, x_t: torch.Tensor) -> None:
     """One forward and one backward to the input."""
-    step = Even().steps(model.schedule, 10)[5]
     x_t = x_t.detach().requires_grad_()
-    output = model(x_t, step)
+    output = model(x_t, middle_step(model))
     torch.autograd.grad(output.epsilon.sum(), x_t)
 
 
@@ -65,7 +70,7 @@ def guided_step(
     process = sampler.begin(
         Examples(x_t.clamp(-1, 1) if pictures is None else pictures), NoiseStreams(keys, x_t.device)
     )
-    step = Even().steps(model.schedule, 10)[5]
+    step = middle_step(model)
 
     def run() -> None:
         with torch.no_grad(), torch.autocast(x_t.device.type, enabled=False):

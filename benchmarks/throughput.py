@@ -19,7 +19,6 @@ import gc
 import json
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,11 +28,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import tasks
-from benchmarks.guided_step import bare_pass, guided_step
+from benchmarks.guided_step import bare_pass, guided_step, middle_step, precision_context
 from benchmarks.plain_float32 import plain_float32
 from benchmarks.timing import median_seconds
 from benchmarks.untrained import FFHQ256, IMAGENET256
-from dsg.diffusion.spacing import Even
 from dsg.guidance import DSG
 from dsg.models.adm import ADM
 from dsg.models.base import ScoreModel
@@ -110,7 +108,7 @@ class Prepared:
             self.model = plain_float32(self.model)  # type: ignore[arg-type]
         generator = torch.Generator().manual_seed(0)
         self.x_t = torch.randn(batch, *self.model.shape, generator=generator).to(device)
-        self._precision = lambda: torch.autocast(device, torch.bfloat16) if way.autocast else nullcontext()
+        self._precision = partial(precision_context, "bf16-mixed" if way.autocast else "32-true", device)
         with self._precision():
             self.step = guided_step(self.model, tasks.RandomInpainting(), DSG(), self.x_t)
 
@@ -122,7 +120,7 @@ class Prepared:
         """ε and a gradient of it, of the first image, which is the same at every batch size."""
         x = self.x_t.detach().requires_grad_()
         with self._precision():
-            epsilon = self.model(x, Even().steps(self.model.schedule, 10)[5]).epsilon[:1]
+            epsilon = self.model(x, middle_step(self.model)).epsilon[:1]
         weights = torch.linspace(-1, 1, epsilon.numel(), device=x.device).view_as(epsilon)
         return epsilon.detach(), torch.autograd.grad((epsilon * weights).sum(), x)[0][:1]
 
@@ -183,7 +181,7 @@ def reference(network: str, device: str, product: float) -> Reference:
     with full_float32():
         epsilon, gradient = one.answer()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            one.model(one.x_t, Even().steps(one.model.schedule, 10)[5])
+            one.model(one.x_t, middle_step(one.model))
     # a backward pass to the input alone has as many as the forward pass
     return Reference(2 * counter.get_total_flops(), product, (epsilon.cpu(), gradient.cpu()))
 

@@ -76,7 +76,7 @@ def largest(trial: Trial, most: int, sharing: int = 1) -> Fit:
 
 
 def does_not_fit(trial: Trial, size: int) -> str:
-    """What to say of a batch that ran out of memory: the largest power of two below `size` that does not."""
+    """What to say of a batch that ran out of memory; names the largest power of two below `size` that fits."""
     give_back_memory(trial.device)
     below = 2 ** ((size - 1).bit_length() - 1) if size > 1 else 0
     found = _by_trying(trial.bytes, below, math.inf) if below else None

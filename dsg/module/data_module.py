@@ -66,7 +66,8 @@ class EvaluationDataModule(LightningDataModule):
     def _fit(self, trainer: Trainer) -> None:
         """Find the batch size, or what the one that is known takes."""
         left = len(groups_left(self.data, self.done))
-        if not left or not (self.finds_batch_size or trainer.strategy.root_device.type != "cpu"):
+        taken_as_given = not self.finds_batch_size and trainer.strategy.root_device.type == "cpu"
+        if not left or taken_as_given:
             self.batch_size = self.batch_size or 1
             return
         most, fit = math.ceil(left / trainer.world_size), None

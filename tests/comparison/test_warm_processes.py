@@ -41,7 +41,7 @@ def test_elsewhere_a_process_begins_with_nothing(monkeypatch, platform):
 
 
 LIVE = """
-import os, sys, time
+import os, time
 from dsg.comparison.warm_processes import hear_signals
 hear_signals()
 connection.send(os.getppid())

@@ -104,17 +104,18 @@ class Fused(Plain):
         return made[2]
 
     def _make(self, network: nn.Module, device: torch.device) -> Call | None:
-        from dsg.models.fused import fuse, why_not
+        from dsg.models.fused import NotFusible, fuse
 
         dtype = self._dtype = self.dtype_on(device)
-        if why_not(network) is not None:
+        try:
+            fused = fuse(network, dtype)
+        except NotFusible:  # which `notes` says
             return None
         if (weights := next(network.parameters())).dtype.itemsize < 4:
             raise UserError(
                 f"engine: Fused has a precision of its own and needs weights of float32, found {weights.dtype}; set "
                 "trainer.precision to 32-true"
             )
-        fused = fuse(network, dtype)
         fused.recomputed = self.recomputed
         self.scaled.active = dtype == torch.float16
         graphs = device.type == "cuda" if self.graphs is None else self.graphs
