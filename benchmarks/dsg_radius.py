@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import tasks
-from benchmarks.theory.findings import table as in_words
+from benchmarks.experiments.findings import table as in_words
 from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.kernels import DDIM

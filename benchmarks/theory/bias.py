@@ -13,9 +13,9 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.bias import ddim_variance, ddpm_variance, equal_variances, tilt_variance
-from benchmarks.theory.findings import Check, Findings, table
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.diffusion.level import NoiseLevel

@@ -12,8 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import sample
-from benchmarks.theory.findings import Check, Findings, table
 from dsg.diffusion.kernels import EulerMaruyama, Heun, ReverseKernel
 from dsg.metrics.posterior import sliced_wasserstein
 from dsg.metrics.reciprocal import CAP, Reciprocal

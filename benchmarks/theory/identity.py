@@ -10,10 +10,10 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import OPEN, WIDE, sample
 from benchmarks.theory.exact.pair import conserved
 from benchmarks.theory.exact.pair_sde import sde_moments
-from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import log_probability, pair
 from dsg.combiners import MixtureClassifier, PiecewiseLinear, ScaleSchedule
 from dsg.diffusion.kernels import EulerMaruyama, Heun

@@ -10,10 +10,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import DEEP, OPEN, WIDE, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments, tilt_reciprocal
 from benchmarks.theory.exact.pair_sde import sde_moments
-from benchmarks.theory.findings import Check, Findings, table
 from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.metrics.reciprocal import Reciprocal

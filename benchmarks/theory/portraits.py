@@ -12,7 +12,7 @@ import yaml
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks.theory.findings import Check, Findings, table
+from benchmarks.experiments.findings import Check, Findings, table
 from callbacks.twin import Twin
 from dsg.errors import UserError
 from dsg.metrics.features import read_rgb

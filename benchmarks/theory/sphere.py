@@ -11,8 +11,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import OPEN, sample
-from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import log_probability, pair
 from dsg.combiners import Conditional, MixtureClassifier
 from dsg.diffusion.kernels import DDIM, EulerMaruyama

@@ -10,9 +10,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
+from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.support import guided_intervals, pair_edge, pair_endpoint
-from benchmarks.theory.findings import Check, Findings, table
 from benchmarks.theory.pair import pair
 from dsg.diffusion.kernels import EulerMaruyama, Heun, ReverseKernel
 from dsg.diffusion.schedule import NoiseSchedule

@@ -1,22 +1,25 @@
-"""The theorem on the pair, its terms along the path and DSG's sphere come out, with fewer samples and steps."""
+"""The experiments of the pages on theory and its neighbours come out, with fewer samples and steps."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.theory import EXPERIMENTS
-from benchmarks.theory.__main__ import main
-from benchmarks.theory.findings import Check, put_tables
+from benchmarks import neighbours, theory
+from benchmarks.experiments.command import main
+from benchmarks.experiments.findings import Check, put_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"theory": theory.EXPERIMENTS, "neighbours": neighbours.EXPERIMENTS}
+ELSEWHERE = {"general", "portraits"}  # test_experiments_portraits.py
+CASES = [(page, name) for page, experiments in PAGES.items() for name in experiments if name not in ELSEWHERE]
 
 
-@pytest.mark.parametrize("name", ["pair", "identity", "sphere"])
-def test_every_number_comes_out_and_every_table_has_its_place_on_the_page(name, tmp_path):
-    findings = EXPERIMENTS[name](True, tmp_path)
+@pytest.mark.parametrize(("topic", "name"), CASES)
+def test_every_number_comes_out_and_every_table_has_its_place_on_the_page(topic, name, tmp_path):
+    findings = PAGES[topic][name](True, tmp_path)
     assert [str(check) for check in findings.checks if not check.holds] == []
-    page = tmp_path / "theory.md"
-    page.write_text((DOCS / "theory.md").read_text())
+    page = tmp_path / f"{topic}.md"
+    page.write_text((DOCS / f"{topic}.md").read_text())
     assert put_tables(page, findings.tables) == []
     assert findings.draw is not None
     findings.draw().savefig(tmp_path / "figure.png")
@@ -42,6 +45,6 @@ def test_a_number_holds_within_its_tolerance_and_never_if_it_is_none(measured, b
 )
 def test_what_the_command_does_not_have_is_refused(arguments, words, capsys):
     with pytest.raises(SystemExit) as end:
-        main(arguments)
+        main("", "theory", theory.EXPERIMENTS, arguments)
     assert end.value.code == 2
     assert words in capsys.readouterr().err

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from benchmarks.experiments.findings import Findings
 from benchmarks.theory import general, portraits
-from benchmarks.theory.findings import Findings
 from dsg.metrics.reciprocal import Reciprocal
 
 

@@ -1,0 +1,1 @@
+"""What the pages of experiments share: findings, and the command that runs them and writes their page."""

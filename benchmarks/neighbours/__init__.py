@@ -1,0 +1,5 @@
+"""What the neighbours of the theorem say: one file an experiment; `python -m benchmarks.neighbours` runs them."""
+
+from benchmarks.experiments.command import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {}
