@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: setup demo test test-slow test-full test-gpu lint
+.PHONY: setup demo test test-slow test-full test-gpu docs lint
 
 setup: $(VENV)/.installed
 
@@ -30,6 +30,13 @@ test-full: setup
 # what only a GPU can show; DEVICE=cpu tries the tests themselves where there is none
 test-gpu: setup
 	$(RUN) -m pytest -m gpu -rs $(if $(DEVICE),--device $(DEVICE))
+
+# the documentation as a site; build/docs/index.html opens without a server
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: export DISABLE_MKDOCS_2_WARNING = true
+docs: setup
+	$(RUN) -m pip install --quiet --editable '.[docs]'
+	$(RUN) -m mkdocs build
 
 lint: setup
 	$(VENV)/bin/ruff check .
