@@ -1,4 +1,4 @@
-"""Code on the pages: Python runs, YAML names what exists, and commands name configurations, modules and targets that are there.
+"""Code on the pages: Python runs, YAML names classes that exist, commands name what is there.
 
 The files of docs/extending.md and docs/data.md are run as they stand by test_extending.py.
 """
@@ -6,6 +6,7 @@ The files of docs/extending.md and docs/data.md are run as they stand by test_ex
 import importlib.util
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_a_command_of_a_page_names_configurations_that_are_there_and_options_tha
     found = RUN.search(command.split(" #")[0])
     assert found is not None
     kind, words = found[1], shlex.split(found[2])
-    files = [word for option, word in zip(words, words[1:], strict=False) if option == "--config"]
+    files = [word for option, word in pairwise(words) if option == "--config"]
     given = [file for file in files if not re.fullmatch(r"\.\.\.|EXPERIMENT\.yaml|mine\.yaml|my_\w+\.yaml", file)]
     for file in given:
         assert find_config(ROOT / file if (ROOT / file).is_file() else file).is_file()
