@@ -32,7 +32,7 @@ def test_the_measurement_and_every_method_of_a_task_stand_in_a_row(compared):
 
 
 @pytest.mark.parametrize(
-    ("image_id", "words"), [("8", "give the id of an image"), (None, "a comparison that has ended")]
+    ("image_id", "words"), [("8", "give the id"), (None, "a comparison that has ended")]
 )
 def test_what_is_not_there_is_named(compared, tmp_path, image_id, words):
     with pytest.raises(UserError, match=words):
