@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callbacks.tensorboard.hparams import columns
+from callbacks.loggers.hparams import columns
 from dsg.command.exit_codes import explain
 from dsg.comparison.results import read_results
 from dsg.comparison.trade_off import Point, trade_off

@@ -6,6 +6,7 @@ from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
 from callbacks.diversity import Diversity
+from callbacks.loggers.run_folder_logger import RunFolderLogger, with_tensorboard
 from callbacks.manifold import Manifold
 from callbacks.posterior import Posterior
 from callbacks.processes.store import others_are_there
@@ -15,7 +16,6 @@ from callbacks.provenance import Provenance, record
 from callbacks.quality import Quality
 from callbacks.reciprocal_path import ReciprocalPath
 from callbacks.second_opinion import SecondOpinion
-from callbacks.tensorboard.logger import RunFolderLogger
 from callbacks.timing import Timing
 from callbacks.writer import RunFolderWriter
 
@@ -41,6 +41,7 @@ __all__ = [
     "Watch",
     "others_are_there",
     "record",
+    "with_tensorboard",
 ]
 
 # always present, each one's options at the top level, as --quality.lpips or --diagnostics.images; those that a

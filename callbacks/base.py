@@ -7,7 +7,6 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from dsg.data.base import EvaluationData
 from dsg.module import GuidedDiffusion
@@ -53,14 +52,6 @@ class EvaluationCallback(Callback):
 def evaluated(trainer: Trainer) -> EvaluationData:
     """The data that the run evaluates."""
     return trainer.datamodule.data  # type: ignore[attr-defined]
-
-
-def tensorboard(trainer: Trainer) -> SummaryWriter | None:
-    """The run's TensorBoard writer; None where it has none, and on every rank but the first."""
-    if not trainer.is_global_zero or trainer.logger is None:
-        return None
-    experiment = getattr(trainer.logger, "experiment", None)
-    return experiment if isinstance(experiment, SummaryWriter) else None
 
 
 def samples_done(trainer: Trainer) -> int:

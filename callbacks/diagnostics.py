@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
-from callbacks.base import EvaluationCallback, evaluated, samples_done, tensorboard
-from callbacks.tensorboard.bands import Bands, has_trace
+from callbacks.base import EvaluationCallback, evaluated, samples_done
+from callbacks.loggers import Sinks, told
+from callbacks.loggers.bands import Bands, has_trace
 from dsg.data.image_file import to_uint8
 from dsg.data.media import Medium
 from dsg.diffusion.noise import SampleKey
@@ -25,7 +25,7 @@ from dsg.process.trace import StepRecord
 
 
 class Diagnostics(EvaluationCallback):
-    """Writes to TensorBoard what happens along the trajectories.
+    """Tells TensorBoard, and every other logger, what happens along the trajectories.
 
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
     `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error, those
@@ -48,9 +48,9 @@ class Diagnostics(EvaluationCallback):
         self._pictures: list[tuple[str, Tensor, int]] = []  # of this batch, on the device until it ends
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        self._writer = tensorboard(trainer)
+        self._sink = told(trainer)
         self._bands: Bands | None = None
-        if self._writer is None:
+        if self._sink is None:
             return
         # the ranks share the ids out, and this one shows what falls to it
         keys = evaluated(trainer).keys()
@@ -71,38 +71,38 @@ class Diagnostics(EvaluationCallback):
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if self._writer is None:
+        if self._sink is None:
             return
-        self._tell_pictures(self._writer)
+        self._tell_pictures(self._sink)
         if self._bands is not None and self._bands.full:
-            self._tell_trace(self._writer)
+            self._tell_trace(self._sink)
         for i, key in enumerate(outputs.keys):
             if key.image_id in self._shown and key.sample == 0:
                 panels = _panels(pl_module.score_model.medium, outputs, i)
                 if panels:
                     strip = torch.cat(panels, dim=-1)
-                    self._writer.add_image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
+                    self._sink.image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
-            assert self._writer is not None  # it subscribed because there is one
-            self._tell_pictures(self._writer)
-            self._tell_trace(self._writer)
+            assert self._sink is not None  # it subscribed because there is one
+            self._tell_pictures(self._sink)
+            self._tell_trace(self._sink)
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
         with contextlib.suppress(OSError):  # a full disk must not keep the callbacks after this one from finishing
             self.on_predict_end(trainer, pl_module)
 
-    def _tell_trace(self, writer: SummaryWriter) -> None:
+    def _tell_trace(self, sink: Sinks) -> None:
         bands, self._bands = self._bands, None
         if bands is not None:
-            bands.write(writer)
+            bands.write(sink)
 
-    def _tell_pictures(self, writer: SummaryWriter) -> None:
+    def _tell_pictures(self, sink: Sinks) -> None:
         pictures, self._pictures = self._pictures, []
         for tag, pixels, position in pictures:
-            writer.add_image(tag, pixels, position)
+            sink.image(tag, pixels, position)
 
     def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         model = process.score_model

@@ -7,7 +7,8 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback, tensorboard
+from callbacks.base import EvaluationCallback
+from callbacks.loggers import told
 from dsg.combiners import NoisyClassifier
 from dsg.data.base import EvaluationData
 from dsg.diffusion.noise import SampleKey
@@ -51,13 +52,13 @@ class ReciprocalPath(EvaluationCallback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self.classifier.to(pl_module.device)
-        self._terms, self._writer = TheoremTerms(self.classifier), tensorboard(trainer)
+        self._terms, self._sink = TheoremTerms(self.classifier), told(trainer)
         self._curves: list[tuple[str, Tensor, int]] = []
         pl_module.observers.append(self)
 
     def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
         self._terms.add(record, process)
-        if self._writer is not None:
+        if self._sink is not None:
             for name, values in (("mean", self._terms.reciprocal), ("rate", self._terms.rate)):
                 self._curves.append((name, values.mean(), record.step.position))
 
@@ -67,10 +68,10 @@ class ReciprocalPath(EvaluationCallback):
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        if self._writer is not None:
+        if self._sink is not None:
             for name, value, position in self._curves:
-                self._writer.add_scalar(f"reciprocal_path/{name}", value.item(), position)
-        self._writer, self._curves = None, []  # one batch makes one curve
+                self._sink.scalar(f"reciprocal_path/{name}", value.item(), position)
+        self._sink, self._curves = None, []  # one batch makes one curve
         terms = self._terms
         for name in ("start", "end", "decrease", "by_steps", "residual"):
             for row, value in zip(outputs.rows, getattr(terms, name).tolist(), strict=True):

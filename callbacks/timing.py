@@ -8,7 +8,8 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from callbacks.base import EvaluationCallback, samples_done, tensorboard
+from callbacks.base import EvaluationCallback, samples_done
+from callbacks.loggers import told
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.passes import NAMES
 from dsg.models.engines import engines_of
@@ -66,13 +67,13 @@ class Timing(EvaluationCallback):
             self._summary["warm_up_seconds"] = outputs.rows[0]["seconds"]
         memory = peak_memory(pl_module.device)
         self._done += len(outputs.rows) * trainer.world_size
-        told = {name: value for name, value in outputs.rows[0].items() if name == "seconds" or name in NAMES}
-        self._tell(trainer, told)
+        costs = {name: value for name, value in outputs.rows[0].items() if name == "seconds" or name in NAMES}
+        self._tell(trainer, costs)
         if memory is None:  # nobody says, and no number is better than a wrong one
             return
         self._summary["peak_memory_mib"] = memory / 2**20
-        if writer := tensorboard(trainer):
-            writer.add_scalar("timing/peak_memory_mib", self._summary["peak_memory_mib"], self._done)
+        if sink := told(trainer):
+            sink.scalar("timing/peak_memory_mib", self._summary["peak_memory_mib"], self._done)
 
     def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
         self._end_batch(trainer)
@@ -104,9 +105,9 @@ class Timing(EvaluationCallback):
         self._tell(trainer, {f"{name}_seconds": seconds / len(rows) for name, seconds in spent.items()})
 
     def _tell(self, trainer: Trainer, per_sample: dict[str, float]) -> None:
-        if writer := tensorboard(trainer):
+        if sink := told(trainer):
             for name, value in per_sample.items():
-                writer.add_scalar(f"timing/{name}_per_image", value, self._done)
+                sink.scalar(f"timing/{name}_per_image", value, self._done)
 
     def summary(self) -> dict[str, Any]:
         return {"timing": self._summary}

@@ -15,10 +15,11 @@ from lightning.pytorch import LightningModule, Trainer
 from safetensors.torch import save
 from torch import Tensor
 
-from callbacks.base import EvaluationCallback, evaluated, tensorboard
+from callbacks.base import EvaluationCallback, evaluated
+from callbacks.loggers import told
+from callbacks.loggers.board import Board
 from callbacks.processes.background import InBackground
 from callbacks.processes.store import wait_for_others
-from callbacks.tensorboard.board import Board
 from dsg.data.base import EvaluationData
 from dsg.data.image_file import encode_png, to_uint8
 from dsg.data.media import Medium
@@ -67,9 +68,9 @@ class RunFolderWriter(EvaluationCallback):
         trainer.callbacks.sort(key=lambda callback: callback is self)  # type: ignore[attr-defined]
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if writer := tensorboard(trainer):
+        if sink := told(trainer):
             samples = len(evaluated(trainer).keys())
-            self._board = Board(writer, RunFolder(trainer.default_root_dir), samples, trainer.world_size)
+            self._board = Board(sink, RunFolder(trainer.default_root_dir), samples, trainer.world_size)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,

@@ -31,9 +31,7 @@ def test_the_measurement_and_every_method_of_a_task_stand_in_a_row(compared):
     assert middle == [(0, 0, 200), *COLOURS.values()]
 
 
-@pytest.mark.parametrize(
-    ("image_id", "words"), [("8", "give the id"), (None, "a comparison that has ended")]
-)
+@pytest.mark.parametrize(("image_id", "words"), [("8", "give the id"), (None, "a comparison that has ended")])
 def test_what_is_not_there_is_named(compared, tmp_path, image_id, words):
     with pytest.raises(UserError, match=words):
         gallery(compared if image_id else tmp_path / "empty", image_id or "7")

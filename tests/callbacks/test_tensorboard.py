@@ -18,9 +18,9 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.backend_context import Context
 from torch.utils.tensorboard import SummaryWriter
 
+from callbacks.loggers.board import Board
+from callbacks.loggers.hparams import columns
 from callbacks.network_time import MethodTime, NetworkTime
-from callbacks.tensorboard.board import Board
-from callbacks.tensorboard.hparams import columns
 from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
 from tests.contract.toys import ToyWithDecoder
@@ -114,7 +114,7 @@ def test_a_continued_run_goes_on_where_it_stopped_and_draws_nothing_twice(evalua
 
 
 def test_the_trace_is_told_as_soon_as_it_has_its_samples(evaluate, tmp_path, monkeypatch):
-    from callbacks.tensorboard.bands import Bands
+    from callbacks.loggers.bands import Bands
 
     taken = []
     monkeypatch.setattr(Bands, "write", lambda self, writer: taken.append(self._values.isfinite().sum(-1)[0].tolist()))

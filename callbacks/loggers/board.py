@@ -1,4 +1,4 @@
-"""A run as a whole in TensorBoard: what it is, how its means settle, how it ends."""
+"""A run as a whole: what it is, how its means settle, how it ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import yaml
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
-from callbacks.tensorboard.hparams import columns
-from dsg.command.private_interfaces import add_summary
+from callbacks.loggers.base import Sink
+from callbacks.loggers.hparams import columns
 from dsg.metrics.per_image import COSTS, DESCRIPTIVE
 from dsg.metrics.statistics import RunningMean
 from dsg.run_folder.folder import RunFolder
@@ -34,14 +32,14 @@ class Board:
     and what the run is to HParams, at its beginning, so that runs can be chosen by it.
 
     Args:
-        writer: of the run's event file.
+        sink: whoever is told.
         folder: the run folder; a continued run's curves go on from the rows that it holds.
         samples: how many there are in all.
         ranks: how many processes sample; those that one sees count for as many.
     """
 
-    def __init__(self, writer: SummaryWriter, folder: RunFolder, samples: int, ranks: int = 1) -> None:
-        self._writer = writer
+    def __init__(self, sink: Sink, folder: RunFolder, samples: int, ranks: int = 1) -> None:
+        self._sink = sink
         self._folder = folder
         self._samples = samples
         self._ranks = ranks
@@ -56,7 +54,7 @@ class Board:
         rows = [row for row in rows if row["status"] == "ok"]
         self._done = min(self._done + len(rows) * self._ranks, self._samples)
         for name in self._add(rows):
-            self._writer.add_scalar(f"metrics/{name}", self._means[name].mean, self._done)
+            self._sink.scalar(f"metrics/{name}", self._means[name].mean, self._done)
 
     def end(self, metrics: dict[str, Any]) -> None:
         """Tell the results where the curves do not end in them, and how they are distributed."""
@@ -66,7 +64,7 @@ class Board:
                 continue
             # NaN, where there is no curve, is close to nothing
             if not math.isclose(value["mean"], self._means[name].mean, rel_tol=1e-9):
-                self._writer.add_scalar(f"metrics/{name}", value["mean"], finished)
+                self._sink.scalar(f"metrics/{name}", value["mean"], finished)
         if metrics.get("interrupted"):
             return
         every = defaultdict(list)
@@ -74,10 +72,8 @@ class Board:
             for name, value in _measured(row):
                 every[name].append(value)
         for name, values in every.items():
-            # bins of equal width: those that TensorBoard's writer takes by itself grow by 10 % each, 3 dB at 30 dB
-            self._writer.add_histogram(f"per_image/{name}", np.asarray(values), finished, bins=BINS)  # type: ignore[arg-type]
-        _, _, ended = hparams({}, {})
-        add_summary(self._writer, ended)
+            self._sink.histogram(f"per_image/{name}", np.asarray(values), finished, BINS)
+        self._sink.ended()
 
     def _add(self, rows: Iterable[Row]) -> set[str]:
         """Move the means on; returns the columns that were in the rows."""
@@ -93,11 +89,7 @@ class Board:
         if not file.is_file():
             return
         text = file.read_text(encoding="utf-8")
-        if not self._done:
-            self._writer.add_text("config", f"```yaml\n{text}\n```")
-        # no list of columns with their metrics: TensorBoard would take one run's for all, and offer no values to choose
-        _, started, _ = hparams(columns(yaml.safe_load(text)), {})
-        add_summary(self._writer, started)
+        self._sink.settings(text, columns(yaml.safe_load(text)), first=not self._done)
 
 
 def _measured(row: Row) -> Iterable[tuple[str, float]]:

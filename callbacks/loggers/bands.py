@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
+from callbacks.loggers.base import Sink
 from dsg.process import GradientKind
 from dsg.process.trace import StepRecord
 from dsg.types import PerSample
@@ -70,7 +70,7 @@ class Bands:
         if last:
             self._taken = end
 
-    def write(self, writer: SummaryWriter) -> None:
+    def write(self, sink: Sink) -> None:
         """Tell what is collected, if anything is."""
         titles = dict(
             GRADIENTS[self._gradient] if name == "gradient_norm" else (name, MEASURES[name]) for name in MEASURES
@@ -81,10 +81,9 @@ class Bands:
                 if len(finite):
                     low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], dtype=torch.float32)).tolist()
                     for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
-                        writer.add_scalar(f"trace/{name}/{kind}", value, position)
-        charts = {title: ["Margin", [f"trace/{name}/{kind}" for kind in KINDS]] for name, title in titles.items()}
-        charts = dict(reversed(charts.items()))  # TensorBoard draws them from the last to the first
-        writer.add_custom_scalars({"trace against the step: mean, and band from 10 % to 90 % of the samples": charts})
+                        sink.scalar(f"trace/{name}/{kind}", value, position)
+        charts = {title: [f"trace/{name}/{kind}" for kind in KINDS] for name, title in titles.items()}
+        sink.charts("trace against the step: mean, and band from 10 % to 90 % of the samples", charts)
 
 
 def has_trace(folder: Path) -> bool:
