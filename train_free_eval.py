@@ -72,7 +72,7 @@ class EvaluationCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         run_dir = self.config.predict.run_dir
         own = callbacks.RunFolderLogger(run_dir, name="", version="")
-        kwargs["logger"] = callbacks.with_tensorboard(self.config_init.predict.trainer.logger, own)
+        kwargs["logger"] = callbacks.with_tensorboard(self.config_init["predict"].trainer.logger, own)
         try:
             trainer = super().instantiate_trainer(default_root_dir=run_dir, **kwargs)
         except UserError:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dsg.errors import UserError
 
 SIDE, GAP, HEAD = 64, 2, 16
-LEFT = 104  # for the names of tasks
+LEFT = 116  # for the names of tasks
 
 
 def finished(folder: Path) -> Iterator[tuple[str, str, Path]]:
@@ -37,7 +37,7 @@ def finished(folder: Path) -> Iterator[tuple[str, str, Path]]:
     for task, method, setting, chosen in dict.fromkeys(
         (row["task"], row["method"], row["setting"], row["chosen"]) for row in rows
     ):
-        values = [value.rsplit(".init_args.", 1)[-1].rstrip("*") for value in chosen.split(", ") if value]
+        values = [value.rsplit(".init_args.", 1)[-1].split()[0].rstrip("*") for value in chosen.split(", ") if value]
         yield task, method, folder.joinpath("runs", task, method, setting, *[",".join(values)] * bool(values))
 
 
@@ -52,7 +52,7 @@ def gallery(folder: Path, image_id: str) -> Image.Image:
     step = SIDE + GAP
     sheet = Image.new("RGB", (LEFT + (1 + len(methods)) * step, HEAD + len(tasks) * step), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for column, name in enumerate(["measurement", *methods]):
+    for column, name in enumerate(["measured", *methods]):
         draw.text((LEFT + column * step, 1), name, "black", font)
     for row, task in enumerate(tasks):
         draw.text((2, HEAD + row * step + SIDE // 2 - 6), task.replace("_", " "), "black", font)
@@ -73,7 +73,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/images/gallery.png"))
     options = parser.parse_args()
     try:
-        gallery(options.folder, options.image).save(options.out, optimize=True)
+        gallery(options.folder, options.image).quantize(256).save(options.out, optimize=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

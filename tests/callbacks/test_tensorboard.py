@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from callbacks.loggers.board import Board
 from callbacks.loggers.hparams import columns
+from callbacks.loggers.tensorboard import TensorBoardSink
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
@@ -88,7 +89,7 @@ def test_a_metric_is_a_curve_over_the_samples_that_ends_in_the_final_value(evalu
 
 def test_of_several_processes_the_curve_ends_at_the_number_of_samples_and_in_the_mean_of_all(tmp_path):
     folder, events = RunFolder(tmp_path), SummaryWriter(str(tmp_path))
-    board = Board(events, folder, samples=3, ranks=2)
+    board = Board(TensorBoardSink(events), folder, samples=3, ranks=2)
     rows = [{"id": name, "sample": 0, "status": "ok", "psnr": value} for name, value in (("a", 10.0), ("b", 20.0))]
     board.add(rows)  # the first process had two of three
     other = {"id": "c", "sample": 0, "status": "ok", "psnr": 60.0}
