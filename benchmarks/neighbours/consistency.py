@@ -38,7 +38,7 @@ from dsg.sampling import Sampler
 
 SAMPLES, STEPS, SIGMA, SHARE = 19, 100, 0.3, 0.5
 NOMINAL = (SAMPLES - 1) / (SAMPLES + 1)  # 0.9
-RATES, STEP_SIZES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5), (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+RATES, STEP_SIZES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5), (2.0, 4.0, 8.0, 16.0, 32.0)
 SIDE = 16
 NAMES = ("std_psnr", "error", "seen", "unseen", "crps", "coverage", "use")
 FINITE = 4e-3  # of 768 numbers instead of infinitely many, relative
@@ -123,7 +123,7 @@ def calibrated(world: World) -> list[float]:
 def run(reduced: bool, runs: Path) -> Findings:
     problems = Problems.draw(4, 8) if reduced else Problems.draw(20, SIDE)
     world = problems.world()
-    rates, sizes = (RATES[2::3], STEP_SIZES[1::3]) if reduced else (RATES, STEP_SIZES)
+    rates, sizes = (RATES[2::3], STEP_SIZES[::3]) if reduced else (RATES, STEP_SIZES)
     right = calibrated(world)[0]
     cases: list[tuple[str, float | None, Guidance | None, Law]] = [
         ("exact samples", None, None, exact.posterior(world)),
@@ -187,9 +187,9 @@ def _rates(problems: Problems) -> tuple[list[list], list[Check]]:
             stated = pull / (1 + pull)
             rows.append([f"{sigma:g}, {steps}", ratio, stated, nominal, best, at_best.seen_ratio,
                          at_best.error / true, exact.dsg(world, 0.5).error / true])  # fmt: skip
-            what = f"consistency, σ_y = {sigma:g}, {steps} steps"
-            checks.append(Check(f"{what}, the law is calibrated", exact.dsg(world, ratio).seen_ratio, 1.0, 1e-4))
-            checks.append(Check(f"{what}, stated_for keeps the calibrated rate", stated / ratio, 1.0, 0.1))
+            if steps != STEPS:
+                what = f"consistency, σ_y = {sigma:g}, {steps} steps, the calibrated rate, stated for {STEPS}"
+                checks.append(Check(what, stated, ratio, 0.1 * ratio))
     return rows, checks
 
 
@@ -227,7 +227,7 @@ def _draw(world: World, found: dict, right: float) -> Figure:
         marks = [t["error"].mean for t in own], [t["crps"].mean for t in own]
         trade.plot(*marks, "*" if name == "exact samples" else "o", color=colour, ms=9 if colour == "black" else 4,
                    label=name)  # fmt: skip
-    trade.set(xlabel="mean square error of a sample", ylabel="CRPS", title="accuracy is bought with honesty",
+    trade.set(xlabel="mean square error of a sample", ylabel="CRPS", title="nearer samples, worse ensembles",
               xlim=(0.7, 1.6), ylim=(0.35, 0.5))  # fmt: skip
     trade.legend(fontsize=8)
     return figure

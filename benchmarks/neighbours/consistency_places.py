@@ -9,6 +9,7 @@ from pathlib import Path
 from scipy.stats import kendalltau, rankdata
 
 from benchmarks.experiments.findings import table
+from dsg.errors import UserError
 
 METRICS: Mapping[str, str] = {
     "psnr": "PSNR",
@@ -26,13 +27,17 @@ def places(folder: Path) -> dict[str, str]:
     comparison in `folder` has not ended.
 
     Raises:
-        KeyError, ValueError: for a table.csv that is none of a comparison.
+        UserError: for a comparison that lacks one of the metrics.
     """
     file = folder / "table.csv"
     if not file.is_file():
         return {}
     with file.open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["metric"] in METRICS and row["mean"]]
+        rows = [row for row in csv.DictReader(handle) if row.get("metric") in METRICS and row["mean"]]
+    if missing := METRICS.keys() - set(_each(rows, "metric")):
+        raise UserError(
+            f"{file}: has no {', '.join(sorted(missing))}; run configs/comparison/portraits_consistency.yaml there"
+        )
     return {f"consistency_{task}": _places([r for r in rows if r["task"] == task]) for task in _each(rows, "task")}
 
 

@@ -14,6 +14,7 @@ from benchmarks.neighbours.consistency_places import places
 from benchmarks.neighbours.exact.consistency import Law, dps, dsg, posterior, std_psnr
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
+from dsg.errors import UserError
 from dsg.guidance import DSG
 
 PROBLEMS = Problems.draw(1, 16)
@@ -85,3 +86,6 @@ def test_the_ranks_of_a_comparison_are_those_of_its_means(tmp_path):
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["dsg", "dps", "ddrm", "τ with PSNR"]
     assert lines[2].split("|")[2:7] == [" 31 (1) ", " 0.5 (2) ", " 30 (1) ", " 0.03 (3) ", " -0.3 (3) "]
     assert lines[-1].split("|")[2:4] == [" 1.00 ", " -0.33 "]
+    (tmp_path / "table.csv").write_text("task,method,metric,mean\nblur,dps,psnr,30")
+    with pytest.raises(UserError, match="has no coverage_pixel_minus_nominal, crps_pixel, psnr_worst, std_psnr; run"):
+        places(tmp_path)
