@@ -53,7 +53,7 @@ def _places(rows: list[dict[str, str]]) -> str:
     for i in sorted(range(len(methods)), key=lambda i: ranks["psnr"][i]):
         shown = (f"{values[metric][methods[i]]:.3g} ({ranks[metric][i]:g})" for metric in METRICS)
         lines.append([methods[i], *shown])
-    tau = (f"{kendalltau(ranks['psnr'], ranks[metric]).statistic:.2f}" for metric in METRICS)
+    tau = (f"{kendalltau(ranks['psnr'], ranks[metric])[0]:.2f}" for metric in METRICS)
     return table(["method", *METRICS.values()], [*lines, ["τ with PSNR", *tau]])
 
 

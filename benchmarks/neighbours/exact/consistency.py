@@ -145,9 +145,10 @@ def _law(world: World, step: Callable[[float, float, float], tuple[float, float]
 
 def rate_where(of_law: Callable[[Law], float], world: World, value: float, low: float, high: float) -> float:
     """DSG's rate between `low` and `high` at which `of_law` is `value`."""
-    return float(brentq(lambda w: of_law(dsg(world, w)) - value, low, high, xtol=1e-10))
+    return brentq(lambda w: of_law(dsg(world, w)) - value, low, high, xtol=1e-10)  # type: ignore[return-value]
 
 
 def best_rate(of_law: Callable[[Law], float], world: World, low: float = 0.0, high: float = 0.9) -> float:
     """DSG's rate at which `of_law` is least."""
-    return float(minimize_scalar(lambda w: of_law(dsg(world, w)), bounds=(low, high), method="bounded").x)
+    found = minimize_scalar(lambda w: of_law(dsg(world, w)), bounds=(low, high), method="bounded")
+    return float(found.x)  # type: ignore[attr-defined]
