@@ -216,7 +216,7 @@ def _draw(world: World, found: dict, right: float) -> Figure:
     for ax in (spread, score):
         ax.axvline(right, color="0.6", lw=0.8, ls="--")
         ax.set(xlabel="DSG's rate w")
-        ax.legend(fontsize=8)
+        ax.legend(fontsize=8, loc="upper right")
     sizes = np.geomspace(0.1, 40, 100)
     trade.plot([law.error for law in laws], [law.crps for law in laws], color="tab:blue")
     trade.plot(
@@ -229,5 +229,5 @@ def _draw(world: World, found: dict, right: float) -> Figure:
                    label=name)  # fmt: skip
     trade.set(xlabel="mean square error of a sample", ylabel="CRPS", title="nearer samples, worse ensembles",
               xlim=(0.7, 1.6), ylim=(0.35, 0.5))  # fmt: skip
-    trade.legend(fontsize=8)
+    trade.legend(fontsize=8, loc="upper left")
     return figure
