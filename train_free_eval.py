@@ -31,6 +31,7 @@ with importing() if AS_A_COMMAND else nullcontext():
     from dsg.command.strategies import check_strategy
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
+    from dsg.metrics.of_samples import of_one_sample
     from dsg.module import EvaluationDataModule, GuidedDiffusion
     from dsg.run_folder.folder import RunFolder
 
@@ -139,7 +140,8 @@ class CheckCLI(EvaluationCLI):
             callback.meet(model, datamodule)
             missing |= callback.unavailable()
         self.built[watched] = True
-        if lacking := next((missing[name] for name in self.needed if name in missing), None):
+        reasons = (missing.get(name) or missing.get(of_one_sample(name)) for name in self.needed)
+        if lacking := next(filter(None, reasons), None):
             raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
 
     def _what_callbacks_watch(self, model: GuidedDiffusion) -> list[str]:

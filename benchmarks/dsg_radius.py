@@ -30,7 +30,7 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.guidance import DSG
 from dsg.guidance.dsg import Radius
 from dsg.guidance.exact import posteriors
-from dsg.metrics.posterior import mean_error, moments, random_directions, sliced_wasserstein
+from dsg.metrics.posterior import mean_error, random_directions, sliced_wasserstein, spread_ratio
 from dsg.models.mixture import GaussianMixture, TwentyFiveGaussians
 from dsg.run_folder.atomic import write_atomically
 from dsg.sampling import Sampler
@@ -101,7 +101,7 @@ def _of_problem(x: Tensor, posterior: GaussianMixture) -> dict[str, float]:
     return {
         "sliced_wasserstein": sliced_wasserstein(x, exact, directions),
         "mean_error": mean_error(x, posterior),
-        "spread_ratio": (x.double().T.cov().trace() / moments(posterior)[1].trace()).sqrt().item(),
+        "spread_ratio": spread_ratio(x, posterior),
     }
 
 

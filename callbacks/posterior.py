@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,31 +16,42 @@ from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import Purpose, SampleKey
 from dsg.errors import UserError
 from dsg.guidance.exact import KnownPrior, posteriors
-from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
+from dsg.metrics.first_step import guided_estimate, use_of_measurement
+from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein, spread_ratio
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, GuidedDiffusion
+from dsg.process import ReverseProcess
+from dsg.process.trace import StepRecord
 from dsg.run_folder.journal import Row
 from tasks.base import InverseProblem
 from tasks.operators.matrix import Matrix
 
 
 class Posterior(EvaluationCallback):
-    """Adds `sliced_wasserstein`, `mean_error` and `covariance_error` to the first row of every problem of MixtureDraws.
+    """Adds to the first row of every problem of MixtureDraws
 
-    The distance is to as many exact posterior samples as the method gave finite ones. Of a model of latents it is
-    among latents, whose posterior is the one that is known.
+        sliced_wasserstein             distance to as many exact posterior samples as the method gave finite ones
+        mean_error, covariance_error   of the samples' moments, relative to the posterior's
+        spread_ratio                   the samples' total spread over the posterior's: below 1 they are over-confident
+        first_step_use                 how far the first step's x̂ goes from the prior's mean to the posterior's
+
+    The last is of methods that take the kernel's steps (`dsg.metrics.first_step`). Of a model of latents all are among
+    latents, whose posterior is the one that is known.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
 
     Raises:
-        UserError: before the first sample, for other data, whose posterior is not known, or a task without a matrix.
+        UserError: before the first sample, for other data, whose posterior is not known, a task without a matrix, or
+            one sample a problem, which has no distribution.
     """
 
     def __init__(self, directions: int = 100) -> None:
         if directions < 1:
             raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")
         self.directions = directions
+        self._estimates: Tensor | None = None
+        self._priors: dict[int | None, GaussianMixture] = {}
 
     def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
         task = module.sampler.task
@@ -53,6 +65,18 @@ class Posterior(EvaluationCallback):
                     f"callbacks.posterior: with {type(what).__name__} the posterior is not known; take {instead}, or "
                     "set callbacks.posterior to null"
                 )
+        if data.samples_per_image < 2:
+            raise UserError(
+                "callbacks.posterior: compares how samples are spread, and data.samples_per_image is 1; set it to 2 or "
+                "more, or callbacks.posterior to null"
+            )
+
+    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        pl_module.observers.append(self)
+
+    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+        if record.step.position == 0:
+            self._estimates = guided_estimate(record, process.kernel)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
@@ -70,7 +94,18 @@ class Posterior(EvaluationCallback):
             if len(finite) > 1:
                 states = model.encode(outputs.samples[finite])  # of latents they are the latents again
                 columns = self._measure(outputs.keys[finite[0]], states, posterior)
+                if self._estimates is not None:
+                    prior = self._prior(model, None if labels is None else int(labels[finite[0]]))
+                    estimates = self._estimates[finite].flatten(1).cpu()
+                    columns["first_step_use"] = use_of_measurement(estimates, prior, posterior)
                 outputs.rows[finite[0]] |= columns
+
+    def _prior(self, model: KnownPrior, label: int | None) -> GaussianMixture:
+        """What is known before anything is measured: the posterior of y = 0 x."""
+        if label not in self._priors:
+            nothing = torch.zeros(1, math.prod(model.image_shape), dtype=torch.float64)
+            self._priors[label] = model.posterior(nothing, nothing[:, 0], 1.0, label)
+        return self._priors[label]
 
     def _measure(self, key: SampleKey, samples: Tensor, posterior: GaussianMixture) -> Row:
         samples = samples.flatten(1).cpu()
@@ -82,4 +117,12 @@ class Posterior(EvaluationCallback):
             "sliced_wasserstein": sliced_wasserstein(samples, truth, directions),
             "mean_error": mean_error(samples, posterior),
             "covariance_error": covariance_error(samples, posterior),
+            "spread_ratio": spread_ratio(samples, posterior),
         }
+
+    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+        if self in pl_module.observers:
+            pl_module.observers.remove(self)
+
+    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+        self.on_predict_end(trainer, pl_module)

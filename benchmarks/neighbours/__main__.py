@@ -13,4 +13,4 @@ from benchmarks.experiments.command import main
 from benchmarks.neighbours import EXPERIMENTS
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "neighbours", EXPERIMENTS))
+    sys.exit(main(__doc__ or "", "neighbours", EXPERIMENTS))

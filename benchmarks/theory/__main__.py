@@ -13,4 +13,4 @@ from benchmarks.experiments.command import main
 from benchmarks.theory import EXPERIMENTS
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "theory", EXPERIMENTS))
+    sys.exit(main(__doc__ or "", "theory", EXPERIMENTS))

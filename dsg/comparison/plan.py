@@ -15,7 +15,7 @@ from dsg.comparison.budget import Budget
 from dsg.comparison.candidate import Axis
 from dsg.comparison.entries import ENTRIES, read_with_entries
 from dsg.errors import UserError
-from dsg.metrics.direction import LESS, MORE, Direction, direction_of
+from dsg.metrics.direction import LESS, MORE, Direction, direction_of, has_no_direction
 
 TUNING_KEYS = ("metric", "budget")
 """What `tuning` holds beside the settings of its runs."""
@@ -75,11 +75,12 @@ class Comparison:
         self._check_tuning()
         for metric in self.all_metrics:
             self.direction(metric)
-        if self.tuning and not all(self.direction(self.tuned_by(task)).sign for task in self.tasks):
-            raise UserError(
-                "comparison.tuning.metric: a smaller loss may fit the measurement's noise; take residual, or, where "
-                "there is none, say `loss: false` in comparison.larger_is_better"
-            )
+        for metric in {self.tuned_by(task) for task in self.tasks if self.tuning}:
+            if not self.direction(metric).sign:
+                why = "a smaller loss may fit the measurement's noise; take residual, or, where there is none, say"
+                if metric != "loss":
+                    why = f"neither more nor less of {metric} is better; take another metric, or say"
+                raise UserError(f"comparison.tuning.metric: {why} `{metric}: false` in comparison.larger_is_better")
 
     def _check_tuning(self) -> None:
         if self.tuning is not None:
@@ -139,7 +140,7 @@ class Comparison:
         return [Axis.read(where, key, values) for key, values in tune.items()]
 
     def direction(self, metric: str, noisy: bool = True) -> Direction:
-        """What is better of `metric`; of a `loss` that is known only where measurements are not `noisy`.
+        """What is better of `metric`: nothing of a spread, and of a `loss` only where measurements are not `noisy`.
 
         Raises:
             UserError: if nobody knows.
@@ -147,7 +148,7 @@ class Comparison:
         if metric in self.larger_is_better:
             return MORE if self.larger_is_better[metric] else LESS
         found = direction_of(metric, noisy)
-        if found.sign or metric == "loss":
+        if found.sign or has_no_direction(metric):
             return found
         raise UserError(f"comparison.larger_is_better: is more of {metric} better? say `{metric}: true` or `false`")
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.metrics.of_samples import of_one_sample
 from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
 from dsg.run_folder.folder import METRICS, TABLE
@@ -39,7 +40,8 @@ def require_metrics(results: Results, name: str, metrics: list[str]) -> None:
         return
     for metric in metrics:
         if not results.has(metric):
-            reason = results.unavailable.get(metric) or f"there are {', '.join(sorted(results.images))}"
+            known = results.unavailable.get(metric) or results.unavailable.get(of_one_sample(metric))
+            reason = known or f"there are {', '.join(sorted(results.images))}"
             raise UserError(
                 f"comparison.metrics: {name} has no {metric} ({reason}); "
                 "mend that, take it away, or name it in optional_metrics"

@@ -65,8 +65,8 @@ class Unguided(Guidance):
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction = process.predict(x_t, step)
         transition = process.transition(x_t, prediction, step)
-        x_prev = transition.sample(process.noise(x_t))
-        return StepRecord(step, x_t, x_prev, prediction, transition)
+        noise = process.noise(x_t)
+        return StepRecord(step, x_t, transition.sample(noise), prediction, transition, noise=noise)
 
 
 class PredictionGuidance(Guidance):
@@ -87,8 +87,9 @@ class PredictionGuidance(Guidance):
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction, guided = self.predict(x_t, step, process)
         transition = process.transition(x_t, guided, step, lambda x, at: self.predict(x, at, process)[1])
-        x_prev = transition.sample(process.noise(x_t))
-        return StepRecord(step, x_t, x_prev, prediction, process.unguided_transition(x_t, prediction, step, transition))
+        noise = process.noise(x_t)
+        unguided = process.unguided_transition(x_t, prediction, step, transition)
+        return StepRecord(step, x_t, transition.sample(noise), prediction, unguided, noise=noise)
 
 
 class LossGuidance(Guidance):
@@ -124,15 +125,18 @@ class LossGuidance(Guidance):
         if not self.is_guided(step):
             return Unguided().step(x_t, step, process)
         guide = self.gradient(x_t, step, process)
-        x_prev, transition = self.guided_step(guide, x_t, step, process)
-        return StepRecord(step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient, guide.kind)
+        noise = process.noise(x_t)
+        x_prev, transition = self.guided_step(guide, x_t, step, process, noise)
+        return StepRecord(
+            step, x_t, x_prev, guide.prediction, transition, guide.loss, guide.gradient, guide.kind, noise
+        )  # fmt: skip
 
     def guided_step(
-        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess, noise: State
     ) -> tuple[State, Transition]:
-        """x_prev and the unguided transition: here the kernel's step, and then `update`."""
+        """x_prev and the unguided transition: here the kernel's step with z = `noise`, and then `update`."""
         transition = process.transition(x_t, guide.prediction, step)
-        guided = GuidedStep(step, x_t, guide, transition, process.noise(x_t))
+        guided = GuidedStep(step, x_t, guide, transition, noise)
         return self.update(guided, process), transition
 
     def repeated_step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
@@ -161,14 +165,13 @@ class EstimateGuidance(LossGuidance):
         """The guided prediction, from the gradient and the network's own."""
 
     def guided_step(
-        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess, noise: State
     ) -> tuple[State, Transition]:
         transition = process.transition(
             x_t, self.moved(guide, step, process), step,
             lambda x, at: self.moved(self.gradient(x, at, process), at, process),
         )  # fmt: skip
-        x_prev = transition.sample(process.noise(x_t))
-        return x_prev, process.unguided_transition(x_t, guide.prediction, step, transition)
+        return transition.sample(noise), process.unguided_transition(x_t, guide.prediction, step, transition)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         raise TypeError(f"{type(self).__name__} moves the prediction; call `guided_step`")

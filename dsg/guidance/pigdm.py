@@ -84,10 +84,10 @@ class PiGDM(EstimateGuidance):
         return replace(guide, loss=process.loss(guide.prediction.clean_estimate))
 
     def guided_step(
-        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess
+        self, guide: LossGradient, x_t: State, step: Step, process: ReverseProcess, noise: State
     ) -> tuple[State, Transition]:
         rule = LossGuidance if self.update_rule == "published" else EstimateGuidance
-        return rule.guided_step(self, guide, x_t, step, process)
+        return rule.guided_step(self, guide, x_t, step, process, noise)
 
     def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
         return guided.unguided - self.weight * guided.step.signal * guided.step.noise_variance * guided.gradient

@@ -16,11 +16,13 @@ LARGER_IS_BETTER = re.compile(
     rf"psnr|ssim|(precision|recall)_\w+|judge_probability|judge_log_probability|judge_correct|\w*_({'|'.join(MORE_OF_IT)})"
 )
 SMALLER_IS_BETTER = re.compile(
-    r"(lpips|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|"
+    r"(lpips|crps|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|"
     rf"\w*_({'|'.join(LESS_OF_IT)})"
 )
-RIGHT_VALUES = {"residual": 1.0}
+RIGHT_VALUES = {"residual": 1.0, "spread_ratio": 1.0, "first_step_use": 1.0, "coverage_pixel_minus_nominal": 0.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
+NEITHER_IS_BETTER = re.compile(r"(std|diversity)_\w+|coverage_pixel")
+"""Metrics of which nobody can say: less spread is consistent, or it is over-confident."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Direction:
 
 
 MORE, LESS, UNKNOWN = Direction(1), Direction(-1), Direction()
+
+
+def has_no_direction(metric: str) -> bool:
+    """Whether neither more nor less of `metric` is better, so that it is shown without a verdict."""
+    return metric == "loss" or NEITHER_IS_BETTER.fullmatch(metric) is not None
 
 
 def direction_of(metric: str, noisy: bool = True) -> Direction:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from dsg.metrics.direction import direction_of
+from dsg.metrics.of_samples import of_one_sample, of_samples
 from dsg.metrics.passes import NAMES
 
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start"})
@@ -44,13 +45,13 @@ class PerImage:
 
     @cached_property
     def values(self) -> dict[str, dict[str, float]]:
-        """Metric: image id: mean over the image's samples. Metrics without a finite value are left out."""
-        return {name: self.of_samples(name, fmean) for name, images in self.samples.items() if images}
-
-    def of_samples(self, metric: str, choose: Callable[[list[float]], float]) -> dict[str, float]:
-        """Image id: `choose` of its samples' values, in the order of ids."""
-        images = self.samples.get(metric, {})
-        return {key: float(choose(images[key])) for key in sorted(images)}
+        """Metric: image id: mean over the image's samples, in the order of ids; then what they say together
+        (`dsg.metrics.of_samples`). Metrics without a finite value are left out.
+        """
+        found = {name: {k: fmean(v) for k, v in sorted(i.items())} for name, i in self.samples.items() if i}
+        for name, images in self.samples.items():
+            found |= of_samples(name, images, self.flawed(name))
+        return found
 
     @property
     def failures(self) -> int:
@@ -59,7 +60,7 @@ class PerImage:
 
     def flawed(self, metric: str) -> frozenset[str]:
         """Images of which a sample failed, or is as bad as can be by `metric`."""
-        return frozenset(self.failed) | self.spoiled.get(metric, frozenset())
+        return frozenset(self.failed) | self.spoiled.get(of_one_sample(metric), frozenset())
 
     def whole(self, metric: str) -> dict[str, float]:
         """The values of images that are not flawed."""

@@ -55,6 +55,15 @@ def covariance_error(samples: Tensor, posterior: GaussianMixture) -> float:
     return ((samples.double().T.cov() - covariance).norm() / covariance.norm()).item()
 
 
+def spread_ratio(samples: Tensor, posterior: GaussianMixture) -> float:
+    """√(tr Ĉ/tr Cov[x|y]), the samples' total spread over the posterior's; samples (n, d) with n ≥ 2.
+
+    1 is right. Below 1 samples that agree with each other are over-confident, and not merely consistent.
+    """
+    _, covariance = moments(posterior)
+    return (samples.double().var(dim=0).sum() / covariance.trace()).sqrt().item()
+
+
 def moments(mixture: GaussianMixture) -> tuple[Tensor, Tensor]:
     """Mean (d,) and covariance (d, d) of a mixture: Σ w_i μ_i, and Σ w_i (S_i + (μ_i − μ)(μ_i − μ)ᵀ)."""
     weights, means = mixture.mixture_weights, mixture.means

@@ -32,6 +32,7 @@ class StepRecord:
         loss: L(x̂, y), (B,); None where the step was not guided.
         gradient: the one that guided, (B, *shape); None where the step was not guided.
         gradient_kind: what it is of.
+        noise: z of the step, (B, *shape); None of a method that takes its steps otherwise.
     """
 
     step: Step
@@ -42,6 +43,13 @@ class StepRecord:
     loss: PerSample | None = None
     gradient: State | None = None
     gradient_kind: GradientKind = "loss"
+    noise: State | None = None
+
+    @property
+    def shift(self) -> State | None:
+        """x_prev − (μ + σ z): what guidance added to the unguided step with the same noise; None where z is not known,
+        and 0 where the transition is the guided one."""
+        return None if self.noise is None else self.x_prev - self.transition.sample(self.noise)
 
     @property
     def displacement(self) -> State:

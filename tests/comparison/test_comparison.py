@@ -364,6 +364,27 @@ def test_a_metric_that_is_known_to_be_missing_is_refused_before_the_first_sample
     assert not list(tmp_path.rglob("rank0.jsonl"))
 
 
+@pytest.mark.parametrize("metric", ["std_psnr", "coverage_pixel"])
+def test_a_spread_of_one_sample_an_image_is_refused_before_the_first_sample(compare, plan, tmp_path, metric):
+    plan["comparison"]["metrics"].append(metric)
+    code, _, err = compare()
+    assert code == 2
+    assert f"comparison.metrics: {metric}: is of several samples of an image; set data.samples_per_image to 2" in err
+    assert not list(tmp_path.rglob("rank0.jsonl"))
+
+
+def test_a_spread_is_compared_image_by_image_and_shown_without_a_verdict(compare, plan, tmp_path):
+    plan["data"]["init_args"]["samples_per_image"] = 2
+    del plan["comparison"]["tasks"]["Denoising"]
+    plan["comparison"]["metrics"] = ["psnr", "std_psnr", "psnr_worst", "crps_pixel"]
+    code, _, err = compare()
+    assert code == 0, err
+    found = {row["metric"]: row for row in rows(tmp_path) if row["method"] == "unguided"}
+    assert [found[name]["better"] for name in ("std_psnr", "psnr_worst", "crps_pixel")] == ["", "↑", "↓"]
+    assert found["std_psnr"]["pairs"] == found["psnr_worst"]["pairs"] == "2"
+    assert not {BEST, AS_GOOD} & set(found["std_psnr"]["flags"].split("; "))
+
+
 def test_a_metric_that_finished_runs_have_may_want_weights_that_are_gone(compare, plan, tmp_path):
     del plan["comparison"]["tasks"]["Denoising"], plan["comparison"]["methods"]["dps"]
     assert compare()[0] == 0
@@ -610,6 +631,8 @@ def test_a_smaller_loss_is_better_where_there_is_no_noise_or_the_comparison_says
     tuned = {"m": {"tune": {STEP_SIZE: [1.0]}}}
     with pytest.raises(UserError, match=r"comparison.tuning.metric: a smaller loss may fit .*; take residual"):
         Comparison({"t": {}}, tuned, ["psnr"], tuning={"metric": "loss"})
+    with pytest.raises(UserError, match=r"neither more nor less of std_psnr is better; .* `std_psnr: false`"):
+        Comparison({"t": {}}, tuned, ["psnr"], tuning={"metric": "std_psnr"})
 
 
 def test_measurements_without_truth_are_tuned_and_compared_by_their_residual(compare, plan, tmp_path):

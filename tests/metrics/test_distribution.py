@@ -498,17 +498,29 @@ def test_diversity_is_the_deviation_and_the_distance_between_pairs():
     assert mean_pairwise(Distance(), samples) == pytest.approx(4 / 3)
 
 
-def test_several_samples_have_a_diversity_and_a_best_and_a_worst(evaluate, tmp_path):
+def test_several_samples_have_a_diversity_a_score_and_a_spread(evaluate, tmp_path, image_folder):
     assert evaluate("--data.samples_per_image", 3) == 0
     found = metrics(tmp_path / "run")["metrics"]
     files = [tmp_path / "run" / "samples" / name for name in ("a.png", "a.1.png", "a.2.png")]
     assert np.stack([np.asarray(Image.open(file)) for file in files]).std(0).any()
-    assert found["diversity_pixel"]["n"] == 6
+    assert found["diversity_pixel"]["n"] == found["crps_pixel"]["n"] == found["std_psnr"]["n"] == 6
     assert 0 < found["diversity_pixel"]["low"] <= found["diversity_pixel"]["high"] < 1
     assert found["psnr_worst"]["mean"] < found["psnr"]["mean"] < found["psnr_best"]["mean"]
+    excess = found["coverage_pixel_minus_nominal"]["mean"]
+    assert found["coverage_pixel"]["nominal"] == 0.5
+    assert found["coverage_pixel"]["mean"] - 0.5 == pytest.approx(excess)
     assert evaluate(into="single") == 0
     single = metrics(tmp_path / "single")["metrics"]
-    assert not {"diversity_pixel", "psnr_best", "psnr_worst"} & single.keys()
+    assert not {"diversity_pixel", "psnr_best", "psnr_worst", "std_psnr", "crps_pixel"} & single.keys()
+
+
+def test_scores_around_the_truth_are_of_the_pictures_in_the_folder(evaluate, tmp_path, image_folder):
+    assert evaluate("--data.samples_per_image", 2, "--data.limit", 1) == 0
+    one, other = (np.asarray(Image.open(tmp_path / "run" / "samples" / n)) / 255 for n in ("a.png", "a.1.png"))
+    truth = np.asarray(Image.open(image_folder / "a.png")) / 255
+    expected = (abs(one - truth) + abs(other - truth)) / 2 - abs(one - other) / 2
+    found = metrics(tmp_path / "run")["metrics"]
+    assert found["crps_pixel"]["mean"] == pytest.approx(expected.mean(), abs=1e-6)
 
 
 def test_the_best_lpips_is_the_smallest():

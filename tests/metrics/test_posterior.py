@@ -15,13 +15,21 @@ import tasks
 from dsg.data.batches import batches
 from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
-from dsg.diffusion.kernels import DDIM
+from dsg.diffusion.kernels import DDIM, DDPM
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
 from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
-from dsg.guidance import DPS, DSG, ExactSamples, Oracle, Unguided
+from dsg.guidance import DPS, DSG, ExactSamples, Oracle, PiGDM, Unguided
+from dsg.metrics.first_step import guided_estimate, use_of_measurement
 from dsg.metrics.manifold import TypicalSet
-from dsg.metrics.posterior import covariance_error, mean_error, moments, random_directions, sliced_wasserstein
+from dsg.metrics.posterior import (
+    covariance_error,
+    mean_error,
+    moments,
+    random_directions,
+    sliced_wasserstein,
+    spread_ratio,
+)
 from dsg.models.mixture import GaussianMixture, TwentyFiveGaussians
 from dsg.module import GuidedDiffusion
 from dsg.sampling import Sampler
@@ -89,6 +97,7 @@ def test_the_errors_of_moments_are_those_worked_out_by_hand():
     assert mean_error(samples, mixture) == pytest.approx(2 / 1.5**0.5)
     norms = (0.25**2 + 0.25**2) ** 0.5, (1.25**2 + 0.25**2) ** 0.5
     assert covariance_error(samples, mixture) == pytest.approx(norms[0] / norms[1])
+    assert spread_ratio(samples, mixture) == pytest.approx((1 / 1.5) ** 0.5)
 
 
 def test_the_moments_of_a_mixture_are_those_of_its_samples():
@@ -113,6 +122,36 @@ def test_the_oracle_s_score_is_that_of_the_noised_posterior():
     for record in records:
         expected = posterior(record.x_t, record.step).epsilon
         torch.testing.assert_close(record.prediction.epsilon, expected, atol=1e-5, rtol=1e-4)
+
+
+def first_step_use(guidance, count=400, kernel=None):
+    """Of N(0, I) in 8 dimensions, two of them measured."""
+    kernel, prior = kernel or DDIM(1.0), GaussianMixture.standard_normal((8,))
+    x, _ = problem(count)
+    streams = NoiseStreams([SampleKey(0, "0000", k) for k in range(count)])
+    sampler = Sampler(prior, TASK, guidance, kernel, 50, clip_denoised=False)
+    process = sampler.begin(Examples(x), streams)
+    record = next(sampler.run(process))
+    measurement = process.measurement
+    posterior = prior.posterior(measurement.operator.matrix()[0].double(), measurement.y[0].double(), 1.0)
+    return use_of_measurement(guided_estimate(record, kernel), prior, posterior)
+
+
+@pytest.mark.parametrize("kernel", [DDIM(1.0), DDIM(0.0), DDPM()], ids=repr)
+def test_the_first_estimate_uses_all_of_the_measurement_where_the_score_is_exact_and_nothing_unguided(kernel):
+    assert first_step_use(Oracle(), kernel=kernel) == pytest.approx(1, abs=0.01)
+    assert first_step_use(PiGDM(update_rule="score"), kernel=kernel) == pytest.approx(1, abs=0.01)
+    assert first_step_use(Unguided(), kernel=kernel) == pytest.approx(0, abs=0.01)
+
+
+def test_the_first_estimate_moves_in_proportion_to_dps_s_step_and_dsg_s_goes_beyond():
+    one, two = (first_step_use(DPS(zeta)) for zeta in (0.1, 0.2))
+    assert two == pytest.approx(2 * one, rel=0.05)
+    assert first_step_use(DSG(guidance_rate=0.2)) > 10
+
+
+def test_the_use_of_a_measurement_that_moves_nothing_is_not_known():
+    assert use_of_measurement(torch.zeros(2, 8), PRIOR, PRIOR) is None
 
 
 def test_a_batch_of_two_problems_is_two_batches_of_one():
@@ -233,6 +272,7 @@ def predict(tmp_path):
 def test_predict_measures_each_problem_and_keeps_its_samples(predict, tmp_path):
     metrics = predict("run", "--data.limit", "2", "--callbacks.manifold", "callbacks.Manifold")
     assert metrics["sliced_wasserstein"]["n"] == metrics["mean_error"]["n"] == metrics["off_manifold"]["n"] == 2
+    assert metrics["spread_ratio"]["n"] == metrics["first_step_use"]["n"] == 2
     assert "psnr" not in metrics
     assert load_file(tmp_path / "run" / "samples" / "0001.safetensors")["samples"].shape == (20, 4)
     assert load_file(tmp_path / "run" / "manifold" / "0001.safetensors")["z"].shape == (20, 5)
@@ -245,6 +285,15 @@ def test_a_problem_is_the_same_alone_and_in_a_batch_of_problems(predict, tmp_pat
     for name in ("0000", "0001", "0002"):
         one, other = (load_file(tmp_path / r / "samples" / f"{name}.safetensors") for r in ("alone", "together"))
         torch.testing.assert_close(one["samples"], other["samples"], atol=1e-4, rtol=1e-4)
+
+
+def test_one_sample_a_problem_is_refused_before_the_first(predict, tmp_path, capsys):
+    with pytest.raises(AssertionError):
+        predict("one", "--data.samples_per_image", "1")
+    assert "callbacks.posterior: compares how samples are spread, and data.samples_per_image is 1" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "one").exists()
 
 
 def test_the_manifold_needs_a_known_density(settings, capsys):

@@ -27,7 +27,9 @@ def drawn(seed: int, shift: float = 0.0) -> dict[str, float]:
 
 @pytest.mark.parametrize(
     ("metric", "direction"),
-    [("psnr", MORE), ("psnr_worst", MORE), ("lpips_vgg_best", LESS), ("mean_error", LESS), ("residual", NEAR_1),
+    [("psnr", MORE), ("psnr_worst", MORE), ("std_psnr", UNKNOWN), ("diversity_pixel", UNKNOWN),
+     ("crps_pixel", LESS), ("coverage_pixel", UNKNOWN), ("spread_ratio", NEAR_1),
+     ("lpips_vgg_best", LESS), ("mean_error", LESS), ("residual", NEAR_1),
      ("recall_portraits", MORE), ("precision_inception", MORE),
      ("loss", UNKNOWN), ("reciprocal_residual", UNKNOWN), ("off_manifold", UNKNOWN)],
 )  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from statistics import stdev
 
+from dsg.metrics.per_image import per_image
 from dsg.metrics.statistics import mean_with_interval
 from dsg.metrics.summary import summarise
 
@@ -50,6 +52,26 @@ def test_the_worst_of_an_image_is_not_known_where_a_sample_failed():
     rows.append(good("b") | {"sample": 1, "status": "failed: the sample is not finite"})
     found = summarise(rows)["metrics"]
     assert (found["psnr"]["mean"], found["psnr_best"]["mean"], found["psnr_worst"]["mean"]) == (26.0, 27.0, 20.0)
+
+
+def test_the_spread_of_an_image_is_over_the_samples_that_finished_and_of_two_at_least():
+    rows = [good("a", psnr=v, loss=v) | {"sample": k} for k, v in enumerate((20.0, 22.0, 27.0))]
+    rows += [good("b", psnr=30.0), good("b") | {"sample": 1, "status": "failed: the sample is not finite"}]
+    found = summarise(rows)["metrics"]
+    assert found["std_psnr"] == {"mean": stdev([20.0, 22.0, 27.0]), "n": 1}
+    assert "std_loss" not in found
+    values = per_image(rows).values
+    assert values["std_psnr"].keys() == values["psnr_worst"].keys() == {"a"}
+    assert per_image(rows).flawed("std_psnr") == {"b"}
+
+
+def test_single_samples_have_no_spread():
+    assert summarise([good("a", psnr=20.0), good("b", psnr=30.0)])["metrics"].keys() == {"psnr"}
+
+
+def test_a_value_that_is_none_spoils_what_is_made_of_it():
+    rows = [good("a", psnr=v) | {"sample": k} for k, v in enumerate((20.0, math.nan))]
+    assert per_image(rows).flawed("psnr_best") == {"a"}
 
 
 def test_the_mean_of_a_heavy_tailed_metric_is_none_where_a_value_is_infinite():
