@@ -84,7 +84,7 @@ class ClassGroups(EvaluationCallback):
         self.batch_size = batch_size
 
     def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        task, known = module.sampler.task, Counter[str | None]()
+        task = module.sampler.task
         if isinstance(task, ClassLabel):
             classes = task.num_classes(module.score_model.image_shape)
         elif (largest := data.largest_label()) is None:
@@ -93,12 +93,12 @@ class ClassGroups(EvaluationCallback):
             )
         else:
             classes = module.sampler.combiner.num_classes(module.score_model) or largest + 1
-            labels = data.known(LABEL)
-            known = Counter(self.groups.of(int(label)) for label in labels.values())  # type: ignore[arg-type]
-            if labels:
-                _enough(self.groups, known, "the images that are evaluated", "take more images")
         if self.groups.largest >= classes:
             raise UserError(f"{OPTION}.groups: there is no class {self.groups.largest}, of {classes} classes")
+        labels = {} if isinstance(task, ClassLabel) else data.known(LABEL)
+        if labels:
+            counts = Counter(self.groups.of(int(label)) for label in labels.values())  # type: ignore[arg-type]
+            _enough(self.groups, counts, "the images that are evaluated", "take more images")
         if self.features:
             counts = Counter({group: len(files) for group, files in self._reference.items()})
             _enough(self.groups, counts, str(self.reference), "add pictures to its class folders")
