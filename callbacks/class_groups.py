@@ -95,7 +95,7 @@ class ClassGroups(EvaluationCallback):
             classes = module.sampler.combiner.num_classes(module.score_model) or largest + 1
         if self.groups.largest >= classes:
             raise UserError(f"{OPTION}.groups: there is no class {self.groups.largest}, of {classes} classes")
-        labels = {} if isinstance(task, ClassLabel) else data.known(LABEL)
+        labels = data.known(LABEL) if not isinstance(task, ClassLabel) or task.target == "label" else {}
         if labels:
             counts = Counter(self.groups.of(int(label)) for label in labels.values())  # type: ignore[arg-type]
             _enough(self.groups, counts, "the images that are evaluated", "take more images")

@@ -1,5 +1,8 @@
 """What the neighbours of the theorem say: one file an experiment; `python -m benchmarks.neighbours` runs them."""
 
 from benchmarks.experiments.command import Experiment
+from benchmarks.neighbours import class_balance
 
-EXPERIMENTS: dict[str, Experiment] = {}
+EXPERIMENTS: dict[str, Experiment] = {
+    "class_balance": class_balance.run,
+}
