@@ -8,7 +8,6 @@ of the probability-flow ODE, whose map is monotone in one dimension, so that no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,97 +17,17 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 
 from benchmarks.experiments.findings import Check, Findings, table
-from benchmarks.neighbours.exact.class_balance import TIMESTEPS, Ends, Mixture, balanced, balancing, expected_kl, follow
+from benchmarks.neighbours.exact.class_balance import TIMESTEPS, Ends, balancing, expected_kl, follow
+from benchmarks.neighbours.learned import SHARES, TRUTH, Learned, LearnedModel, class_balanced, exact, fitted, shrunk
 from benchmarks.theory.ensemble import sample
 from dsg.combiners import ClassifierFree, PiecewiseLinear, PredictionCombiner
-from dsg.diffusion.condition import Condition, class_labels
 from dsg.diffusion.kernels import Heun
-from dsg.diffusion.level import NoiseLevel
-from dsg.diffusion.prediction import Prediction
-from dsg.diffusion.schedule import NoiseSchedule
-from dsg.models.base import ScoreModel
-from dsg.types import State
 
-SHARES = np.array([1.0, 0.1, 0.01]) / 1.11
-TRUTH = Mixture(SHARES, np.array([-2.0, 0.0, 2.0]), np.ones(3))
 NAMES, TAIL = ("head", "medium", "tail"), 2
 SAMPLES = 10  # of the tail: its fit is off by 1/√n in the mean and by √(2/n) in the variance
 OFF = 1 / SAMPLES**0.5
 LARGEST = 5.0  # scale that is tried
-Classes = Callable[[np.ndarray, float], np.ndarray]
-"""What a network says of every class, in D of the exact file: x (n,), a → (C, n)."""
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a network has learned: D of its classes, and of no class."""
-
-    classes: Classes
-    marginal: Classes
-
-    def guided(self, label: int, scale: Callable[[float], float]) -> Classes:
-        """dx/da of classifier-free guidance with γ = scale(a)."""
-
-        def field(x: np.ndarray, a: float) -> np.ndarray:
-            weak = self.marginal(x, a)
-            return weak + scale(a) * (self.classes(x, a)[label] - weak)
-
-        return field
-
-
-class LearnedModel(ScoreModel):
-    """The same as a score model of states (1,): ε = √(1−ā) (x − a D), x̂ = a x + (1−ā) D."""
-
-    shape, num_classes = (1,), 3
-
-    def __init__(self, learned: Learned) -> None:
-        super().__init__()
-        self.learned, self.schedule = learned, NoiseSchedule("linear", TIMESTEPS, 1e-4, 2e-2)
-        self.freeze()
-
-    @property
-    def knows_marginal(self) -> bool:
-        return True
-
-    def forward(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> Prediction:
-        x, a = x_t.double()[:, 0].numpy(), level.signal
-        if condition is None:
-            direction = self.learned.marginal(x, a)
-        else:
-            labels = class_labels(condition, "LearnedModel").numpy()
-            direction = self.learned.classes(x, a)[labels, np.arange(len(x))]
-        d = torch.from_numpy(direction)[:, None]
-        epsilon = level.noise * (x_t.double() - a * d)
-        return Prediction((a * x_t.double() + level.noise_variance * d).float(), epsilon.float())
-
-
-def exact() -> Learned:
-    return Learned(TRUTH.directions, TRUTH.marginal)
-
-
-def fitted(mean: float = 0.0, variance: float = 1.0) -> Learned:
-    """The tail's fit has its mean off by `mean` and another variance; the marginal is that of the fits."""
-    fit = Mixture(SHARES, TRUTH.means + np.array([0.0, 0.0, mean]), np.array([1.0, 1.0, variance]))
-    return Learned(fit.directions, fit.marginal)
-
-
-def shrunk(share: float) -> Learned:
-    """Every class is drawn to the marginal: D + α (D_y − D)."""
-
-    def classes(x: np.ndarray, a: float) -> np.ndarray:
-        weak = TRUTH.marginal(x, a)
-        return weak + share * (TRUTH.directions(x, a) - weak)
-
-    return Learned(classes, TRUTH.marginal)
-
-
-def class_balanced(q: np.ndarray, tau: float = 1.0) -> Learned:
-    """What class-balancing diffusion teaches with labels y' of q, in the limit of all samples."""
-
-    def classes(x: np.ndarray, a: float) -> np.ndarray:
-        return balanced(TRUTH.directions(x, a), TRUTH.posterior(x, a), q, balancing(a, tau))
-
-    return Learned(classes, TRUTH.marginal)
+Curves = dict[str, list[float]]
 
 
 def kl(learned: Learned, label: int, scale: float | Callable[[float], float], ends: Ends) -> float:
@@ -210,22 +129,7 @@ def run(reduced: bool, runs: Path) -> Findings:
         name: [kl(learned, TAIL, float(g), ends) for g in around] for name, learned in errors.items() if not reduced
     }
 
-    def draw() -> Figure:
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained", sharey=True)
-        for colour, (name, curve) in zip(("tab:blue", "tab:orange", "tab:red"), curves.items(), strict=False):
-            left.plot(grid, curve, color=colour, label=f"{name}, one scale")
-            undo = next(row[5] for row in rows if row[1] == name and row[0] == "balanced, y' as in the data")
-            left.axhline(float(undo), color=colour, ls=":", label=f"{name}, 1 + 1.25 t/T")
-        left.set(xlabel="γ", ylabel="KL(samples ‖ class)", yscale="log", title="class-balancing diffusion, all samples")
-        for name, curve in alone.items():
-            right.plot(around, curve, label=name)
-        right.set(xlabel="γ of the tail", title="the tail's score is wrong")
-        for ax in (left, right):
-            ax.set(ylim=(1e-4, 10))
-            if ax.get_legend_handles_labels()[0]:
-                ax.legend(fontsize=7)
-        return figure
-
+    undoing = {row[1]: float(row[5]) for row in rows if row[0] == "balanced, y' as in the data"}
     tables = {
         "class_balance_samples": table(["d", "n", "E KL, exact", "simulated", "s.e."], few, 5),
         "class_balance_scale": table(["the tail's score", "KL at γ = 1", "best γ", "KL there"], mended),
@@ -234,4 +138,20 @@ def run(reduced: bool, runs: Path) -> Findings:
             [[*row[:3], f"{row[3]:.2f}", *row[4:]] for row in rows],
         ),
     }
-    return Findings(tables, checks, draw)
+    return Findings(tables, checks, lambda: _draw(grid, curves, undoing, around, alone))
+
+
+def _draw(grid: np.ndarray, curves: Curves, undo: dict[str, float], around: np.ndarray, alone: Curves) -> Figure:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained", sharey=True)
+    for colour, (name, curve) in zip(("tab:blue", "tab:orange", "tab:red"), curves.items(), strict=False):
+        left.plot(grid, curve, color=colour, label=f"{name}, one scale")
+        left.axhline(undo[name], color=colour, ls=":", label=f"{name}, 1 + 1.25 t/T")
+    left.set(xlabel="γ", ylabel="KL(samples ‖ class)", yscale="log", title="class-balancing diffusion, all samples")
+    for name, curve in alone.items():
+        right.plot(around, curve, label=name)
+    right.set(xlabel="γ of the tail", title="the tail's score is wrong")
+    for ax in (left, right):
+        ax.set(ylim=(1e-4, 10))
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize=7)
+    return figure
