@@ -100,7 +100,7 @@ class ClassGroups(EvaluationCallback):
             counts = Counter(self.groups.of(int(label)) for label in labels.values())  # type: ignore[arg-type]
             _enough(self.groups, counts, "the images that are evaluated", "take more images")
         if self.features:
-            counts = Counter({group: len(files) for group, files in self._reference.items()})
+            counts = Counter[str | None]({group: len(files) for group, files in self._reference.items()})
             _enough(self.groups, counts, str(self.reference), "add pictures to its class folders")
             for network in self.features:
                 check_features(network, module.score_model.image_shape, self.reference, self._reference_first)
@@ -161,11 +161,11 @@ class ClassGroups(EvaluationCallback):
             name = f"{network.frechet}_{network.name}_{group}"
             found.unavailable[name] = f"{name}: a covariance needs two pictures, and {group} has {len(files)} samples"
             return
-        sides = [
+        samples, reference = (
             collect(features_of(side), len(side), network.dimension, self.subset)
             for side in (files, self._reference[group])
-        ]
-        new = distances(network, *sides, f"{self.reference}, {group}", self.neighbours)
+        )
+        new = distances(network, samples, reference, f"{self.reference}, {group}", self.neighbours)
         found.metrics |= {f"{name}_{group}": value for name, value in new.metrics.items()}
         found.unavailable |= {f"{name}_{group}": f"{group}: {why}" for name, why in new.unavailable.items()}
         found.warnings += [f"{group}: {warning}" for warning in new.warnings]

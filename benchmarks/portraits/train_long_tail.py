@@ -91,7 +91,7 @@ def train(options: argparse.Namespace) -> None:
     if options.fine_tune is not None:
         load_exactly(network, options.fine_tune)
     network.load_state_dict(run.saved.get("network", network.state_dict()))
-    network.to(device).train()
+    network.to(device).train()  # pyright: ignore[reportArgumentType]
     if device.type == "cpu":  # the backward of fused attention takes twice as long there
         for part in network.modules():
             if isinstance(part, Attention):
