@@ -85,3 +85,13 @@ def test_scales_that_are_no_list_of_the_models_classes_are_refused_before_the_fi
 def test_a_negative_scale_of_a_class_is_refused():
     with pytest.raises(UserError, match="γ must be at least 0 and finite, got -1"):
         ClassifierFree((1.0, -1.0))
+
+
+def test_a_list_on_the_command_line_is_one_for_each_class_and_another_length_a_mistake(evaluate, tmp_path, capsys):
+    options = ["--model.score_model", "tests.combiners.test_combiners.ClassToy", "--model.combiner",
+               "dsg.combiners.ClassifierFree", "--model.combiner.guidance_scale"]  # fmt: skip
+    assert evaluate(*options, "[1.0, 2.0]") == 2
+    assert "guidance_scale: 2 γ for the 4 classes of ClassToy; give one for each" in capsys.readouterr().err
+    names = ["a", "b", "c", "d", "more/e", "more/f"]
+    (tmp_path / "l.csv").write_text("".join(f"{name},{i % 4}\n" for i, name in enumerate(names)))
+    assert evaluate(*options, "[1.0, 2.0, 1.0, 3.0]", "--data.labels", tmp_path / "l.csv", "--data.limit", 2) == 0
