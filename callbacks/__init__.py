@@ -2,6 +2,7 @@
 
 from callbacks.base import EvaluationCallback
 from callbacks.captions import Captions
+from callbacks.class_groups import ClassGroups
 from callbacks.classification import Classification
 from callbacks.diagnostics import Diagnostics
 from callbacks.distribution import Distribution
@@ -23,6 +24,7 @@ __all__ = [
     "FIRST",
     "LAST",
     "Captions",
+    "ClassGroups",
     "Classification",
     "Diagnostics",
     "Distribution",

@@ -6,19 +6,17 @@ import sys
 from typing import Any
 
 from lightning.pytorch import Trainer
-from torch import Tensor, nn
+from torch import nn
 
 from callbacks.base import EvaluationCallback
-from callbacks.judge import check_judge
+from callbacks.judge import check_judge, classes_of
 from callbacks.judging import judging
 from callbacks.twin import Twin
 from dsg.data.base import EvaluationData
-from dsg.data.examples import LABEL
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.module import BatchResult, GuidedDiffusion
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
-from tasks import ClassLabel
 from tasks.networks.classifier import log_probabilities
 
 
@@ -71,7 +69,7 @@ class Classification(EvaluationCallback):
             return
         with judging(pl_module, outputs) as judged:
             log_p = log_probabilities(self.judge, judged).cpu().double()  # not every device has float64
-        classes = _classes(pl_module, outputs).to(log_p.device)
+        classes = classes_of(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()
         right = (log_p.argmax(dim=1) == classes).int().tolist()
         columns = zip(stated.exp().tolist(), stated.tolist(), (-stated).exp().tolist(), strict=True)
@@ -110,11 +108,3 @@ def _trust(rows: list[Row], metrics: dict[str, Any]) -> None:
     of_samples |= {name: None for name, value in of_samples.items() if value != value or value == float("inf")}
     if lines := found.warnings():
         metrics["warnings"] = [*metrics.get("warnings", []), *lines]
-
-
-def _classes(module: GuidedDiffusion, outputs: BatchResult) -> Tensor:
-    """(B,) int64: what each sample should be."""
-    if isinstance(module.sampler.task, ClassLabel):
-        assert outputs.measurement is not None  # there are samples
-        return outputs.measurement.y
-    return outputs.examples.tensor(LABEL)  # checked before the first sample

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from callbacks.independence import check_independent
 from dsg.data.base import EvaluationData
+from dsg.data.examples import LABEL
 from dsg.errors import UserError
-from dsg.module import GuidedDiffusion
+from dsg.module import BatchResult, GuidedDiffusion
 from tasks import ClassLabel
 from tasks.networks.classifier import count_classes
 
@@ -31,3 +32,11 @@ def check_judge(judge: nn.Module, module: GuidedDiffusion, data: EvaluationData)
     if known < needed or (isinstance(task, ClassLabel) and known != needed):
         raise UserError(f"{OPTION}: it knows {known} classes and there are {needed}; take a judge of the same ones")
     check_independent(judge, module, OPTION)
+
+
+def classes_of(module: GuidedDiffusion, outputs: BatchResult) -> Tensor:
+    """(B,) int64: the class that each sample should be of, of the task or else of the data."""
+    if isinstance(module.sampler.task, ClassLabel):
+        assert outputs.measurement is not None  # there are samples
+        return outputs.measurement.y
+    return outputs.examples.tensor(LABEL)  # checked before the first sample

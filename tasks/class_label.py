@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from dsg.data.examples import IMAGE, Examples
+from dsg.data.examples import IMAGE, LABEL, Examples, Value
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.errors import UserError
 from dsg.types import Image, PerSample
@@ -39,28 +40,31 @@ class ClassLabel(Task):
     Args:
         classifier: images (B,C,H,W) in [−1, 1] → logits (B,K), frozen here; null is the portraits' guide. Measure the
             result with another one: a sampler can fool the classifier that it follows.
-        target: the class 0 ≤ c < K of every image, or `drawn`: uniformly, from each image's own stream.
+        target: the class 0 ≤ c < K of every image; `drawn`: uniformly, from each image's own stream; or `label`: that
+            of the data, which a model of classes hears too.
 
     Raises:
-        UserError: for another target; before the first sample, for a classifier that does not fit the images.
+        UserError: for another target; before the first sample, for a classifier that does not fit the images, and where
+            the data has no labels or, as far as that is known before, other classes.
     """
 
     compared_with: str | None = None
 
-    def __init__(self, classifier: nn.Module | None = None, target: int | Literal["drawn"] = "drawn") -> None:
-        if target != "drawn" and (isinstance(target, str) or target < 0):
-            raise UserError(f"target: must be a class, 0 or above, or drawn, got {target!r}")
+    def __init__(self, classifier: nn.Module | None = None, target: int | Literal["drawn", "label"] = "drawn") -> None:
+        if target not in ("drawn", "label") and (isinstance(target, str) or target < 0):
+            raise UserError(f"target: must be a class, 0 or above, drawn, or label, got {target!r}")
         if classifier is None:
             from dsg.models.portraits.classifier import PortraitsClassifier
 
             classifier = PortraitsClassifier("guide")
         self.classifier = classifier.eval().requires_grad_(False)
         self.target = target
+        self._classes: int | None = None
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The images, for their shape alone, where a class of so many is drawn."""
-        return frozenset({IMAGE} if self.target == "drawn" else ())
+        """The images, for their shape alone, where a class of so many is drawn; or their labels."""
+        return frozenset({"drawn": {IMAGE}, "label": {LABEL}}.get(str(self.target), ()))
 
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.classifier,)
@@ -70,16 +74,28 @@ class ClassLabel(Task):
         return count_classes(self.classifier, shape, "task.classifier")
 
     def check(self, shape: tuple[int, ...]) -> None:
-        classes = self.num_classes(shape)
+        classes = self._classes = self.num_classes(shape)
         if not isinstance(self.target, str) and self.target >= classes:
             raise UserError(
                 f"task.target: {type(self.classifier).__name__} has the classes 0 to {classes - 1}, got {self.target}"
             )
 
+    def check_examples(self, known: Callable[[str], Mapping[str, Value]]) -> None:
+        labels = known(LABEL) if self.target == "label" else {}
+        for image_id, label in labels.items():
+            if self._classes is not None and not 0 <= int(label) < self._classes:  # type: ignore[arg-type]
+                name = type(self.classifier).__name__
+                raise UserError(
+                    f"data.labels: {image_id} has the class {label}, and {name} the classes 0 to {self._classes - 1}; "
+                    "take a classifier of the same classes"
+                )
+
     def measure(self, examples: Examples, streams: NoiseStreams) -> Measurement:
         return Measurement(self._targets(examples, streams), Classify(self.classifier))
 
     def _targets(self, examples: Examples, streams: NoiseStreams) -> Tensor:
+        if self.target == "label":
+            return examples.tensor(LABEL).to(streams.device)
         if self.target == "drawn":
             classes = self.num_classes(tuple(examples.tensor(IMAGE).shape[1:]))
             drawn = [int(generator.integers(classes)) for generator in streams.generators(Purpose.OPERATOR)]

@@ -1,11 +1,16 @@
-"""What the training repeats: a batch of pictures and the loss on it."""
+"""What trainings of score models repeat: batches of what lies in memory, and the loop over them."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import Any
 
-from dsg.models.portraits.network import PREDICTION
-from dsg.models.prediction_types import training_target
+import torch
+from torch import Tensor, nn
+
+from .timed import Average, Timed
+
+LOG_EVERY = 50
 
 
 class Batches:
@@ -24,17 +29,39 @@ class Batches:
         return self.images[pick].float() / 127.5 - 1.0, self.labels[pick].long()
 
 
-def denoising_loss(network, images, labels, times, alpha_bar):
-    """Mean over the batch of w(t) |v_θ − v|², w = min(SNR, 5) / (SNR + 1): min-SNR weights (Hang et al. 2023) for v.
+def learn(
+    run: Timed,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average,
+    loss_of: Callable[[], Tensor],
+    state: Callable[[], dict[str, Any]] | None = None,
+    save_every: float = 240.0,
+    going: Callable[[], bool] = lambda: True,
+) -> None:
+    """Steps of the optimizer on the loss of one batch after the other, until the run ends.
 
-    images: (B, 3, 64, 64) in [-1, 1]; labels, times: (B,) int64; alpha_bar: (1000,) float32.
+    Args:
+        run: says when that is, and keeps log and checkpoint.
+        network: the one that learns.
+        optimizer: of its parameters; their gradient's norm is cut at 1.
+        average: of its weights.
+        loss_of: the loss of the next batch.
+        state: what a checkpoint holds, written every `save_every` seconds; None writes none.
+        save_every: see `state`.
+        going: ends this start alone where it is false.
     """
-    share = alpha_bar[times].view(-1, 1, 1, 1)
-    noise = torch.randn_like(images)
-    v = training_target(images, noise, share, PREDICTION)
-    noisy = share.sqrt() * images + (1 - share).sqrt() * noise
-    with torch.autocast(images.device.type, torch.bfloat16):
-        predicted = network(noisy, times, labels).sample
-    snr = share / (1 - share)
-    weight = snr.clamp(max=5.0) / (snr + 1.0)
-    return (weight * (predicted.float() - v).square()).mean()
+    losses = []
+    while going() and run.goes_on(optimizer):
+        loss = loss_of()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update(run.step - 1)
+        losses.append(loss.detach())
+        if run.step % LOG_EVERY == 0:
+            run.log(loss=torch.stack(losses).mean().item())
+            losses.clear()
+        if state is not None and run.step % LOG_EVERY == 0:
+            run.save(state(), save_every)

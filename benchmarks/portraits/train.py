@@ -15,14 +15,13 @@ from pathlib import Path
 
 import torch
 
-from dsg.models.portraits.network import ALPHA_BAR, NULL_CLASS, NUM_TIMESTEPS, build_network, save_weights
+from dsg.models.portraits.network import NULL_CLASS, NUM_TIMESTEPS, SCHEDULE, build_network, save_weights
 
-from .learning import Batches, denoising_loss
+from .learning import Batches, learn
+from .losses import Denoising
 from .pictures import Pictures
 from .replicas import Replicas
 from .timed import Average, Timed
-
-LOG_EVERY = 50
 
 
 def arguments() -> argparse.Namespace:
@@ -53,7 +52,7 @@ def compiled(network, batch_size, device):
         x = torch.zeros(batch_size, 3, 64, 64, device=device).to(memory_format=torch.channels_last)
         # Two tensors, not one twice: the compiled code would be bound to their being the same.
         labels, times = (torch.zeros(batch_size, dtype=torch.long, device=device) for _ in range(2))
-        denoising_loss(fast, x, labels, times, ALPHA_BAR.float().to(device)).backward()
+        Denoising(SCHEDULE)(fast, x, labels, times, torch.randn_like(x)).backward()
         network.zero_grad(set_to_none=True)
         return fast
     except Exception as error:  # no failure of a mere speed-up may end the training
@@ -81,25 +80,19 @@ def train(options: argparse.Namespace) -> None:
     optimizer = torch.optim.AdamW(
         network.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
     )
-    alpha_bar = ALPHA_BAR.float().to(device)
+    denoising = Denoising(SCHEDULE)
     batches = Batches(*pictures.collect(), options.batch_size, device)
     print(f"{time.monotonic() - started:.0f} s to render {options.pictures} pictures and get ready", flush=True)
 
-    losses = []
-    while time.monotonic() - started < options.stop_after and run.goes_on(optimizer):
+    def loss() -> torch.Tensor:
         images, labels = batches.next()
         labels = torch.where(torch.rand(len(labels), device=device) < options.label_dropout, NULL_CLASS, labels)
         times = torch.randint(NUM_TIMESTEPS, (len(labels),), device=device)
-        loss = denoising_loss(forward, images.to(memory_format=torch.channels_last), labels, times, alpha_bar)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(run.step - 1)
-        losses.append(loss.detach())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=torch.stack(losses).mean().item())
-            losses.clear()
+        images = images.to(memory_format=torch.channels_last)
+        return denoising(forward, images, labels, times, torch.randn_like(images))
+
+    in_time = lambda: time.monotonic() - started < options.stop_after  # noqa: E731
+    learn(run, network, optimizer, average, loss, going=in_time)
 
     weights = {"network": network.state_dict(), "average": average.weights}
     run.save({**weights, "next_picture": first + options.pictures})

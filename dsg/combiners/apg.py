@@ -31,7 +31,8 @@ class APG(ActsOnOne):
     that is taken again (time travel) starts from the same Δ_before.
 
     Args:
-        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation.
+        guidance_scale: γ ≥ 0, a number, a ScaleSchedule, or one for each class; 1 is the conditional model, by
+            one evaluation.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         momentum: β in (−1, 1); the paper's is negative.
@@ -73,8 +74,8 @@ class APG(ActsOnOne):
         along = expand_to((delta * unit).flatten(1).sum(1), delta) * unit
         kept = delta - (1.0 - self.parallel) * along
         if self.start == "unconditional":
-            return with_part(strong, kind, unconditional + self.scale(step) * kept, x_t, step)
-        return with_part(strong, kind, conditional + (self.scale(step) - 1.0) * kept, x_t, step)
+            return with_part(strong, kind, unconditional + self.scale(x_t, step, process) * kept, x_t, step)
+        return with_part(strong, kind, conditional + (self.scale(x_t, step, process) - 1.0) * kept, x_t, step)
 
     def _with_momentum(self, delta: State, step: Step, process: Evaluations) -> State:
         if self.momentum == 0.0:

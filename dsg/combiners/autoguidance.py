@@ -9,6 +9,7 @@ from torch import nn
 
 from dsg.combiners.base import Evaluations
 from dsg.combiners.extrapolation import Extrapolation
+from dsg.combiners.scale import check_class_scale
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
@@ -28,7 +29,8 @@ class Autoguidance(Extrapolation):
     network is classifier-free guidance for a model that has no null class.
 
     Args:
-        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the score model alone, by one evaluation.
+        guidance_scale: γ ≥ 0, a number, a ScaleSchedule, or one for each class; 1 is the score model alone, by
+            one evaluation.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         guide: the weaker model, of the same states and schedule.
@@ -42,6 +44,7 @@ class Autoguidance(Extrapolation):
     needs_condition: ClassVar[bool] = False
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
+        check_class_scale(self.guidance_scale, score_model)
         if self.guide.shape != score_model.shape:
             raise UserError(
                 f"combiner.guide: its states are {self.guide.shape} and the score model's {score_model.shape}; "
@@ -56,7 +59,7 @@ class Autoguidance(Extrapolation):
             )
 
     def needs(self, score_model: ScoreModel) -> frozenset[str]:
-        return self.guide.requires
+        return super().needs(score_model) | self.guide.requires
 
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.guide,)
@@ -69,4 +72,4 @@ class Autoguidance(Extrapolation):
         return process.evaluate(x_t, step, heard, self.guide)
 
     def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        return weak.towards(strong, self.scale(step))
+        return weak.towards(strong, self.scale(x_t, step, process))

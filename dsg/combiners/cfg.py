@@ -33,8 +33,8 @@ class ClassifierFree(Extrapolation):
     w = γ − 1 as its scale, and is the same map.
 
     Args:
-        guidance_scale: γ = 1 + w ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, 0 the
-            unconditional one.
+        guidance_scale: γ = 1 + w ≥ 0, a number, a ScaleSchedule, or one for each class; 1 is the conditional model,
+            by one evaluation, 0 the unconditional one.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         rescale: φ in [0, 1]; 0 does not rescale.
@@ -64,7 +64,7 @@ class ClassifierFree(Extrapolation):
             check_knows(self.acts_on, score_model)
 
     def combine(self, strong: Prediction, weak: Prediction, x_t: State, step: Step, process: Evaluations) -> Prediction:
-        combined = weak.towards(strong, self.scale(step))
+        combined = weak.towards(strong, self.scale(x_t, step, process))
         if self.rescale == 0.0:
             return combined
         kind = kind_of(self.acts_on, process.score_model)

@@ -28,8 +28,8 @@ class CFGZeroStar(ActsOnOne):
     1e-8; its `use_original_formulation` counts w = γ − 1 as its scale, and is the same map.
 
     Args:
-        guidance_scale: γ ≥ 0, a number or a ScaleSchedule; 1 is the conditional model, by one evaluation, and has no
-            zero steps.
+        guidance_scale: γ ≥ 0, a number, a ScaleSchedule, or one for each class; 1 is the conditional model, by
+            one evaluation, and has no zero steps.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
         optimized_scale: fit s*; otherwise s* = 1, which is classifier-free guidance.
@@ -66,7 +66,7 @@ class CFGZeroStar(ActsOnOne):
         conditional, unconditional = part(strong, kind, step), part(weak, kind, step)
         if self.optimized_scale:
             unconditional = _projection(conditional, unconditional, self.floor)
-        combined = unconditional + self.scale(step) * (conditional - unconditional)
+        combined = unconditional + self.scale(x_t, step, process) * (conditional - unconditional)
         return with_part(strong, kind, combined, x_t, step)
 
 

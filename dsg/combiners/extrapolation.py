@@ -7,15 +7,19 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
+from torch import Tensor
+
 from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
-from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
-from dsg.diffusion.condition import Condition
+from dsg.combiners.scale import ClassScale, check_class_scale, check_scale, scale_at
+from dsg.data.examples import LABEL
+from dsg.diffusion.condition import Condition, class_labels
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.errors import UserError
 from dsg.models.base import ScoreModel
-from dsg.types import State
+from dsg.types import State, expand_to
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Extrapolation(PredictionCombiner):
     `combine`; the weak prediction is by default the unconditional one. A learned variance is the strong one's.
 
     Args:
-        guidance_scale: γ = 1 + w ≥ 0, a number or a ScaleSchedule of the noise level; 1 is the conditional model.
+        guidance_scale: γ = 1 + w ≥ 0, a number, a ScaleSchedule of the noise level, or a list of γ_y, one for each
+            class; 1 is the conditional model.
         t_low: least noisy timestep that is guided, at least 0.
         t_high: noisiest timestep that is guided; None guides from the start.
 
@@ -34,7 +39,7 @@ class Extrapolation(PredictionCombiner):
         UserError: for values outside these ranges.
     """
 
-    guidance_scale: GuidanceScale = 2.0
+    guidance_scale: ClassScale = 2.0
     t_low: float = 0.0
     t_high: float | None = None
 
@@ -45,25 +50,40 @@ class Extrapolation(PredictionCombiner):
         if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
             raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")
 
+    def needs(self, score_model: ScoreModel) -> frozenset[str]:
+        by_class = frozenset({LABEL}) if isinstance(self.guidance_scale, tuple) else frozenset()
+        return super().needs(score_model) | by_class
+
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
+        check_class_scale(self.guidance_scale, score_model)
 
     @property
     def corrects(self) -> bool:
         """Unless γ is 1 all along."""
-        return self.guidance_scale != 1.0
+        scale = self.guidance_scale
+        return any(value != 1.0 for value in scale) if isinstance(scale, tuple) else scale != 1.0
 
     def is_guided(self, step: Step) -> bool:
-        """Whether two predictions are combined on this step."""
-        return self.in_interval(step) and self.scale(step) != 1.0
+        """Whether two predictions are combined on this step: for the whole batch, where they are for a class."""
+        if not self.in_interval(step):
+            return False
+        scale = self.guidance_scale
+        return self.corrects if isinstance(scale, tuple) else scale_at(scale, step) != 1.0
 
     def in_interval(self, step: Step) -> bool:
         """Whether the step's level is one of those that are guided."""
         return self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
 
-    def scale(self, step: Step) -> float:
-        """γ at this step."""
-        return scale_at(self.guidance_scale, step)
+    def scale(self, x_t: State, step: Step, process: Evaluations) -> float | Tensor:
+        """γ at this step, or those of the batch's classes, (B, 1, ..., 1)."""
+        if not isinstance(self.guidance_scale, tuple):
+            return scale_at(self.guidance_scale, step)
+        key = (type(self), self.guidance_scale)
+        if key not in process.memory:  # once a batch: no step is to wait for a copy to the device
+            labels = class_labels(process.condition, "combiner.guidance_scale")
+            process.memory[key] = torch.tensor(self.guidance_scale, device=labels.device)[labels].to(x_t.device)
+        return expand_to(process.memory[key], x_t)
 
     def condition(self, process: Evaluations) -> Condition | None:
         """What the strong prediction is conditioned on."""

@@ -1,4 +1,4 @@
-"""The guidance scale: one number, or a function of the noise level."""
+"""The guidance scale: one number, a function of the noise level, or a number for each class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
+from dsg.models.base import ScoreModel
 
 
 class ScaleSchedule(ABC):
@@ -57,12 +58,30 @@ class PiecewiseLinear(ScaleSchedule):
 
 # the schedule first: of several reasons why a configuration fits none, the first one is told
 GuidanceScale = ScaleSchedule | float
+ClassScale = ScaleSchedule | tuple[float, ...] | float
+"""Also γ_y of each class y, in the classes' order: rare classes may need another scale than common ones."""
 
 
-def check_scale(scale: GuidanceScale) -> None:
-    """Raise UserError unless 0 ≤ γ < ∞."""
-    if not isinstance(scale, ScaleSchedule) and not 0.0 <= scale < math.inf:
-        raise UserError(f"guidance_scale: γ must be at least 0 and finite, got {scale}")
+def check_scale(scale: ClassScale) -> None:
+    """Raise UserError unless 0 ≤ γ < ∞, of every class."""
+    if isinstance(scale, ScaleSchedule):
+        return
+    for value in scale if isinstance(scale, tuple) else (scale,):
+        if not 0.0 <= value < math.inf:
+            raise UserError(f"guidance_scale: γ must be at least 0 and finite, got {value}")
+
+
+def check_class_scale(scale: ClassScale, score_model: ScoreModel) -> None:
+    """Raise UserError unless a scale that has a number for each class has as many as the score model has classes."""
+    if not isinstance(scale, tuple):
+        return
+    name, classes = type(score_model).__name__, score_model.num_classes
+    if classes is None:
+        raise UserError(f"guidance_scale: has a γ for each class, and {name} is told of none; give one number")
+    if len(scale) != classes:
+        raise UserError(
+            f"guidance_scale: {len(scale)} γ for the {classes} classes of {name}; give one for each, in their order"
+        )
 
 
 def scale_at(scale: GuidanceScale, level: NoiseLevel) -> float:

@@ -141,7 +141,9 @@ class ImageFolder(EvaluationData):
 
     def known(self, column: str) -> Mapping[str, Value]:
         images = frozenset() if self._metadata is None else self._metadata.images
-        values = {} if column in images else self._columns.get(column, {})
+        values: Mapping[str, Value] = {} if column in images else self._columns.get(column, {})
+        if column == LABEL and self._labels is not None:
+            values = self._labels
         return {image_id: values[image_id] for image_id in self.evaluated_ids() if image_id in values}
 
     def largest_label(self) -> int | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 
 from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.examples import LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VARIATION, Example, Value
 from dsg.data.portraits import CLASSES, HELD_OUT_START, Portrait, caption, render
+from dsg.data.portraits.attributes import class_label, draw_traits
+from dsg.data.portraits.long_tail import picture_indices
 from dsg.errors import UserError
 
 TRUTHS = (VARIATION, STYLE, SEGMENTATION, LANDMARKS)
@@ -20,6 +23,8 @@ class HeldOutPortraits(EvaluationData):
 
     Args:
         first: index of the first picture among the held-out ones, at least 0.
+        even_classes: as many pictures of each class, the first ones of each; otherwise classes come as often as they
+            are drawn, from 0.22 of the pictures to 0.06. `limit` has to be a multiple of the eight classes.
         limit: how many pictures.
         labels: give the class label to the model as its condition; otherwise it is unconditional.
         captions: give the caption, as the column `prompt`, to a model that reads texts.
@@ -32,13 +37,14 @@ class HeldOutPortraits(EvaluationData):
         num_workers: processes that read ahead; without influence on results.
 
     Raises:
-        UserError: for a negative `first`, and for columns that there are not.
+        UserError: for a negative `first`, columns that there are not, and a `limit` that cannot be even.
     """
 
     def __init__(
         self,
         first: int = 0,
         limit: int = 64,
+        even_classes: bool = False,
         labels: bool = False,
         captions: bool = False,
         columns: Sequence[str] = (),
@@ -54,15 +60,33 @@ class HeldOutPortraits(EvaluationData):
             raise UserError(
                 f"data.columns: there is no {unknown[0]!r}; take some of {known} (`labels` and `captions` are options)"
             )
+        if even_classes and limit % len(CLASSES):
+            raise UserError(
+                f"data.even_classes: {limit} pictures cannot be {len(CLASSES)} classes of equal size; set data.limit "
+                f"to a multiple of {len(CLASSES)}"
+            )
         self.image_shape = (3, 64, 64)
         self.first = HELD_OUT_START + first
         self.count = limit
+        self.even_classes = even_classes
         self.labels = labels
         self.captions = captions
         self.truths = frozenset(columns)
 
     def image_ids(self) -> Sequence[str]:
-        return [f"{self.first + i:08d}" for i in range(self.count)]
+        return [f"{index:08d}" for index in self._indices]
+
+    @cached_property
+    def _indices(self) -> Sequence[int]:
+        if not self.even_classes:
+            return range(self.first, self.first + self.count)
+        each = (self.count // len(CLASSES),) * len(CLASSES)
+        return picture_indices(self.first, each)[0].tolist()
+
+    def known(self, column: str) -> Mapping[str, Value]:
+        if column != LABEL or not self.labels:
+            return {}
+        return {image_id: class_label(draw_traits(int(image_id))) for image_id in self.evaluated_ids()}
 
     def largest_label(self) -> int | None:
         return len(CLASSES) - 1 if self.labels else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from dsg.diffusion.level import NoiseLevel
 from dsg.types import State
 
@@ -53,8 +55,8 @@ class Prediction:
         """v = √ā ε − √(1−ā) x̂, (B, *shape)."""
         return level.signal * self.epsilon - level.noise * self.clean_estimate
 
-    def towards(self, other: Prediction, scale: float) -> Prediction:
-        """self + scale·(other − self), both halves; the variance is the other's."""
+    def towards(self, other: Prediction, scale: float | Tensor) -> Prediction:
+        """self + scale·(other − self), both halves, of one number or (B, 1, ..., 1); the variance is the other's."""
         clean_estimate = self.clean_estimate + scale * (other.clean_estimate - self.clean_estimate)
         epsilon = self.epsilon + scale * (other.epsilon - self.epsilon)
         return Prediction(clean_estimate, epsilon, other.variance_range)

@@ -13,7 +13,8 @@ SCORES = tuple(f"_{ending}" for ending in (*MORE_OF_IT, *LESS_OF_IT))
 GAP = "gap_"
 """What the guide tells minus what the judge does."""
 LARGER_IS_BETTER = re.compile(
-    rf"psnr|ssim|(precision|recall)_\w+|judge_probability|judge_log_probability|judge_correct|\w*_({'|'.join(MORE_OF_IT)})"
+    r"(psnr|ssim|judge_probability|judge_log_probability|judge_correct)(_\w+)?|"  # perhaps of a group
+    rf"(precision|recall)_\w+|\w*_({'|'.join(MORE_OF_IT)})"
 )
 SMALLER_IS_BETTER = re.compile(
     r"(lpips|crps|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|"

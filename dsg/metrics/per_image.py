@@ -14,7 +14,7 @@ from dsg.metrics.direction import direction_of
 from dsg.metrics.of_samples import of_one_sample, of_samples
 from dsg.metrics.passes import NAMES
 
-DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start"})
+DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start", "group"})
 COSTS = frozenset({"seconds", *NAMES})
 """What a sample cost: seconds, and passes through the network, and through a model of latents' decoder and encoder."""
 HEAVY_TAILED = frozenset({"judge_reciprocal"})

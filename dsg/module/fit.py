@@ -86,6 +86,8 @@ def _check_labels(sampler: Sampler, data: EvaluationData) -> None:
     classes, largest = sampler.combiner.num_classes(sampler.score_model), data.largest_label()
     if largest is None or (classes is None and sampler.score_model.is_conditional):
         return
+    if classes is None and LABEL in sampler.task.needs:
+        return
     if classes is None:
         raise UserError("data.labels: the model is unconditional; leave the labels out, or take another model")
     by_order = data.classes_by_order()

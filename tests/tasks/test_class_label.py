@@ -57,6 +57,31 @@ def test_a_drawn_class_is_the_image_s_own_and_shared_by_its_samples():
     assert again.tolist() == [together[7]] * 2
 
 
+def test_the_class_may_be_the_label_of_the_data():
+    task, x = ClassLabel(ToyClassifier(), target="label"), images(3)
+    examples = Examples(torch.zeros_like(x), {"label": torch.tensor([3, 0, 1])})
+    measurement = task.measure(examples, streams("abc"))
+    assert measurement.y.tolist() == [3, 0, 1]
+    expected = nn.functional.cross_entropy(task.classifier(x), measurement.y, reduction="none")
+    torch.testing.assert_close(task.loss(x, measurement), expected)
+
+
+def test_labels_are_asked_of_an_unconditional_model_too_and_have_to_be_classes_of_the_classifier(
+    evaluate, tmp_path, image_folder, capsys
+):
+    labelled = [*TASK, "--model.task.target", "label", "--data.limit", "2", "--data.labels", str(tmp_path / "l.csv")]
+    lines = {"a": 3, "b": 1, "c": 0, "d": 0, "more/e": 0, "more/f": 0}
+    (tmp_path / "l.csv").write_text("".join(f"{name},{label}\n" for name, label in lines.items()))
+    assert evaluate(*labelled, *JUDGE) == 0
+    log_p = {row["id"]: row["judge_log_probability"] for row in RunFolder(tmp_path / "run").rows()}
+    assert set(log_p) == {"a", "b"}
+    (tmp_path / "l.csv").write_text("".join(f"{name},{label + 1}\n" for name, label in lines.items()))
+    assert evaluate(*labelled, into="other") == 2
+    assert "a has the class 4, and ToyClassifier the classes 0 to 3" in capsys.readouterr().err
+    assert evaluate(*TASK, "--model.task.target", "label", into="none") == 2
+    assert "label" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
 def test_the_classifier_is_frozen_in_evaluation_mode_and_moves_with_the_module():
     task = ClassLabel(nn.Sequential(ToyClassifier().train(), nn.Dropout()))
     module = GuidedDiffusion(Toy(16), task, DPS(), DDIM(), steps=5)
@@ -113,7 +138,7 @@ def test_a_classifier_that_does_not_fit_is_refused_before_the_first_sample(class
 def test_a_class_that_does_not_exist_is_refused():
     with pytest.raises(UserError, match=r"^task.target: ToyClassifier has the classes 0 to 3, got 4$"):
         ClassLabel(ToyClassifier(), target=4).check(SHAPE)
-    with pytest.raises(UserError, match=r"^target: must be a class, 0 or above, or drawn, got -1$"):
+    with pytest.raises(UserError, match=r"^target: must be a class, 0 or above, drawn, or label, got -1$"):
         ClassLabel(ToyClassifier(), target=-1)
 
 
