@@ -81,8 +81,9 @@ class Cells:
         if not small:
             return ""
         name, count = min(small.items(), key=lambda item: item[1])
-        more = f" and {len(small) - 1} more cells have" if len(small) > 1 else " has"
-        return f"{name}{more} fewer than {LEAST} images ({count} of {name})"
+        if len(small) == 1:
+            return f"the cell {name!r} has fewer than {LEAST} images ({count})"
+        return f"{len(small)} cells have fewer than {LEAST} images ({count} of {name!r})"
 
     def check_sizes(self, where: str, ids: Iterable[str] | None = None) -> None:
         """Raise UserError, naming the option `where`, if a cell has fewer than two of the images (of all)."""

@@ -90,11 +90,11 @@ def turns(runs: RunsOverCells[Key]) -> tuple[list[Turn[Key]], int]:
     return found, len(pairs)
 
 
-def turns_in_words(found: list[Turn[Key]], pairs: int, gamma: float) -> str:
-    """How many pairs turn round, and which of them for certain."""
+def turns_in_words(found: list[Turn[Key]], pairs: int, gamma: float, names: Mapping[Key, str]) -> str:
+    """How many of the `pairs` turn round, and which of them for certain."""
     if not found:
         return f"At γ = {gamma:g} all {pairs} pairs stand as by the mean."
-    clear = ", ".join(f"{turn.behind} before {turn.ahead}" for turn in found if turn.clear)
+    clear = ", ".join(f"{names[turn.behind]} before {names[turn.ahead]}" for turn in found if turn.clear)
     told = f"both orders are told of {clear}; of the others" if clear else "of each of them"
     return (
         f"At γ = {gamma:g} {len(found)} of {pairs} pairs stand the other way round than by the mean: {told} a paired "

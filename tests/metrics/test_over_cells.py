@@ -62,7 +62,7 @@ def test_a_class_that_has_a_name_is_called_by_it():
     [
         ("hut", "--cells: the data knows no column 'hut' of its images; there are hat, beard, same, place"),
         ("same", "--cells: all images have the same same, 3; take a column of two values or more"),
-        ("place", "--cells: by place place 0 and 23 more cells have fewer than 2 images (1 of place 0), and half"),
+        ("place", "--cells: by place 24 cells have fewer than 2 images (1 of 'place 0'), and half"),
     ],
 )
 def test_columns_that_make_no_cells_are_refused_in_a_line(by, words):
@@ -116,7 +116,7 @@ def test_the_one_with_the_better_mean_may_be_the_worse_one_at_gamma():
     ((turn,), pairs) = turns(RIVALS)
     assert (turn.ahead, turn.behind, turn.clear) == ("uneven", "even", True)
     assert "1 of 1 pairs stand the other way round than by the mean: both orders are told of even before uneven" in (
-        turns_in_words([turn], pairs, 0.5)
+        turns_in_words([turn], pairs, 0.5, {"even": "even", "uneven": "uneven"})
     )
     assert verdict_over_cells(RIVALS, "even", "uneven") == "better"
     assert RIVALS.rebalanced_difference("even", "uneven").mean == pytest.approx(0, abs=0.15)

@@ -129,11 +129,14 @@ class MeasuredFolder(EvaluationData):
             partners.require(self.evaluated_ids())
         return self._places.columns | (frozenset() if self._labels is None else frozenset({LABEL}))
 
-    def cell_columns(self) -> Mapping[str, Mapping[str, int]]:
-        """`label`, where there are any."""
+    def cell_columns(self) -> Mapping[str, Mapping[str, int | str]]:
+        """`label`, where there are any, by the folder's name where that is the class."""
         if (labels := self._labels) is None:
             return {}
-        return {LABEL: {image_id: labels[image_id] for image_id in self.evaluated_ids()}}
+        ids = self.evaluated_ids()
+        if self.labels == "folders":
+            return {LABEL: {image_id: image_id.split("/")[0] for image_id in ids}}
+        return {LABEL: {image_id: labels[image_id] for image_id in ids}}
 
     def largest_label(self) -> int | None:
         return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())
