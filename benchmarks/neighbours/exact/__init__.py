@@ -1,0 +1,1 @@
+"""Exact numbers of the neighbours' experiments: closed forms and quadrature, independent of the library."""
