@@ -1,7 +1,7 @@
 """The worst case over cells: the number by four ways, what choosing among noisy cells costs, and fifteen methods.
 
 The exact parts need no run folder. The methods are those of configs/comparison/portraits_linear.yaml: --runs is its
-folder, or stands beside it (runs/portraits_linear); where there is none, their tables and their figure stay as they are.
+folder, or stands beside it (runs/portraits_linear); where there is none, their tables and figure stay as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from scipy.special import ndtri
 
 from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.neighbours.exact.worst_case import (
@@ -70,8 +71,6 @@ def numbers(reduced: bool) -> tuple[list[list[str | float]], list[Check]]:
 
 def of_normal(count: int) -> np.ndarray:
     """The quantiles of N(0, 1) at (i + ½)/count."""
-    from scipy.special import ndtri
-
     return ndtri((np.arange(count) + 0.5) / count)
 
 
@@ -102,7 +101,7 @@ def selection(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]
 
 def coverage(reduced: bool) -> list[list[str | float | int]]:
     """How often the interval of W(1) holds its own mean, and how often the truth."""
-    draws = 10 if reduced else 400
+    draws = 5 if reduced else 200
     rows = []
     for name, means in MEANS.items():
         for images in IMAGES[1:2] if reduced else IMAGES:
@@ -152,5 +151,5 @@ def draw(rows: list[list[str | float | int]]) -> Figure:
     right.set_xticks([row[1] for row in rows if row[0] == "equal" and row[2] == "1"])
     right.xaxis.set_major_formatter("{x:g}")
     right.minorticks_off()
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

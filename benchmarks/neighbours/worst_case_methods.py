@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -115,7 +116,7 @@ def _draw(over: dict[str, RunsOverCells[str]]) -> Figure:
         shown = [method for method in able(runs) if method not in ("unguided", "dps")]
         for k, method in enumerate(shown):
             (handles[method],) = panel.plot(
-                gammas, runs.curve(method, gammas) - first, color=plt.cm.tab20(k % 20), lw=1.2
+                gammas, runs.curve(method, gammas) - first, color=colormaps["tab20"](k % 20), lw=1.2
             )
         panel.axhline(0, color="0.5", lw=0.8)
         panel.set(title=task.replace("_", " "), xlabel="γ (nats)")

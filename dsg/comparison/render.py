@@ -14,7 +14,8 @@ LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{",
          "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "§": r"$^\S$",
          "→": r"$\rightarrow$", "|": "$|$", "↑": r"$\uparrow$",
          "↓": r"$\downarrow$", "−": "$-$", "–": "--", "±": r"$\pm$", "“": "``", "”": "''",
-         "ζ": r"$\zeta$", "η": r"$\eta$", "σ": r"$\sigma$", "≥": r"$\geq$", "≤": r"$\leq$", "γ": r"$\gamma$", "‖": r"$\|$", "*": "$^*$"}  # fmt: skip
+         "≤": r"$\leq$", "γ": r"$\gamma$", "‖": r"$\|$",
+         "ζ": r"$\zeta$", "η": r"$\eta$", "σ": r"$\sigma$", "≥": r"$\geq$", "*": "$^*$"}  # fmt: skip
 
 
 def markdown(sections: Sequence[Section], legend: str) -> str:

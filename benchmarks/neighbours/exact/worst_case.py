@@ -34,7 +34,8 @@ def primal(errors: np.ndarray, gamma: float) -> float:
     """The maximum over q itself, by sequential quadratic programming from the uniform one."""
     m = len(errors)
     found = minimize(
-        lambda q: -float(q @ errors), np.full(m, 1 / m), jac=lambda q: -errors, bounds=[(1e-12, 1.0)] * m, method="SLSQP",
+        lambda q: -float(q @ errors), np.full(m, 1 / m), jac=lambda q: -errors, bounds=[(1e-12, 1.0)] * m,
+        method="SLSQP",
         constraints=[
             {"type": "eq", "fun": lambda q: q.sum() - 1.0, "jac": lambda q: np.ones(m)},
             NonlinearConstraint(divergence, -np.inf, gamma, jac=lambda q: np.log(q * m) + 1.0),
