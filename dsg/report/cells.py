@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dsg.command.exit_codes import flat
+from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.errors import UserError
 from dsg.metrics.cells import AND, Cells
@@ -71,10 +73,8 @@ def _known(run: EvaluatedRun) -> Columns:
     stated = at(run.settings, "data.init_args.labels")
     if run.data is None:
         return {}
-    if stated not in ("folders", "metadata"):
-        return run.data.cell_columns()
     try:
-        return open_data(run.settings, labels=True).cell_columns()
+        return _columns(run.data if stated not in ("folders", "metadata") else open_data(run.settings, labels=True))
     except UserError:
         return {}
 
@@ -89,8 +89,15 @@ def _asked(run: EvaluatedRun, by: str, trusted: Sequence[str]) -> Columns:
         return of_rows
     has_labels = LABEL in names and isinstance(at(run.settings, "data.init_args.labels"), str)
     data = open_data(run.settings, trusted, labels=True) if has_labels else run.data
-    columns = data.cell_columns()
+    columns = _columns(data)
     return {**{name: found for name, found in of_rows.items() if name not in columns}, **columns}
+
+
+def _columns(data: EvaluationData) -> Columns:
+    try:
+        return data.cell_columns()
+    except Exception as error:  # any class may stand in a configuration
+        raise UserError(f"{OPTION}: the data does not tell what divides its images ({flat(error)})") from error
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, int | float | str]:

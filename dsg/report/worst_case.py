@@ -20,6 +20,7 @@ from dsg.report.table import NONE, Cell, Table, mean, number
 from dsg.report.tables import all_metrics, direction
 
 POINTS = 25  # of a curve
+MOST_NAMED = 30  # cells, of which the page tells each one's size
 ABOUT = (
     "rebalanced: the mean of the cells' means, each image weighed by 1/density of its cell. γ = {gamma:g}: W(γ), "
     "the worst mean over mixtures q of the {m} cells with KL(q ‖ uniform) ≤ γ, from the rebalanced mean at γ = 0 to"
@@ -88,10 +89,7 @@ def worst_case(runs: Sequence[EvaluatedRun], division: Division) -> WorstCase:
     header += ["rebalanced − first", f"{at_gamma} − first"] * many
     most = math.log(len(cells.names))
     about = ABOUT.format(gamma=division.gamma, m=len(cells.names), most=most, replicates=REPLICATES)
-    sizes = ", ".join(f"{name} {count}" for name, count in cells.sizes(cells.of).items())
-    return WorstCase(
-        Table(f"Worst case over {cells.by}", header, rows, [about, f"Images in the cells: {sizes}.", *notes]), curves
-    )
+    return WorstCase(Table(f"Worst case over {cells.by}", header, rows, [about, _sizes(cells), *notes]), curves)
 
 
 def metric_heading(metric: str, runs: RunsOverCells[int]) -> str:
@@ -124,6 +122,14 @@ def _differences(runs: RunsOverCells[int], one: int, first: int, digits: int) ->
         return [Cell(NONE), Cell(NONE)]
     gaps = (runs.rebalanced_difference(one, first), False), (runs.difference(one, first), True)
     return [mean(gap, digits, "+", verdict_over_cells(runs, one, first, at_gamma)) for gap, at_gamma in gaps]
+
+
+def _sizes(cells: Cells) -> str:
+    """How many images are in each cell; of many cells, in the smallest and the largest."""
+    sizes = cells.sizes(cells.of)
+    if len(sizes) > MOST_NAMED:
+        return f"From {min(sizes.values())} to {max(sizes.values())} images are in each of {len(sizes)} cells."
+    return f"Images in the cells: {', '.join(f'{name} {count}' for name, count in sizes.items())}."
 
 
 def _bare(found: Interval) -> Interval:
