@@ -54,7 +54,7 @@ def numbers(reduced: bool) -> tuple[list[list[str | float]], list[Check]]:
                 Check(f"{what}, dual", found, by[0], 1e-6),
                 Check(f"{what}, maximum over q", found, by[1], 1e-5),
                 Check(f"{what}, random search from below", by[2], found, 1e-9, below=True),
-                Check(f"{what}, random search from above", found - by[2], 0.0, 0.1 if reduced else 5e-3, below=True),
+                Check(f"{what}, random search from above", found - by[2], 0.0, 1e-2 if reduced else 1e-3, below=True),
             ]
         ends = worst_case(errors, 0.0), worst_case(errors, LOG_M)
         checks.append(Check(f"worst_case, {name}, γ = 0", float(ends[0]), float(errors.mean()), 1e-12))

@@ -108,7 +108,7 @@ def _told(runs: RunsOverCells[str]) -> list[int]:
 
 def _draw(over: dict[str, RunsOverCells[str]]) -> Figure:
     """A panel a task: the difference of W(γ) to DPS, a line a method."""
-    figure, panels = plt.subplots(1, len(over), figsize=(3.0 * len(over), 4.2), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(over), figsize=(2.6 * len(over), 3.8), layout="constrained", squeeze=False)
     handles = {}
     for panel, (task, runs) in zip(panels[0], over.items(), strict=True):
         gammas = np.linspace(0, np.log(len(runs.cells.names)), 15)

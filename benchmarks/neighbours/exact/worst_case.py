@@ -64,7 +64,7 @@ def searched(errors: np.ndarray, gamma: float, count: int, rounds: int, seed: in
             inside = divergence(1 / m + middle[:, None] * (around - 1 / m)) <= gamma
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
         inside = 1 / m + low[:, None] * (around - 1 / m)
-        best, width = inside[np.argmax(inside @ errors)], width * 0.6
+        best, width = inside[np.argmax(inside @ errors)], width * 0.8
     return float(best @ errors)
 
 
