@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import NonlinearConstraint, brentq, minimize, minimize_scalar
+from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import logsumexp, ndtr, xlogy
 
 
 def divergence(q: np.ndarray) -> np.ndarray:
     """KL(q ‖ uniform), (...) of q (..., m)."""
-    return xlogy(q, q * q.shape[-1]).sum(-1)
+    return np.asarray(xlogy(q, q * q.shape[-1])).sum(-1)
 
 
 def dual(errors: np.ndarray, gamma: float) -> float:
@@ -24,7 +24,7 @@ def dual(errors: np.ndarray, gamma: float) -> float:
 
     def value(log_tau: float) -> float:
         tau = math.exp(log_tau)
-        return tau * (float(logsumexp(errors / tau)) - math.log(len(errors)) + gamma)
+        return tau * (float(np.asarray(logsumexp(errors / tau))) - math.log(len(errors)) + gamma)
 
     found = minimize_scalar(value, bounds=(-12.0, 12.0), method="bounded", options={"xatol": 1e-11})
     return float(found.fun)
@@ -38,7 +38,7 @@ def primal(errors: np.ndarray, gamma: float) -> float:
         method="SLSQP",
         constraints=[
             {"type": "eq", "fun": lambda q: q.sum() - 1.0, "jac": lambda q: np.ones(m)},
-            NonlinearConstraint(divergence, -np.inf, gamma, jac=lambda q: np.log(q * m) + 1.0),
+            {"type": "ineq", "fun": lambda q: gamma - divergence(q), "jac": lambda q: -np.log(q * m) - 1.0},
         ],
         options={"ftol": 1e-14, "maxiter": 1000},
     )  # fmt: skip
@@ -74,9 +74,9 @@ def of_two(gap: float, gamma: float) -> float:
     """
 
     def excess(x: float) -> float:
-        return float(xlogy(1 + x, 1 + x) + xlogy(1 - x, 1 - x)) / 2 - gamma
+        return sum(float(np.asarray(xlogy(part, part))) for part in (1 + x, 1 - x)) / 2 - gamma
 
-    return gap * (1 + brentq(excess, 0.0, 1.0, xtol=1e-14)) / 2
+    return gap * (1 + float(np.asarray(brentq(excess, 0.0, 1.0, xtol=1e-14)))) / 2
 
 
 def of_normal_cells(mean: float, deviation: float, gamma: float) -> float:
