@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dsg.command.exit_codes import explain
 from dsg.comparison.grid import Cell, Grid, PlannedRun
+from dsg.comparison.plan import Comparison
 from dsg.comparison.same_pictures import Looks
 from dsg.data.base import EvaluationData
 from dsg.errors import DoesNotFit, UserError
+from dsg.metrics.cells import Cells
+from dsg.metrics.worst_case import check_gamma
 from dsg.run_folder.folder import RunFolder
 
 Check = Callable[[list[str], dict[str, Any], Sequence[str]], EvaluationData]
@@ -33,6 +36,7 @@ class Checked:
         tuned: those of `cells` that have candidates to choose from.
         images: of each evaluation run.
         tuning_images: of each tuning run.
+        divisions: (task, setting): the cells of its images, one for each of `comparison.cells`.
     """
 
     cells: list[Cell]
@@ -40,6 +44,7 @@ class Checked:
     tuned: list[Cell]
     images: int
     tuning_images: int
+    divisions: dict[tuple[str, str], list[Cells]] = field(default_factory=dict)
 
 
 def check_all(grid: Grid, check: Check) -> Checked:
@@ -47,9 +52,10 @@ def check_all(grid: Grid, check: Check) -> Checked:
 
     Raises:
         UserError: naming the run and its mistake; also if tuning would see an image that is evaluated, under whatever
-            name.
+            name, and for columns that make no cells of the images.
     """
     cells, unfit, tuned, evaluated, seen = [], {}, [], 0, 0
+    divided: dict[tuple[str, str], dict[int, list[Cells]]] = {}  # those of each data, by its id
     built: dict[str, Any] = {}
     looks = Looks()
     compared: set[tuple[int, int]] = set()
@@ -64,6 +70,9 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         cells.append(cell)
         evaluated = len(data.keys())
+        of_data = divided.setdefault((cell.task, cell.setting), {})
+        if id(data) not in of_data:
+            of_data[id(data)] = _divide(data, grid.comparison)
         if not first.values:
             continue
         tuned.append(cell)
@@ -73,7 +82,11 @@ def check_all(grid: Grid, check: Check) -> Checked:
             if (pair := (id(data), id(other))) not in compared:  # which `built` keeps alive
                 _refuse_common_images(data, other, looks)
                 compared.add(pair)
-    return Checked(cells, unfit, tuned, evaluated, seen)
+    divisions = {
+        place: [Cells.merged(parts) for parts in zip(*of_data.values(), strict=True)]
+        for place, of_data in divided.items()
+    }
+    return Checked(cells, unfit, tuned, evaluated, seen, divisions)
 
 
 def refusal(check: Check, built: dict[str, Any], run: PlannedRun) -> str | None:
@@ -83,6 +96,15 @@ def refusal(check: Check, built: dict[str, Any], run: PlannedRun) -> str | None:
     except UserError as reason:
         return str(reason)
     return None
+
+
+def _divide(data: EvaluationData, comparison: Comparison) -> list[Cells]:
+    """The cells of the evaluated images."""
+    columns = data.cell_columns() if comparison.cells else {}
+    found = [Cells.divide(by, columns, "comparison.cells") for by in comparison.cells]
+    for cells in found:
+        check_gamma(comparison.gamma, len(cells.names), "comparison.gamma")
+    return found
 
 
 def _refuse_common_images(evaluated: EvaluationData, tuning: EvaluationData, looks: Looks) -> None:

@@ -31,7 +31,8 @@ WIDTH = 200  # of the table where there is no terminal
 OUTPUTS = """\
 Written to OUT_DIR:
   table.md, table.tex  mean and 95 % interval, the best in bold, † what cannot be told from it, ‡ what lost images,
-                       § what was not made like the others, * ends of a grid
+                       § what was not made like the others, * ends of a grid; with `cells` the worst case over them,
+                       and who changes place
   table.csv            a row a task, method, setting and metric, with every paired difference
   quality_against_seconds.png, quality_against_nfe.png
   runs/ tuning/        ordinary run folders: finished ones are kept, and the same command continues
@@ -107,7 +108,7 @@ class _Comparing:
         runs = {cell: grid.evaluation(cell, choices[cell].candidate) for cell in cells}
         self._run_round(list(runs.values()), predict)
         results = {cell: read_results(run.folder) for cell, run in runs.items()}
-        report(grid, results, choices, self.checked.unfit, self.console)
+        report(grid, results, choices, self.checked.unfit, self.console, self.checked.divisions)
         return FAILED if any(result.failures for result in results.values()) else OK
 
     def _tune(self, predict: Predict, check: Check) -> dict[Cell, Choice]:

@@ -66,7 +66,7 @@ def overviews(rows: Sequence[Row], comparison: Comparison) -> list[Section]:
         lines = [
             [
                 Entry(method),
-                *(_value(found[method, *c], digits[c]) if (method, *c) in found else Entry("–") for c in columns),
+                *(value_entry(found[method, *c], digits[c]) if (method, *c) in found else Entry("–") for c in columns),
             ]
             for method in comparison.methods
         ]
@@ -131,15 +131,16 @@ def _line(rows: list[Row], digits: dict[str, int], gap_digits: int, passes: list
     return [
         Entry(first.method),
         Entry(f"{chosen} (tuning failed)" if "tuning failed" in first.marks else chosen),
-        *(_value(found[metric], digits[metric]) for metric in digits),
-        *(Entry(_difference(found[metric], gap_digits)) for metric in list(digits)[:1]),
+        *(value_entry(found[metric], digits[metric]) for metric in digits),
+        *(Entry(difference_text(found[metric], gap_digits)) for metric in list(digits)[:1]),
         Entry(_number(first.seconds, ".3g")),
         *(Entry(first.passes.text(name, "–")) for name in passes),
         Entry(str(first.failures)),
     ]
 
 
-def _value(row: Row, digits: int) -> Entry:
+def value_entry(row: Row, digits: int) -> Entry:
+    """The mean with its interval, the number of images and its marks."""
     if math.isnan(row.mean):
         return Entry("–")
     mark = "†" * (AS_GOOD in row.marks) + "‡" * (LOST in row.marks) + "§" * (OTHERWISE in row.marks)
@@ -151,7 +152,8 @@ def _bounds(low: float, high: float, form: str) -> str:
     return "" if math.isnan(low) else f" [{low:{form}}, {high:{form}}]"
 
 
-def _difference(row: Row, digits: int) -> str:
+def difference_text(row: Row, digits: int) -> str:
+    """The paired difference with its interval and pairs; empty where there is none."""
     if math.isnan(row.difference):
         return ""
     bounds = _bounds(row.difference_low, row.difference_high, f"+.{digits}f")

@@ -39,6 +39,10 @@ class Comparison:
             tables.
         optional_metrics: those of `metrics` that may be missing, for example for want of a network's weights.
         baseline: the method that the others are compared with, image by image; by default the first.
+        cells: columns that divide the images into cells, over which each metric is rebalanced and its worst case taken:
+            `label`, a trait of the portraits, a column of the metadata, `folder`, or several together as hat+beard.
+        gamma: how far from uniform, in nats, the mixture of cells may be in the worst case: from 0, the mean of the
+            cells, to log m, the worst of m cells.
         unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
         larger_is_better: metric: true or false, for a metric whose direction the comparison does not know.
 
@@ -53,6 +57,8 @@ class Comparison:
     tuning: Settings | None = None
     optional_metrics: list[str] = field(default_factory=list)
     baseline: str | None = None
+    cells: list[str] = field(default_factory=list)
+    gamma: float = 1.0
     unfit: str = "error"
     larger_is_better: dict[str, bool] = field(default_factory=dict)
 
@@ -61,6 +67,9 @@ class Comparison:
             _check_entries(kind, getattr(self, kind))
         for kind in ("metrics", "optional_metrics"):
             _check_names(kind, getattr(self, kind))
+        _check_names("cells", self.cells, "columns")
+        if isinstance(self.gamma, bool) or not isinstance(self.gamma, int | float) or not self.gamma >= 0:
+            raise UserError(f"comparison.gamma: must be a number of nats, at least 0, got {self.gamma!r}")
         for task in self.tasks:
             _check_names(f"tasks.{task}.metrics", self.tasks[task].get("metrics", []))
             if not self.metrics_of(task):
@@ -199,9 +208,9 @@ def _check_entries(kind: str, entries: Any) -> None:
             raise UserError(f"comparison.{kind}.{name}: must hold settings (`key: value`), got {entry!r}")
 
 
-def _check_names(key: str, value: Any) -> None:
+def _check_names(key: str, value: Any, what: str = "metrics") -> None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise UserError(f"comparison.{key}: must be a list of metrics, got {value!r}")
+        raise UserError(f"comparison.{key}: must be a list of {what}, got {value!r}")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -8,11 +8,13 @@ from rich.console import Console
 
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
+from dsg.comparison.layout_over_cells import LEGEND, sections_over_cells
 from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.plot import quality_against
 from dsg.comparison.render import latex, markdown, show
 from dsg.comparison.table import Row, as_csv, make_table
 from dsg.comparison.tuning import Choice
+from dsg.comparison.worst_case import Divisions, over_cells
 from dsg.metrics.results import Results
 from dsg.run_folder.atomic import write_atomically
 
@@ -23,15 +25,18 @@ def report(
     choices: Mapping[Cell, Choice],
     unfit: Mapping[Cell, str],
     console: Console,
+    divisions: Divisions | None = None,
 ) -> None:
     """Write the tables and the plots, and print the table and where they are."""
     rows = make_table(grid, results, choices, unfit)
     otherwise = made_otherwise(results).what
     glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison, otherwise)
-    laid_out = [*glance, *sections(rows, grid.comparison)]
+    over = over_cells(grid, results, divisions or {})
+    laid_out = [*glance, *sections(rows, grid.comparison), *sections_over_cells(over.rows, grid.comparison)]
+    note = " ".join([note, *([LEGEND] if over.rows else []), *over.notes])
     first = {task: grid.comparison.metrics_of(task)[0] for task in grid.comparison.tasks}
     files = {
-        "table.csv": as_csv(rows),
+        "table.csv": as_csv([*rows, *over.rows]),
         "table.md": markdown(laid_out, note).encode(),
         "table.tex": latex(laid_out, note).encode(),
         "quality_against_seconds.png": quality_against(rows, first, _seconds, "seconds per image", log=True),

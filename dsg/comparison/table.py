@@ -35,6 +35,13 @@ class Row:
         chosen: the values that tuning chose, each with a * at an end of its grid.
         seconds: per image, as are the network evaluations, and the passes through a model's decoder and encoder.
         failures: samples that could not be read or sampled.
+        cells: what divides the images, where the row is of their cells, and `mean` is that of what is compared: of the
+            cells' means at `gamma` 0, and W(`gamma`) beyond (`dsg.comparison.worst_case`); else empty.
+        gamma: in nats.
+        uncorrected: W(gamma) without cross-fitting.
+        worst_cell: the name of the cell with the worst mean.
+        place: among the methods by `mean`, 1 for the best; 0 of a method that lost images.
+        place_by_mean: likewise by the mean over images.
     """
 
     task: str
@@ -61,6 +68,12 @@ class Row:
     nfe_encoder_forward: float = NONE
     nfe_encoder_backward: float = NONE
     failures: int = 0
+    cells: str = ""
+    gamma: float = NONE
+    uncorrected: float = NONE
+    worst_cell: str = ""
+    place: int = 0
+    place_by_mean: int = 0
 
     @property
     def passes(self) -> Passes:
@@ -94,7 +107,7 @@ def make_table(
             found = result.interval(metric)
             measured = replace(
                 row, metric=metric, better=direction.arrow, 
-                flags="; ".join([*_flags(standing), *[OTHERWISE] * (cell in otherwise), *choice.flags]),
+                flags="; ".join([*flags_of(standing), *[OTHERWISE] * (cell in otherwise), *choice.flags]),
                 mean=found.mean, low=found.low, high=found.high, n=found.n, se=found.se,
             )  # fmt: skip
             rows.append(_against_baseline(measured, cell, rivals, grid.comparison.reference, direction))
@@ -111,7 +124,7 @@ def as_csv(rows: Sequence[Row]) -> bytes:
     return table.getvalue().encode()
 
 
-def _flags(standing: Standing) -> list[str]:
+def flags_of(standing: Standing) -> list[str]:
     found = {BEST: standing.best, AS_GOOD: standing.as_good, LOST: standing.lost > 0}
     return [flag for flag, is_so in found.items() if is_so]
 

@@ -72,6 +72,12 @@ class EvaluationData(ABC):
         """What is known of a column before any example is loaded, by the ids that are evaluated; perhaps nothing."""
         return {}
 
+    def cell_columns(self) -> Mapping[str, Mapping[str, int | float | str]]:
+        """By what the evaluated images can be divided into cells without being loaded: column → id → value. Examples
+        need not have these columns; of a `label` the value is the class's name, where it has one.
+        """
+        return {}
+
     def largest_label(self) -> int | None:
         """The largest class label of the images that are evaluated; None without labels."""
         return None

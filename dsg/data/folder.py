@@ -146,6 +146,22 @@ class ImageFolder(EvaluationData):
             values = self._labels
         return {image_id: values[image_id] for image_id in self.evaluated_ids() if image_id in values}
 
+    def cell_columns(self) -> Mapping[str, Mapping[str, Cell]]:
+        """The metadata's numbers and texts, its `label` too; `folder`, that of the first level, where every image is in
+        one; and `label` as `labels` has it, by the folder's name where that is the class.
+        """
+        ids = self.evaluated_ids()
+        columns: dict[str, Mapping[str, Cell]] = {}
+        if all("/" in image_id for image_id in ids):
+            columns["folder"] = {image_id: image_id.split("/")[0] for image_id in ids}
+        if self.labels == "folders":
+            columns[LABEL] = columns["folder"]
+        elif self._labels is not None:
+            columns[LABEL] = {image_id: self._labels[image_id] for image_id in ids}
+        images = frozenset() if self._metadata is None else self._metadata.images
+        told = {name: {i: values[i] for i in ids} for name, values in self._columns.items() if name not in images}
+        return told | columns if self._labels is not None else columns | told
+
     def largest_label(self) -> int | None:
         return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())
 

@@ -10,7 +10,7 @@ import torch
 from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.examples import LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VARIATION, Example, Value
 from dsg.data.portraits import CLASSES, HELD_OUT_START, Portrait, caption, render
-from dsg.data.portraits.attributes import class_label, draw_traits
+from dsg.data.portraits.attributes import IDENTITY_KINDS, VARIATION_KINDS, class_label, draw_traits
 from dsg.data.portraits.long_tail import picture_indices
 from dsg.errors import UserError
 
@@ -90,6 +90,12 @@ class HeldOutPortraits(EvaluationData):
 
     def largest_label(self) -> int | None:
         return len(CLASSES) - 1 if self.labels else None
+
+    def cell_columns(self) -> Mapping[str, Mapping[str, str]]:
+        """`label`, the class's name, and each trait that is one of a few kinds (hair, hat, background, ...)."""
+        traits = {image_id: draw_traits(int(image_id)) for image_id in self.evaluated_ids()}
+        kinds = {name: {i: getattr(t, name) for i, t in traits.items()} for name in (*IDENTITY_KINDS, *VARIATION_KINDS)}
+        return {LABEL: {image_id: CLASSES[class_label(t)] for image_id, t in traits.items()}, **kinds}
 
     def columns(self) -> frozenset[str]:
         return super().columns() | (frozenset({PROMPT}) if self.captions else frozenset()) | self.truths

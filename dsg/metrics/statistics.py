@@ -31,6 +31,11 @@ class Interval:
         """Whether these values tell the mean from 0; one value tells nothing."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def negated(self) -> Interval:
+        """Of the values times −1."""
+        return Interval(-self.mean, -self.high, -self.low, self.n, self.se)
+
     def as_dict(self) -> dict[str, float]:
         """`mean`, `low`, `high` and `n`, without what does not exist."""
         return {k: v for k, v in asdict(self).items() if k != "se" and not math.isnan(v)}
@@ -54,6 +59,26 @@ def mean_with_interval(values: Sequence[float] | np.ndarray) -> Interval:
     mean, se = float(data.mean()), float(data.std(ddof=1)) / math.sqrt(n)
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
     return Interval(mean, mean - half, mean + half, n, se)
+
+
+def mean_of_cells(values: Sequence[float] | np.ndarray, cells: np.ndarray) -> Interval:
+    """The mean of the cells' means, each value weighed by 1/density of its cell, and its interval.
+
+        v̄ = (1/m) Σ_c v̄_c,   s.e.² = (1/m²) Σ_c s_c²/n_c,
+
+    by Student's t with Satterthwaite's degrees of freedom. It is linear: of differences it is their paired interval.
+
+    Args:
+        values: (n,), one an image.
+        cells: (n,), of each the number of its cell, 0 ... m − 1, each at least twice.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    sizes = np.bincount(cells)
+    means = np.bincount(cells, data) / sizes
+    parts = np.bincount(cells, (data - means[cells]) ** 2) / (sizes - 1) / sizes
+    mean, se, spread = float(means.mean()), math.sqrt(parts.sum()) / len(sizes), float((parts**2 / (sizes - 1)).sum())
+    half = float(stdtrit(parts.sum() ** 2 / spread, (1 + CONFIDENCE) / 2)) * se if spread > 0 else 0.0
+    return Interval(mean, mean - half, mean + half, len(data), se)
 
 
 def paired_difference(one: Mapping[str, float], other: Mapping[str, float]) -> Interval:

@@ -10,8 +10,9 @@ from dsg.command.subcommand import SubcommandParser
 from dsg.run_folder.atomic import write_atomically
 
 ABOUT = """\
-One page about one or more run folders: a table with intervals and paired differences, distributions, quality against
-cost, the best, median and worst images, failures, and the settings. docs/report.md says how to read it.
+One page about one or more run folders: a table with intervals and paired differences, distributions, the worst case
+over cells of the images, quality against cost, the best, median and worst images, failures, and the settings.
+docs/report.md says how to read it.
 
   report.html  everything, in one file that needs no network
   report.md    its tables
@@ -25,6 +26,13 @@ def _parser() -> SubcommandParser:
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE",
                         help="a module or class of your own that run folders may name, to read the truth with; none "
                         "but the library's is imported otherwise")  # fmt: skip
+    parser.add_argument("--cells", action="append", default=[], metavar="COLUMN",
+                        help="what divides the images into cells, over which the worst case is taken: `label`, a trait "
+                        "of the portraits, a column of the metadata or of per_image.csv, `folder`, or several together "
+                        "as hat+beard; may be repeated. By default `label`, where the data knows it")  # fmt: skip
+    parser.add_argument("--gamma", type=float, default=1.0, metavar="NATS",
+                        help="how far from uniform the mixture of cells may be, in the tables: from 0, the mean of the "
+                        "cells, to log m, the worst of m cells; by default 1")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; by default the first run folder")
     return parser
 
@@ -33,15 +41,19 @@ def report(arguments: Sequence[str]) -> int:
     """Write the report; returns the exit code.
 
     Raises:
-        UserError: for a folder that is no run folder or cannot be read, and where the report cannot be written.
+        UserError: for a folder that is no run folder or cannot be read, for cells that cannot be made or a γ beyond
+            them, and where the report cannot be written.
     """
     options = _parser().parse_args(list(arguments))
+    from dsg.report.cells import divisions
     from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
     from dsg.report.read import read_runs
+    from dsg.report.worst_case import worst_case
 
     runs = read_runs(options.runs, options.trust)
+    worst = [worst_case(runs, division) for division in divisions(runs, options.cells, options.gamma, options.trust)]
     out = options.out or options.runs[0]
-    for name, content in (("report.html", html(runs)), ("report.md", markdown(runs))):
+    for name, content in (("report.html", html(runs, worst)), ("report.md", markdown(runs, worst))):
         write_atomically(out / name, content.encode())
         print(out / name)
     return OK

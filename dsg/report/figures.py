@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from matplotlib.ticker import FormatStrFormatter
 from dsg.metrics.statistics import quartiles
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.tables import heading
+from dsg.report.worst_case import Curve
 
 TEXT = "#010203"  # stands for the page's own colour
 COLOURS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
@@ -77,6 +78,24 @@ def cost(runs: Sequence[EvaluatedRun], metric: str) -> str:
     if handles:
         legend = figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
         for text in legend.get_texts():
+            text.set_parse_math(False)
+    return _svg(figure)
+
+
+@rc_context(STYLE)
+def curve(runs: Sequence[EvaluatedRun], label: str, curves: Mapping[int, Curve]) -> str:
+    """γ ↦ W(γ) of each run, by its index, with the interval at the γ of the tables; `label` is what W is of."""
+    figure = Figure((6.2, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for place, (i, found) in enumerate(curves.items()):
+        beside = 0.008 * found.gammas[-1] * (place - (len(curves) - 1) / 2)  # so that every interval is seen
+        axes.plot(found.gammas, found.values, color=colour(i), linewidth=1.4, label=_short(runs[i].name))
+        reach = [[max(found.at.mean - found.at.low, 0)], [max(found.at.high - found.at.mean, 0)]]
+        axes.errorbar(found.gamma + beside, found.at.mean, yerr=reach, color=colour(i), capsize=2, linewidth=1)
+    axes.set(xlabel="γ (nats)", ylabel=label)
+    axes.grid()
+    if len(curves) > 1:
+        for text in figure.legend(loc="outside right upper", frameon=False, fontsize=8).get_texts():
             text.set_parse_math(False)
     return _svg(figure)
 

@@ -17,14 +17,15 @@ from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
 from dsg.report.pictures import GAIN, strips
 from dsg.report.table import MARKS, Table
+from dsg.report.worst_case import WorstCase
 
 NAMES = {
-    "numbers": "Results", "distributions": "Distributions", "cost": "Cost", "pictures": "Pictures",
-    "appendix": "Details", "settings": "Settings",
+    "numbers": "Results", "distributions": "Distributions", "worst_case": "Worst case", "cost": "Cost", 
+    "pictures": "Pictures", "appendix": "Details", "settings": "Settings",
 }  # fmt: skip
 
 
-def html(runs: Sequence[EvaluatedRun]) -> str:
+def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     """report.html. Whatever comes from a run folder is escaped; and a policy lets no script run but the page's own."""
     environment = Environment(
         loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -39,6 +40,10 @@ def html(runs: Sequence[EvaluatedRun]) -> str:
     parts = {
         "numbers": [tables.overview(runs), *_shown(tables.paired(runs))],
         "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
+        "worst_case": [
+            (found.table, [(m, Markup(figures.curve(runs, m, lines))) for m, lines in found.curves.items()])
+            for found in worst
+        ],
         "cost": [
             (m, Markup(figures.cost(runs, m)))
             for m in metrics
@@ -62,9 +67,10 @@ def html(runs: Sequence[EvaluatedRun]) -> str:
     )
 
 
-def markdown(runs: Sequence[EvaluatedRun]) -> str:
+def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     """report.md: every table of the page."""
-    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.spread(runs), *_appendix(runs)])
+    over = [found.table for found in worst]
+    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.spread(runs), *over, *_appendix(runs)])
     return document(_title(runs), shown)
 
 

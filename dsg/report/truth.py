@@ -21,12 +21,14 @@ from tasks import Sum, Task
 TOLERANCE = 0.05  # dB: devices differ in rounding, other pictures by far more
 
 
-def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> EvaluationData:
+def open_data(settings: dict[str, Any], trusted: Sequence[str] = (), labels: bool = False) -> EvaluationData:
     """The data of a run's settings, of the arguments in config.yaml as they are, with its ids found.
 
     Args:
         settings: config.yaml.
         trusted: modules besides the library whose classes may be imported.
+        labels: whether to read the class labels. The truth has none, and a file of labels that a run folder names is
+            not to be quoted on the page.
 
     Raises:
         UserError: if that is not possible any more, for whatever reason, and for a class that is not to be imported.
@@ -34,8 +36,8 @@ def open_data(settings: dict[str, Any], trusted: Sequence[str] = ()) -> Evaluati
     try:
         kind = trusted_class(at(settings, "data.class_path"), EvaluationData, trusted)
         arguments = plain(at(settings, "data.init_args") or {})
-        # the truth has no class, and a file of labels that a run folder names is not to be quoted on the page
-        arguments = {name: value for name, value in arguments.items() if name != "labels"}
+        if not labels:
+            arguments = {name: value for name, value in arguments.items() if name != "labels"}
         data = kind(**arguments)  # type: ignore[reportAbstractUsage]: a subclass
         data.keys()
         return data

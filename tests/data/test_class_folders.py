@@ -29,6 +29,15 @@ def root(tmp_path: Path) -> Path:
 THREE = {"n01/x": 0, "n02/x": 1, "n03/x": 2}
 
 
+def test_images_are_divided_by_the_names_of_their_folders_and_their_classes_by_a_file(root, tmp_path):
+    names = {"n01/x": "n01", "n02/x": "n02", "n03/x": "n03"}
+    assert ImageFolder(str(root), image_size=16).cell_columns() == {"folder": names}
+    assert ImageFolder(str(root), image_size=16, labels="folders").cell_columns() == {"folder": names, "label": names}
+    (tmp_path / "labels.csv").write_text("".join(f"{image_id},{9 - k}\n" for image_id, k in THREE.items()))
+    columns = ImageFolder(str(root), image_size=16, labels=str(tmp_path / "labels.csv"), limit=2).cell_columns()
+    assert columns["label"] == {"n01/x": 9, "n02/x": 8}
+
+
 def test_hidden_folders_runs_and_comparisons_are_no_classes(root):
     picture(root / ".ipynb_checkpoints" / "x.png")
     (root / ".git").mkdir()

@@ -8,7 +8,7 @@ import torch
 
 from dsg.data.examples import IMAGE, LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VARIATION, Examples
 from dsg.data.held_out import STYLE_OFFSET, TRUTHS, HeldOutPortraits
-from dsg.data.portraits import HELD_OUT_START, render
+from dsg.data.portraits import ATTRIBUTES, CLASSES, HELD_OUT_START, render
 from dsg.errors import UserError
 
 
@@ -32,6 +32,16 @@ def test_labels_and_captions_stand_beside_the_truths_that_are_asked_for():
     parts = Examples.of(examples).tensor(SEGMENTATION)
     assert parts.shape == (2, 64, 64)
     assert parts.dtype == torch.int64
+
+
+def test_portraits_are_divided_by_class_and_by_trait_whatever_the_examples_hold():
+    data = HeldOutPortraits(limit=3)
+    columns = data.cell_columns()
+    assert {"label", "glasses", "beard", "hat", "hair", "background"} <= columns.keys()
+    for image_id in data.image_ids():
+        portrait = render(int(image_id))
+        assert columns["label"][image_id] == CLASSES[portrait.label]
+        assert portrait.attributes[ATTRIBUTES.index(f"hat={columns['hat'][image_id]}")] == 1
 
 
 def test_columns_that_there_are_not_are_refused_with_those_that_there_are():

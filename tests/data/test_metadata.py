@@ -82,6 +82,13 @@ def test_numbers_and_texts_are_known_before_an_image_is_read(root):
     assert folder(root).known("style") == folder(root).known("caption") == {}
 
 
+def test_images_are_divided_by_the_numbers_and_texts_of_the_metadata_and_by_its_label(root):
+    jsonl(root, LINES)
+    columns = folder(root).cell_columns()
+    assert columns == {"prompt": {"a": "7", "b": "a red door"}, "weight": {"a": 2, "b": 0.5}, "label": {"a": 0, "b": 4}}
+    assert folder(root, limit=1, labels="metadata").cell_columns()["label"] == {"a": 0}
+
+
 def test_the_labels_of_the_metadata_are_taken_where_that_is_asked_for(root):
     jsonl(root, LINES)
     assert folder(root).largest_label() is None

@@ -1,1 +1,1 @@
-"""Exact numbers of the experiments: closed forms and quadrature, independent of the library's samplers."""
+"""Exact numbers of the neighbours' experiments: closed forms and quadrature, independent of the library."""

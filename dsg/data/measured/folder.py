@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +128,15 @@ class MeasuredFolder(EvaluationData):
         for partners in self._places.partners.values():
             partners.require(self.evaluated_ids())
         return self._places.columns | (frozenset() if self._labels is None else frozenset({LABEL}))
+
+    def cell_columns(self) -> Mapping[str, Mapping[str, int | str]]:
+        """`label`, where there are any, by the folder's name where that is the class."""
+        if (labels := self._labels) is None:
+            return {}
+        ids = self.evaluated_ids()
+        if self.labels == "folders":
+            return {LABEL: {image_id: image_id.split("/")[0] for image_id in ids}}
+        return {LABEL: {image_id: labels[image_id] for image_id in ids}}
 
     def largest_label(self) -> int | None:
         return None if self._labels is None else max(self._labels[image_id] for image_id in self.evaluated_ids())

@@ -371,5 +371,8 @@ def test_labels_come_from_folders_or_a_file(tmp_path):
     assert [by_folder.load(i).columns["label"] for i in by_folder.image_ids()] == [0, 1]
     assert [by_file.load(i).columns["label"] for i in by_file.image_ids()] == [7, 3]
     assert (by_folder.largest_label(), by_file.largest_label()) == (1, 7)
+    assert by_folder.cell_columns() == {"label": {"cat/a": "cat", "dog/b": "dog"}}
+    assert by_file.cell_columns() == {"label": {"cat/a": 7, "dog/b": 3}}
+    assert MeasuredFolder(str(root)).cell_columns() == {}
     assert MeasuredFolder(str(root)).largest_label() is None
     assert "label" in by_folder.columns()
