@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.base import EvaluationCallback
 from dsg.data.base import EvaluationData
@@ -26,8 +26,9 @@ from tasks.operators.matrix import Matrix
 class Posterior(EvaluationCallback):
     """Adds `sliced_wasserstein`, `mean_error` and `covariance_error` to the first row of every problem of MixtureDraws.
 
-    The distance is to as many exact posterior samples as the method gave finite ones. Of a model of latents it is
-    among latents, whose posterior is the one that is known.
+    The posterior is that of what x_0 was drawn from: the data's `prior`, where it has one, or else the score model. The
+    distance is to as many exact posterior samples as the method gave finite ones. Of a model of latents it is among
+    latents, whose posterior is the one that is known.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
@@ -42,10 +43,11 @@ class Posterior(EvaluationCallback):
         self.directions = directions
 
     def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        task = module.sampler.task
+        task, prior = module.sampler.task, _prior(module, data)
         has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
         for what, known, instead in (
             (data, isinstance(data, MixtureDraws), "MixtureDraws"),
+            (prior, isinstance(prior, KnownPrior), "a GaussianMixture"),
             (task, has_matrix, "RandomProjection"),
         ):
             if not known:
@@ -54,21 +56,24 @@ class Posterior(EvaluationCallback):
                     "set callbacks.posterior to null"
                 )
 
+    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        self._prior = _prior(module, data)
+
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
-        assert isinstance(model, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
+        prior, task, measurement = self._prior, pl_module.sampler.task, outputs.measurement
+        assert isinstance(prior, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
         assert measurement is not None
         ids = [key.image_id for key in outputs.keys]
         labels = outputs.examples.tensor(LABEL) if LABEL in outputs.examples else None
-        for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma, labels):
+        for rows, posterior in posteriors(prior, measurement, ids, task.noise_sigma, labels):
             finite = [i for i in rows.tolist() if outputs.rows[i]["status"] == "ok"]
             if len(finite) > 1:
-                states = model.encode(outputs.samples[finite])  # of latents they are the latents again
+                states = prior.encode(outputs.samples[finite])  # of latents they are the latents again
                 columns = self._measure(outputs.keys[finite[0]], states, posterior)
                 outputs.rows[finite[0]] |= columns
 
@@ -83,3 +88,9 @@ class Posterior(EvaluationCallback):
             "mean_error": mean_error(samples, posterior),
             "covariance_error": covariance_error(samples, posterior),
         }
+
+
+def _prior(module: GuidedDiffusion, data: EvaluationData) -> nn.Module:
+    """What x_0 is drawn from."""
+    own = getattr(data, "prior", None)
+    return module.score_model if own is None else own
