@@ -148,7 +148,7 @@ def curve(count: int, reduced: bool) -> tuple[list[list], list[Check]]:
 
 
 def run(reduced: bool, runs: Path) -> Findings:
-    count = 300 if reduced else 10_000
+    count = 300 if reduced else 4_000
     right, checks = published(count, reduced)
     wrong, more = curve(count, reduced)
     own = TRUTH.posterior(Y, SIGMA)
