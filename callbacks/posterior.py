@@ -92,5 +92,5 @@ class Posterior(EvaluationCallback):
 
 def _prior(module: GuidedDiffusion, data: EvaluationData) -> nn.Module:
     """What x_0 is drawn from."""
-    own = getattr(data, "prior", None)
+    own = data.prior if isinstance(data, MixtureDraws) else None
     return module.score_model if own is None else own
