@@ -21,10 +21,10 @@ from dsg.diffusion.noise import EnsembleStreams, SampleKey
 from dsg.guidance import DPS, DSG, ClassifierGradient, Guidance, Unguided
 from dsg.metrics.reciprocal import Reciprocal
 from dsg.models.mixture import GaussianMixture, MixtureJudge
+from dsg.models.tempered import Tempered
 from dsg.sampling import Sampler
 from dsg.types import direction
 from tasks import ClassLabel
-from tasks.networks.tempered import Tempered
 
 DIMENSION, RATE, STEP = 16, 0.03, 0.03  # of the pair; DSG's rate and DPS's step size
 CIRCLES = (2, 3, 8)  # classes on a circle

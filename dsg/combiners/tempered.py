@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.diffusion.level import NoiseLevel
-from dsg.errors import UserError
+from dsg.models.tempered import checked_temperature
 from dsg.types import PerSample, State
 
 
@@ -40,10 +38,3 @@ class TemperedClassifier(NoisyClassifier):
         every = [self.classifier.log_prob(x_t, level, c.expand(len(labels))) for c in classes]
         log_p = (torch.stack(every, dim=1) / self.temperature).log_softmax(dim=1)
         return log_p.gather(1, labels[:, None]).flatten()
-
-
-def checked_temperature(temperature: float, name: str) -> float:
-    """T, or a UserError that says that it is none."""
-    if not 0.0 < temperature < math.inf:
-        raise UserError(f"{name}: temperature must be positive and finite, got {temperature}; 1 changes nothing")
-    return temperature

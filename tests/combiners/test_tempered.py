@@ -14,8 +14,8 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
 from dsg.guidance import DPS, DSG, ClassifierGradient, Unguided
 from dsg.models.mixture import GaussianMixture, MixtureJudge
+from dsg.models.tempered import Tempered
 from dsg.sampling import Sampler
-from tasks.networks.tempered import Tempered
 from tests.toy import ToyClassifier
 
 LEVEL = NoiseLevel.from_alpha_bar(500.0, 0.6)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
-from dsg.combiners.tempered import checked_temperature
+from dsg.errors import UserError
 from dsg.types import Image
 
 
@@ -28,3 +30,10 @@ class Tempered(nn.Module):
 
     def forward(self, images: Image) -> Tensor:
         return self.classifier(images) / self.temperature
+
+
+def checked_temperature(temperature: float, name: str) -> float:
+    """T, or a UserError that says that it is none."""
+    if not 0.0 < temperature < math.inf:
+        raise UserError(f"{name}: temperature must be positive and finite, got {temperature}; 1 changes nothing")
+    return temperature
