@@ -47,8 +47,8 @@ def of_worlds(found: dict[str, dict[str, Judged]], by_chance: float) -> tuple[li
             shift = Shift.between(inside, judged)
             rows.append([*row, *map(_interval, (shift.overconfidence, shift.calibration_error, shift.auroc))])
             if name == "all three":
-                what = f"calibration, {role} is surer of the world of its training, AUROC of {judged.accuracy.n} pairs"
-                checks.append(Check(f"{what} above ½", -shift.auroc.low, -0.5, 0.0, below=True))
+                what = f"calibration, {role} is surer in the world of its training: ½ − lower end of the AUROC"
+                checks.append(Check(what, 0.5 - shift.auroc.low, 0.0, 0.0, below=True))
     return rows, checks
 
 
