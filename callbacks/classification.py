@@ -28,6 +28,8 @@ class Classification(EvaluationCallback):
         judge_log_probability  log p(c | x)
         judge_reciprocal       1/p(c | x), whose mean guidance lowers (Li & Jiao 2025, 2505.01382, theorem 1)
         judge_correct          1 where c is the judge's most probable class, 0 elsewhere
+        judge_confidence       max_k p(k | x), that of its most probable class: beside judge_correct it tells whether
+                               the judge means what it says (dsg.metrics.calibration, and the table of `report`)
 
     Their means are in metrics.json, that of `judge_correct` being the accuracy. `judge_reciprocal` has there also
     `standard_error`, `effective_samples`, `tail_index`, `largest_share` and `truncated`, the mean of min(1/p, 100); a
@@ -71,12 +73,16 @@ class Classification(EvaluationCallback):
             log_p = log_probabilities(self.judge, judged).cpu().double()  # not every device has float64
         classes = classes_of(pl_module, outputs).to(log_p.device)
         stated = log_p.gather(1, classes[:, None]).flatten()
-        right = (log_p.argmax(dim=1) == classes).int().tolist()
-        columns = zip(stated.exp().tolist(), stated.tolist(), (-stated).exp().tolist(), strict=True)
-        for row, (probability, log, reciprocal), correct in zip(outputs.rows, columns, right, strict=True):
+        columns = {
+            "judge_probability": stated.exp(),
+            "judge_log_probability": stated,
+            "judge_reciprocal": (-stated).exp(),
+            "judge_correct": (log_p.argmax(dim=1) == classes).int(),
+            "judge_confidence": log_p.amax(dim=1).exp(),
+        }
+        for i, row in enumerate(outputs.rows):
             if row["status"] == "ok":
-                row["judge_probability"], row["judge_log_probability"] = probability, log
-                row["judge_reciprocal"], row["judge_correct"] = reciprocal, correct
+                row |= {name: values[i].item() for name, values in columns.items()}
 
     def complete(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
         rows = [row for row in RunFolder(trainer.default_root_dir).rows() if "judge_log_probability" in row]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.base import EvaluationCallback
 from dsg.data.base import EvaluationData
@@ -35,8 +35,9 @@ class Posterior(EvaluationCallback):
         spread_ratio                   the samples' total spread over the posterior's: below 1 they are over-confident
         first_step_use                 how far the first step's x̂ goes from the prior's mean to the posterior's
 
-    The last is of methods that take the kernel's steps (`dsg.metrics.first_step`). Of a model of latents all are among
-    latents, whose posterior is the one that is known.
+    The posterior is that of what x_0 was drawn from: the data's `prior`, where it has one, or else the score model. The
+    last column is of methods that take the kernel's steps (`dsg.metrics.first_step`). Of a model of latents all are
+    among latents, whose posterior is the one that is known.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
@@ -51,13 +52,14 @@ class Posterior(EvaluationCallback):
             raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")
         self.directions = directions
         self._estimates: Tensor | None = None
-        self._priors: dict[int | None, GaussianMixture] = {}
+        self._before: dict[int | None, GaussianMixture] = {}
 
     def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        task = module.sampler.task
+        task, prior = module.sampler.task, _prior(module, data)
         has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
         for what, known, instead in (
             (data, isinstance(data, MixtureDraws), "MixtureDraws"),
+            (prior, isinstance(prior, KnownPrior), "a GaussianMixture"),
             (task, has_matrix, "RandomProjection"),
         ):
             if not known:
@@ -78,34 +80,37 @@ class Posterior(EvaluationCallback):
         if record.step.position == 0:
             self._estimates = guided_estimate(record, process.kernel)
 
+    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+        self._prior = _prior(module, data)
+
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
-        assert isinstance(model, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
+        prior, task, measurement = self._prior, pl_module.sampler.task, outputs.measurement
+        assert isinstance(prior, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
         assert measurement is not None
         ids = [key.image_id for key in outputs.keys]
         labels = outputs.examples.tensor(LABEL) if LABEL in outputs.examples else None
-        for rows, posterior in posteriors(model, measurement, ids, task.noise_sigma, labels):
+        for rows, posterior in posteriors(prior, measurement, ids, task.noise_sigma, labels):
             finite = [i for i in rows.tolist() if outputs.rows[i]["status"] == "ok"]
             if len(finite) > 1:
-                states = model.encode(outputs.samples[finite])  # of latents they are the latents again
+                states = prior.encode(outputs.samples[finite])  # of latents they are the latents again
                 columns = self._measure(outputs.keys[finite[0]], states, posterior)
                 if self._estimates is not None:
-                    prior = self._prior(model, None if labels is None else int(labels[finite[0]]))
+                    before = self._unmeasured(prior, None if labels is None else int(labels[finite[0]]))
                     estimates = self._estimates[finite].flatten(1).cpu()
-                    columns["first_step_use"] = use_of_measurement(estimates, prior, posterior)
+                    columns["first_step_use"] = use_of_measurement(estimates, before, posterior)
                 outputs.rows[finite[0]] |= columns
 
-    def _prior(self, model: KnownPrior, label: int | None) -> GaussianMixture:
+    def _unmeasured(self, prior: KnownPrior, label: int | None) -> GaussianMixture:
         """What is known before anything is measured: the posterior of y = 0 x."""
-        if label not in self._priors:
-            nothing = torch.zeros(1, math.prod(model.image_shape), dtype=torch.float64)
-            self._priors[label] = model.posterior(nothing, nothing[:, 0], 1.0, label)
-        return self._priors[label]
+        if label not in self._before:
+            nothing = torch.zeros(1, math.prod(prior.image_shape), dtype=torch.float64)
+            self._before[label] = prior.posterior(nothing, nothing[:, 0], 1.0, label)
+        return self._before[label]
 
     def _measure(self, key: SampleKey, samples: Tensor, posterior: GaussianMixture) -> Row:
         samples = samples.flatten(1).cpu()
@@ -126,3 +131,9 @@ class Posterior(EvaluationCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)
+
+
+def _prior(module: GuidedDiffusion, data: EvaluationData) -> nn.Module:
+    """What x_0 is drawn from."""
+    own = data.prior if isinstance(data, MixtureDraws) else None
+    return module.score_model if own is None else own

@@ -1,4 +1,4 @@
-"""Whether a classifier means the probabilities that it states."""
+"""The temperature that makes a classifier mean the probabilities that it states."""
 
 from __future__ import annotations
 
@@ -15,14 +15,3 @@ def best_temperature(logits: Tensor, labels: Tensor) -> float:
     temperatures = torch.logspace(-0.7, 0.7, 281, dtype=torch.float64)
     losses = [cross_entropy(logits.double() / t, labels).item() for t in temperatures]
     return float(temperatures[losses.index(min(losses))])
-
-
-def expected_calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Σ_b |B_b|/N · |accuracy(B_b) − confidence(B_b)| over equal bins of the confidence (Guo et al. 2017, eq. 3).
-
-    probabilities: (N, C); labels: (N,). In [0, 1].
-    """
-    confidence, guess = probabilities.double().max(dim=1)
-    excess = (guess == labels).double() - confidence
-    bin_of = (confidence * bins).long().clamp(max=bins - 1)
-    return float(torch.zeros(bins, dtype=torch.float64).index_add(0, bin_of, excess).abs().sum() / len(labels))

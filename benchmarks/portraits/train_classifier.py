@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dsg.data.portraits import CLASSES, HELD_OUT_START
+from dsg.metrics.calibration import Judged
 from dsg.models.portraits.classifier import build_parts
 from dsg.models.portraits.network import save_weights
 
 from .augment import augment
-from .calibration import best_temperature, expected_calibration_error
+from .calibration import best_temperature
 from .pictures import Pictures
 
 # seed, first training picture, and how soft and noisy the pictures get: the guide has to read early clean estimates
@@ -89,7 +90,7 @@ def evaluation(network: nn.Module, count: int) -> dict:
     right = logits.argmax(dim=1) == labels
     return {
         "accuracy": round(right.double().mean().item(), 4),
-        "expected_calibration_error": round(expected_calibration_error(logits.softmax(dim=1), labels), 4),
+        "expected_calibration_error": round(Judged.of_logits(logits, labels).calibration_error, 4),
         "negative_log_likelihood": round(cross_entropy(logits, labels).item(), 4),
         "class_accuracy": {
             name: round(right[labels == label].double().mean().item(), 4) for label, name in enumerate(CLASSES)

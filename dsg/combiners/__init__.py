@@ -9,6 +9,7 @@ from dsg.combiners.cfg_zero import CFGZeroStar
 from dsg.combiners.classifier import ClassifierGuidance
 from dsg.combiners.noisy_classifier import MixtureClassifier, NoisyClassifier
 from dsg.combiners.scale import PiecewiseLinear, ScaleSchedule
+from dsg.combiners.tempered import TemperedClassifier
 
 __all__ = [
     "APG",
@@ -23,4 +24,5 @@ __all__ = [
     "PiecewiseLinear",
     "PredictionCombiner",
     "ScaleSchedule",
+    "TemperedClassifier",
 ]

@@ -9,7 +9,7 @@ import torch
 
 from dsg.data.base import BatchSize, EvaluationData
 from dsg.data.examples import LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VARIATION, Example, Value
-from dsg.data.portraits import CLASSES, HELD_OUT_START, Portrait, caption, render
+from dsg.data.portraits import CLASSES, HELD_OUT_START, UNSEEN, Portrait, caption, render
 from dsg.data.portraits.attributes import IDENTITY_KINDS, VARIATION_KINDS, class_label, draw_traits
 from dsg.data.portraits.long_tail import picture_indices
 from dsg.errors import UserError
@@ -31,13 +31,16 @@ class HeldOutPortraits(EvaluationData):
         columns: what else is known of each picture: `variation`, the same person in another pose, expression, light and
             place (3,64,64); `style`, a picture of another person (3,64,64); `segmentation`, indices into
             `dsg.data.portraits.SEGMENTS` (64,64) int64; `landmarks`, x and y in pixels (9,2).
+        unseen: worlds that no embedded network was trained on, some of `dyes` (colours of hair), `lights` and `poses`:
+            the same people and classes under the same ids, so that runs are pairs. No captions: they have no words.
         samples_per_image: K ≥ 1 samples of every image's one measurement.
         batch_size: images a network evaluation, or `auto`: as many as the device's memory takes; without influence on
             results.
         num_workers: processes that read ahead; without influence on results.
 
     Raises:
-        UserError: for a negative `first`, columns that there are not, and a `limit` that cannot be even.
+        UserError: for a negative `first`, for columns and worlds that there are not, for captions of unseen worlds, and
+            for a `limit` that cannot be even.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class HeldOutPortraits(EvaluationData):
         labels: bool = False,
         captions: bool = False,
         columns: Sequence[str] = (),
+        unseen: Sequence[str] = (),
         samples_per_image: int = 1,
         batch_size: BatchSize = 16,
         num_workers: int = 0,
@@ -65,6 +69,10 @@ class HeldOutPortraits(EvaluationData):
                 f"data.even_classes: {limit} pictures cannot be {len(CLASSES)} classes of equal size; set data.limit "
                 f"to a multiple of {len(CLASSES)}"
             )
+        if unknown := [name for name in unseen if name not in UNSEEN]:
+            raise UserError(f"data.unseen: there is no {unknown[0]!r}; take some of {', '.join(UNSEEN)}")
+        if unseen and captions:
+            raise UserError("data.captions: captions have no words for unseen worlds; leave captions or unseen out")
         self.image_shape = (3, 64, 64)
         self.first = HELD_OUT_START + first
         self.count = limit
@@ -72,6 +80,7 @@ class HeldOutPortraits(EvaluationData):
         self.labels = labels
         self.captions = captions
         self.truths = frozenset(columns)
+        self.unseen = tuple(unseen)
 
     def image_ids(self) -> Sequence[str]:
         return [f"{index:08d}" for index in self._indices]
@@ -102,19 +111,18 @@ class HeldOutPortraits(EvaluationData):
 
     def load(self, image_id: str) -> Example:
         index = int(image_id)
-        portrait = render(index)
+        portrait = render(index, worlds=self.unseen)
         columns: dict[str, Value] = {LABEL: portrait.label} if self.labels else {}
         if self.captions:
             columns[PROMPT] = caption(index).text
-        columns |= {name: _truth(name, index, portrait) for name in TRUTHS if name in self.truths}
+        columns |= {name: self._truth(name, index, portrait) for name in TRUTHS if name in self.truths}
         return Example(torch.from_numpy(portrait.image), columns)
 
-
-def _truth(column: str, index: int, portrait: Portrait) -> torch.Tensor:
-    if column == VARIATION:
-        return torch.from_numpy(render(index, variation=1).image)
-    if column == STYLE:
-        return torch.from_numpy(render(index + STYLE_OFFSET).image)
-    if column == SEGMENTATION:
-        return torch.from_numpy(portrait.segmentation).long()
-    return torch.from_numpy(portrait.landmarks)
+    def _truth(self, column: str, index: int, portrait: Portrait) -> torch.Tensor:
+        if column == VARIATION:
+            return torch.from_numpy(render(index, 1, self.unseen).image)
+        if column == STYLE:
+            return torch.from_numpy(render(index + STYLE_OFFSET, worlds=self.unseen).image)
+        if column == SEGMENTATION:
+            return torch.from_numpy(portrait.segmentation).long()
+        return torch.from_numpy(portrait.landmarks)

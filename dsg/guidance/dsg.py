@@ -123,5 +123,6 @@ class DSG(Windowed, LossGuidance):
     def _on_sphere(self, mixed: State, radius: Tensor, guided: GuidedStep) -> State:
         """μ + r d/‖d‖; the ordinary step of samples that have no direction to go in."""
         constrained = guided.transition.mean + radius * direction(mixed)
-        defined = (per_sample_norm(guided.gradient) > 0) & (per_sample_norm(mixed) > 0)
+        has_gradient = guided.gradient.flatten(1).abs().amax(dim=1) > 0  # a norm is 0 long before, as squares underflow
+        defined = has_gradient & (per_sample_norm(mixed) > 0)
         return torch.where(expand_to(defined, guided.x_t), constrained, guided.unguided)

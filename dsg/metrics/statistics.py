@@ -86,6 +86,21 @@ def paired_difference(one: Mapping[str, float], other: Mapping[str, float]) -> I
     return mean_with_interval([one[key] - other[key] for key in sorted(one.keys() & other.keys())])
 
 
+def unpaired(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> Interval:
+    """Mean of `one` − mean of `other`, of images that have nothing to do with each other, with Welch's interval; n is
+    the smaller number.
+    """
+    first, second = mean_with_interval(one), mean_with_interval(other)
+    difference, n = first.mean - second.mean, min(first.n, second.n)
+    parts = first.se**2, second.se**2
+    se = math.sqrt(sum(parts))
+    if n < 2 or se == 0:
+        return Interval(difference, n=n) if n < 2 else Interval(difference, difference, difference, n, 0.0)
+    freedom = se**4 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * se
+    return Interval(difference, difference - half, difference + half, n, se)
+
+
 def quartiles(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """The 25th, 50th and 75th percentile, interpolated linearly; NaN of no values."""
     if not len(values):

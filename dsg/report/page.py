@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.report import appendix, figures, tables
+from dsg.report.calibration import calibration
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
@@ -38,7 +39,7 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     metrics = tables.all_metrics(runs)
     plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
     parts = {
-        "numbers": [tables.overview(runs), *_shown(tables.paired(runs))],
+        "numbers": [tables.overview(runs), *_shown([*tables.paired(runs), calibration(runs)])],
         "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
         "worst_case": [
             (found.table, [(m, Markup(figures.curve(runs, m, lines))) for m, lines in found.curves.items()])
@@ -70,7 +71,8 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
 def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     """report.md: every table of the page."""
     over = [found.table for found in worst]
-    shown = _shown([tables.overview(runs), *tables.paired(runs), tables.spread(runs), *over, *_appendix(runs)])
+    numbers = [tables.overview(runs), *tables.paired(runs), calibration(runs), tables.spread(runs), *over]
+    shown = _shown([*numbers, *_appendix(runs)])
     return document(_title(runs), shown)
 
 

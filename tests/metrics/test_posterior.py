@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from scipy.stats import wasserstein_distance
 
 import tasks
+from callbacks import Posterior
 from dsg.data.batches import batches
 from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
@@ -31,6 +32,7 @@ from dsg.metrics.posterior import (
     spread_ratio,
 )
 from dsg.models.mixture import GaussianMixture, TwentyFiveGaussians
+from dsg.models.score_error import ScoreError
 from dsg.module import GuidedDiffusion
 from dsg.sampling import Sampler
 from tests.toy import Toy
@@ -277,6 +279,39 @@ def test_predict_measures_each_problem_and_keeps_its_samples(predict, tmp_path):
     assert load_file(tmp_path / "run" / "samples" / "0001.safetensors")["samples"].shape == (20, 4)
     assert load_file(tmp_path / "run" / "manifold" / "0001.safetensors")["z"].shape == (20, 5)
     assert not (tmp_path / "run" / "measurements").exists()
+
+
+def test_the_posterior_is_that_of_what_the_data_was_drawn_from_and_not_the_model_s(predict):
+    exact = ["--config", str(Path(__file__).parents[2] / "configs/guidance/exact_samples.yaml"), "--data.limit", "2"]
+    narrow = ["--data.prior", "dsg.models.mixture.GaussianMixture", "--data.prior.weights", "[1]",
+              "--data.prior.means", "[[3, 3, 3, 3]]", "--data.prior.covariances", "0.01"]  # fmt: skip
+    own, other = predict("own", *exact), predict("other", *exact, *narrow)
+    assert other["mean_error"]["mean"] > 10 * own["mean_error"]["mean"]
+
+
+def test_a_prior_of_another_shape_or_that_cannot_be_drawn_from_is_refused():
+    with pytest.raises(UserError, match=r"^data\.prior: it has the shape \(4,\) and the score model \(8,\); give"):
+        MixtureDraws(prior=TwentyFiveGaussians(4)).bind(PRIOR)
+    with pytest.raises(UserError, match=r"^data\.prior: Toy cannot be drawn from exactly"):
+        MixtureDraws(prior=Toy(16))
+    pair = GaussianMixture([1.0, 1.0], torch.zeros(2, 8), 1.0, classes=[0, 1])
+    with pytest.raises(UserError, match=r"^data\.label: the prior has no classes, got 1"):
+        MixtureDraws(prior=PRIOR, label=1).bind(pair)
+
+
+def test_a_model_that_is_no_mixture_is_judged_by_the_prior_that_was_given():
+    data = MixtureDraws(prior=PRIOR, limit=1)
+    data.bind(ScoreError(PRIOR, 0.5))
+    assert torch.equal(data.load("0000").image, _drawn(MixtureDraws(limit=1), PRIOR))
+    callback, module = Posterior(), GuidedDiffusion(ScoreError(PRIOR), TASK, Unguided(), DDIM(), clip_denoised=False)
+    callback.check(module, data)
+    with pytest.raises(UserError, match="with ScoreError the posterior is not known; take a GaussianMixture"):
+        callback.check(module, MixtureDraws(limit=1))
+
+
+def _drawn(data, model):
+    data.bind(model)
+    return data.load("0000").image
 
 
 def test_a_problem_is_the_same_alone_and_in_a_batch_of_problems(predict, tmp_path):

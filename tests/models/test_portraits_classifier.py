@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from benchmarks.portraits import train_classifier
 from benchmarks.portraits.augment import SHIFT, augment
-from benchmarks.portraits.calibration import best_temperature, expected_calibration_error
+from benchmarks.portraits.calibration import best_temperature
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.errors import UserError
+from dsg.metrics.calibration import Judged
 from dsg.models.portraits.classifier import FEATURES, PortraitsClassifier, weights
 
 ROLES = ("guide", "judge")
@@ -108,8 +109,8 @@ def test_the_temperature_of_overconfident_logits_is_found():
     logits = torch.randn(5000, 8, generator=generator)
     labels = logits.softmax(dim=1).multinomial(1, generator=generator).flatten()
     assert best_temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
-    assert expected_calibration_error(logits.softmax(dim=1), labels) < 0.03
-    assert expected_calibration_error((3 * logits).softmax(dim=1), labels) > 0.2
+    assert Judged.of_logits(logits, labels).calibration_error < 0.03
+    assert Judged.of_logits(3 * logits, labels).calibration_error > 0.2
 
 
 def noise_pictures(first, count):

@@ -164,6 +164,7 @@ def test_a_judge_adds_its_columns_and_their_means(evaluate, tmp_path):
         assert float(row["judge_log_probability"]) == pytest.approx(math.log(probabilities[asked]), rel=1e-4)
         assert float(row["judge_reciprocal"]) == pytest.approx(1 / probabilities[asked], rel=1e-4)
         assert int(row["judge_correct"]) == (probabilities.argmax() == asked)
+        assert float(row["judge_confidence"]) == pytest.approx(probabilities.max(), rel=1e-4)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
     assert metrics["judge_correct"]["mean"] == pytest.approx(sum(int(row["judge_correct"]) for row in rows) / 12)
 

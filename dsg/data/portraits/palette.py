@@ -35,6 +35,7 @@ DYES = {
     "green": (0.25, 0.62, 0.42),
     "violet": (0.52, 0.33, 0.75),
 }
+UNSEEN_DYES = {"yellow": (0.98, 0.92, 0.12), "scarlet": (0.90, 0.10, 0.08), "turquoise": (0.05, 0.85, 0.82)}
 
 
 def colour(*rgb):
@@ -64,6 +65,6 @@ def skin(traits):
 
 
 def hair(traits):
-    base = ramp(HAIR, traits.hair_tone) if traits.dye == "natural" else colour(*DYES[traits.dye])
+    base = ramp(HAIR, traits.hair_tone) if traits.dye == "natural" else colour(*(DYES | UNSEEN_DYES)[traits.dye])
     grey = max(0.0, traits.age - 0.6) / 0.4 * (0.85 if traits.dye == "natural" else 0.0)
     return base + (colour(0.74, 0.74, 0.76) - base) * grey

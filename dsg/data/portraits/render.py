@@ -1,6 +1,7 @@
 """From an index to a portrait: the order of the layers, and what is known about the picture without looking at it."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from .hat import paint_hat
 from .head import Head, Light, dome
 from .mouth import paint_beard, paint_mouth
 from .shapes import ellipse, lerp
+from .unseen import unseen
 
 HELD_OUT_START = 1_000_000
 LANDMARKS = (
@@ -38,19 +40,20 @@ class Portrait:
     """One rendered face and all that is true of it. Left and right are the picture's, not the person's."""
 
     image: np.ndarray  # float32 (3, 64, 64), RGB in [-1, 1], on 8-bit levels
-    attributes: np.ndarray  # float32 (A,) in [0, 1], named by ATTRIBUTES
+    attributes: np.ndarray  # float32 (A,) in [0, 1], or beyond in unseen worlds, named by ATTRIBUTES
     identity: np.ndarray  # float32 (I,): the attributes that no variation changes, the first I of them
     label: int  # index into CLASSES
     segmentation: np.ndarray  # uint8 (64, 64), indices into SEGMENTS
     landmarks: np.ndarray  # float32 (L, 2): (x, y) in pixels, pixel centres at whole numbers, named by LANDMARKS
 
 
-def render(index: int, variation: int = 0) -> Portrait:
+def render(index: int, variation: int = 0, worlds: Collection[str] = ()) -> Portrait:
     """Portrait number `index`: training pictures below HELD_OUT_START, held-out ones from there on.
 
-    The same index with another `variation` is the same person in another pose, expression, light and place.
+    The same index with another `variation` is the same person in another pose, expression, light and place; with
+    `worlds`, some of UNSEEN, the same picture with dyes, lights or poses that are in no training picture.
     """
-    traits = draw_traits(index, variation)
+    traits = unseen(draw_traits(index, variation), worlds)
     head, light = Head(traits), Light(traits)
     layout = Layout(traits, head)
     canvas = Canvas(background(traits))
