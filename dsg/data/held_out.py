@@ -12,6 +12,7 @@ from dsg.data.examples import LABEL, LANDMARKS, PROMPT, SEGMENTATION, STYLE, VAR
 from dsg.data.portraits import CLASSES, HELD_OUT_START, UNSEEN, Portrait, caption, render
 from dsg.data.portraits.attributes import IDENTITY_KINDS, VARIATION_KINDS, class_label, draw_traits
 from dsg.data.portraits.long_tail import picture_indices
+from dsg.data.portraits.unseen import unseen
 from dsg.errors import UserError
 
 TRUTHS = (VARIATION, STYLE, SEGMENTATION, LANDMARKS)
@@ -102,7 +103,7 @@ class HeldOutPortraits(EvaluationData):
 
     def cell_columns(self) -> Mapping[str, Mapping[str, str]]:
         """`label`, the class's name, and each trait that is one of a few kinds (hair, hat, background, ...)."""
-        traits = {image_id: draw_traits(int(image_id)) for image_id in self.evaluated_ids()}
+        traits = {i: unseen(draw_traits(int(i)), self.unseen) for i in self.evaluated_ids()}
         kinds = {name: {i: getattr(t, name) for i, t in traits.items()} for name in (*IDENTITY_KINDS, *VARIATION_KINDS)}
         return {LABEL: {image_id: CLASSES[class_label(t)] for image_id, t in traits.items()}, **kinds}
 
