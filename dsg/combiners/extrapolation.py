@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
-from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.combiners.base import Evaluations, check_both_ways, condition_of, null_of
+from dsg.combiners.interval import InInterval
+from dsg.combiners.scale import GuidanceScale
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State
 
 
 @dataclass(frozen=True)
-class Extrapolation(PredictionCombiner):
+class Extrapolation(InInterval):
     """From a weak prediction past a strong one, by γ, at the noise levels of an interval (2404.07724).
 
     Where γ = 1 or t is outside the interval, the prediction is the strong one, by one evaluation. Subclasses write
@@ -35,15 +34,8 @@ class Extrapolation(PredictionCombiner):
     """
 
     guidance_scale: GuidanceScale = 2.0
-    t_low: float = 0.0
-    t_high: float | None = None
 
     needs_condition: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_scale(self.guidance_scale)
-        if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
-            raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         check_both_ways(score_model, self)
@@ -56,14 +48,6 @@ class Extrapolation(PredictionCombiner):
     def is_guided(self, step: Step) -> bool:
         """Whether two predictions are combined on this step."""
         return self.in_interval(step) and self.scale(step) != 1.0
-
-    def in_interval(self, step: Step) -> bool:
-        """Whether the step's level is one of those that are guided."""
-        return self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
-
-    def scale(self, step: Step) -> float:
-        """γ at this step."""
-        return scale_at(self.guidance_scale, step)
 
     def condition(self, process: Evaluations) -> Condition | None:
         """What the strong prediction is conditioned on."""
