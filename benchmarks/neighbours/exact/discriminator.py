@@ -1,4 +1,4 @@
-"""What a discriminator with a small error does to the score, in one dimension: P = N(0, 1) is data, Q = N(m, 1) the model.
+"""What a discriminator with a small error does, in one dimension: P = N(0, 1) is data, Q = N(m, 1) the model.
 
 The best logit is log p/q. One that adds e(x) = sin(kx)/√k has a cross-entropy that is too large by about 1/k, and a
 gradient that is wrong by √k cos(kx): the faster it oscillates, the better it classifies and the worse its gradient is
@@ -19,7 +19,6 @@ import numpy as np
 from scipy.linalg import solve_banded
 from scipy.special import ndtr
 
-
 TIME = math.log(2.0)  # of the levels ā > ½
 
 
@@ -34,7 +33,7 @@ def shifted_kl(mean: float, w: float) -> float:
 
 
 def scaled_variance(variance: float, w: float) -> float:
-    """v^{1−w}, of the samples of the ODE with w ∇log p_t/q_t on the score of N(0, v): its log v is linear in the score."""
+    """v^{1−w}, of the samples of the ODE with w ∇log p_t/q_t on the score of N(0, v), whose log v is linear in it."""
     return variance ** (1.0 - w)
 
 
@@ -45,7 +44,7 @@ def gaussian_kl(mean: float, variance: float) -> float:
 
 def excess_cross_entropy(k: float, mean: float = 0.5) -> float:
     """How much above the best the cross-entropy of log p/q + sin(kx)/√k is, half over data and half over samples."""
-    x = np.linspace(-12.0, 12.0 + mean, 400_001)
+    x = np.linspace(-12.0, 12.0 + mean, 40_001)
     p, q = (np.exp(-0.5 * (x - centre) ** 2) / math.sqrt(2 * math.pi) for centre in (0.0, mean))
     best = mean**2 / 2.0 - mean * x
     logit = best + np.sin(k * x) / math.sqrt(k)
@@ -59,12 +58,12 @@ def gradient_error(k: float) -> float:
     return k * (1.0 + math.exp(-2.0 * k**2)) / 2.0
 
 
-def ode_map(k: float, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ode_map(k: float, start: np.ndarray, time: float = TIME) -> tuple[np.ndarray, np.ndarray]:
     """Where the ODE with the error ends, and the logarithm of its slope, from Y = start at ā = ½; (n,) each.
 
     With u = kY, artanh(sin u) grows by c = ½ k^{3/2} τ, and ∂Y/∂start = 1/(cosh c + sin u sinh c).
     """
-    c, u = 0.5 * k**1.5 * TIME, k * start
+    c, u = 0.5 * k**1.5 * time, k * start
     turns = 2 * np.pi * np.floor((u + np.pi / 2) / (2 * np.pi))
     within = u - turns
     angle = np.arcsin(np.tanh(np.arctanh(np.clip(np.sin(within), -1 + 1e-15, 1 - 1e-15)) + c))
@@ -72,14 +71,14 @@ def ode_map(k: float, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return end, -(c - math.log(2.0) + np.log1p(np.exp(-2 * c) + np.sin(u) * -np.expm1(-2 * c)))
 
 
-def ode_kl(k: float) -> float:
+def ode_kl(k: float, time: float = TIME) -> float:
     """KL of what the ODE with the error makes, to P: E[(y² − z²)/2 − log ∂y/∂z], z ~ N(0, 1)."""
-    z = np.linspace(-9.0, 9.0, 2_000_001)
-    y, log_slope = ode_map(k, z)
+    z = np.linspace(-9.0, 9.0, 200_001)
+    y, log_slope = ode_map(k, z, time)
     return float(np.trapezoid(np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * ((y**2 - z**2) / 2 - log_slope), z))
 
 
-def sde_law(k: float, cells: int = 4000, steps: int = 800) -> tuple[float, float]:
+def sde_law(k: float, time: float = TIME, cells: int = 4000, steps: int = 800) -> tuple[float, float]:
     """KL to P of what the reverse SDE with the error makes, and its E[sin(kX)].
 
     The density is π g with π ∝ φ e^{2e}, ∂g/∂τ = (π g')'/(2π); finite volumes, whose error falls with the square of the
@@ -94,7 +93,7 @@ def sde_law(k: float, cells: int = 4000, steps: int = 800) -> tuple[float, float
     flow = weight(edges[1:-1]) / (2 * h**2)  # between cells
     up, down = np.append(flow, 0.0) / weight(x), np.insert(flow, 0, 0.0) / weight(x)
     phi = np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
-    g, dt = phi / weight(x), TIME / steps
+    g, dt = phi / weight(x), time / steps
 
     def implicit(g: np.ndarray, part: float) -> np.ndarray:
         bands = np.zeros((3, cells))
@@ -144,5 +143,3 @@ def _mass(x: np.ndarray, ends: bool = False) -> np.ndarray:
     low, high = np.where(flip, -x[1:], x[:-1]), np.where(flip, -x[:-1], x[1:])
     inner = ndtr(high) - ndtr(low)
     return np.concatenate([[ndtr(x[0])], inner, [ndtr(-x[-1])]]) if ends else inner
-
-

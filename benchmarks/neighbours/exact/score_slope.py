@@ -13,7 +13,9 @@ E‖∇log p(x_t | x_0) − s_θ − ∇d‖² does: its best ∇d is the score'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -23,65 +25,48 @@ Sampler = Literal["SDE", "ODE"]
 Window = tuple[float, float]
 """Least and largest τ of the levels that have the error."""
 
+Error = Callable[[float], float]
+"""τ ↦ ε."""
+
+HORIZON = 25.0
+"""τ where samplers start: what is left of a start that is not quite noise is 1e-11."""
+
 
 def variances(delta: float, window: Window, sampler: Sampler) -> tuple[float, float, float]:
-    """u_0 without a discriminator, with the best one of noised samples, and with that of the sampler's own marginals."""
-    alone = variance_path(lambda _: delta, window, sampler)
-    end = float(alone(0.0))
-    noised = variance_path(lambda tau: delta + noised_again(end, tau), window, sampler, lambda t: noised_again(end, t))
-    own = variance_path(
-        lambda tau: delta + 1 - 1 / float(alone(tau)), window, sampler, lambda tau: 1 - 1 / float(alone(tau))
-    )
-    return end, float(noised(0.0)), float(own(0.0))
+    """u_0 without a discriminator, with the best of noised samples, and with that of the sampler's own marginals."""
+    alone = variance_path(sampler, window, lambda _: delta, lambda _: 0.0)
+    end = alone(0.0)
+    found = [end]
+    for told in (lambda tau: noised_again(end, tau), lambda tau: 1.0 - 1.0 / alone(tau)):
+        found.append(variance_path(sampler, window, lambda tau, told=told: delta + told(tau), told)(0.0))
+    return found[0], found[1], found[2]
 
 
 def noised_again(variance: float, tau: float) -> float:
     """1 − 1/v_t, v_t = ā v + 1 − ā: what the best discriminator of N(0, 1) against N(0, v) adds to ε."""
-    return 1.0 - 1.0 / (np.exp(-tau) * variance + 1.0 - np.exp(-tau))
+    alpha_bar = math.exp(-tau)
+    return 1.0 - 1.0 / (alpha_bar * variance + 1.0 - alpha_bar)
 
 
-def variance_path(
-    inside: Callable[[float], float],
-    window: Window,
-    sampler: Sampler,
-    outside: Callable[[float], float] = lambda _: 0.0,
-    horizon: float = 25.0,
-) -> Callable[[float], float]:
+def variance_path(sampler: Sampler, window: Window, inside: Error, outside: Error) -> Callable[[float], float]:
     """τ ↦ u, from u = 1 at the horizon.
 
     Args:
-        inside: ε of τ in the window.
-        window: of τ.
         sampler: whose equation.
+        window: of τ, above 0 or from there.
+        inside: ε of a τ in the window.
         outside: ε of other τ.
-        horizon: τ where it starts.
     """
-
-    def slope(tau: float, u: np.ndarray) -> np.ndarray:
-        error = (inside if window[0] < tau <= window[1] else outside)(tau)
-        return (1 + 2 * error) * u - 1 if sampler == "SDE" else error * u
-
     pieces, value = [], np.ones(1)
-    ends = [horizon, window[1], window[0], 0.0]
-    for high, low in zip(ends[:-1], ends[1:], strict=True):
+    for high, low in pairwise((HORIZON, window[1], window[0], 0.0)):
         if high == low:
             continue
-        part = solve_ivp(
-            lambda tau, u, middle=(high + low) / 2: _within(slope, tau, u, middle, window),
-            (high, low), value, rtol=1e-10, atol=1e-12, dense_output=True,
-        )  # fmt: skip
+        error = inside if (low, high) == window else outside
+
+        def slope(tau: float, u: np.ndarray, error: Error = error) -> np.ndarray:
+            return (1 + 2 * error(tau)) * u - 1 if sampler == "SDE" else error(tau) * u
+
+        part = solve_ivp(slope, (high, low), value, rtol=1e-10, atol=1e-12, dense_output=True)
         pieces.append((low, part.sol))
         value = part.y[:, -1]
-
-    def at(tau: float) -> float:
-        return next(float(path(tau)[0]) for low, path in pieces if tau >= low)
-
-    return at
-
-
-def _within(slope, tau, u, middle, window):
-    """The slope on one side of the window's ends, so that no solver's step sees both."""
-    low, high = window
-    tau = min(max(tau, np.nextafter(low, np.inf)), high) if low < middle < high else tau
-    return slope(tau if low < middle < high else (np.nextafter(high, np.inf) if middle > high and tau <= high else
-                 min(tau, low) if middle < low else tau), u)
+    return lambda tau: next(float(path(tau)[0]) for low, path in pieces if tau >= low)
