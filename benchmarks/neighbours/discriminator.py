@@ -1,4 +1,4 @@
-"""Guided by a discriminator: what the best one does, what a good classifier may do, and what trained ones make of it."""
+"""Guided by a discriminator: what the best one does, what a good classifier may do, and what trained ones do."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def divergence(theta: torch.Tensor, w: float, steps: int, points: int) -> tuple[
 
 
 def distance_of_sde(theta: torch.Tensor, count: int, steps: int) -> float:
-    """W₁ of `count` samples of DDIM with η = 1 to the data, at w = 1; of as many samples of the data it is √(0.63/n)."""
+    """W₁ of `count` samples of DDIM with η = 1 to the data, at w = 1; as many samples of the data are not at 0."""
     low, high = DEEP.at(float(HATS[-1])).t, DEEP.at(float(HATS[0])).t
     combiner = DiscriminatorGuidance(1.0, low, high, discriminator=LinearLogit(theta))
     x = sample(MADE, 0, count, DDIM(1.0), steps, combiner=combiner)[:, 0].sort().values.numpy()
