@@ -83,7 +83,7 @@ class Point:
 @torch.no_grad()
 def measure(runs: list[Switched]) -> list[Point]:
     """By rising τ. Raises UserError where fewer than two pictures are in all runs."""
-    ids = sorted(set.intersection(*({row["id"] for row in run.folder.rows()} for run in runs)))
+    ids = sorted(set.intersection(*({name for name, sample in run.folder.done() if sample == 0} for run in runs)))
     if len(ids) < 2:
         raise UserError("the runs have fewer than two samples in common; finish the comparison first")
     judge, who = AttributeJudge(), PortraitsIdentity("judge")

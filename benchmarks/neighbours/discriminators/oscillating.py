@@ -78,7 +78,7 @@ def sde(k: float, count: int, steps: int) -> tuple[float, float, float]:
 
 def oscillating(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
     """Rows by frequency, and the checks."""
-    steps, points, count, sde_steps = (200, 301, 2_000, 150) if reduced else (2000, 801, 20_000, 1500)
+    steps, points, count, sde_steps = (150, 201, 1_000, 100) if reduced else (1200, 601, 10_000, 600)
     rows, checks = [], []
     for k in FREQUENCIES:
         excess, error = excess_cross_entropy(k), gradient_error(k)

@@ -19,7 +19,7 @@ RATES = (0.005, 0.01, 0.02, 0.05)
 
 def sphere(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
     """Rows by method, and the checks. Data are N(0, I) and the model's samples N(m e₁, I)."""
-    count = 500 if reduced else 10_000
+    count = 400 if reduced else 10_000
     centre = torch.zeros(1, DIMENSION)
     data = GaussianMixture([1.0], centre, 1.0, [0], schedule=OPEN)
     made = GaussianMixture([1.0], centre + MEAN * torch.eye(DIMENSION)[:1], 1.0, [0], schedule=OPEN)

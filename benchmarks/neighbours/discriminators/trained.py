@@ -41,7 +41,7 @@ def distance_of_sde(theta: torch.Tensor, count: int, steps: int) -> float:
 
 def trained(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
     """Rows by number of samples and loss, and the checks."""
-    steps, points, rows_of, seeds = (80, 201, 4_000, 1) if reduced else (400, 401, 8_000, 3)
+    steps, points, rows_of, seeds = (60, 101, 2_000, 1) if reduced else (250, 251, 8_000, 3)
     sizes: Sequence[int] = SIZES[1:2] if reduced else SIZES
     losses: Sequence[Loss] = get_args(Loss)[:2] if reduced else get_args(Loss)
     weights = WEIGHTS[1:2] if reduced else WEIGHTS
@@ -56,7 +56,7 @@ def trained(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
                 at = [divergence(theta, w, steps, points) for w in weights]
                 results.append([*errors(theta, MEAN), *(kl for kl, _ in at), at[len(at) // 2][1]])
                 if seed == 0:
-                    noisy = distance_of_sde(theta, *((500, 60) if reduced else (2_000, 200)))
+                    noisy = distance_of_sde(theta, *((200, 20) if reduced else (2_000, 200)))
             middle = [float(value) for value in np.median(results, axis=0)]
             found[n, loss] = middle[2 + len(weights) // 2]
             rows.append([str(n), loss, *middle, noisy])

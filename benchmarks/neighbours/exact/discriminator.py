@@ -78,7 +78,7 @@ def ode_kl(k: float, time: float = TIME) -> float:
     return float(np.trapezoid(np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * ((y**2 - z**2) / 2 - log_slope), z))
 
 
-def sde_law(k: float, time: float = TIME, cells: int = 4000, steps: int = 800) -> tuple[float, float]:
+def sde_law(k: float, time: float = TIME, cells: int = 2400, steps: int = 400) -> tuple[float, float]:
     """KL to P of what the reverse SDE with the error makes, and its E[sin(kX)].
 
     The density is π g with π ∝ φ e^{2e}, ∂g/∂τ = (π g')'/(2π); finite volumes, whose error falls with the square of the
