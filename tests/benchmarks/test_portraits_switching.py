@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
+import torch
 import yaml
-from PIL import Image
 
 from benchmarks.portraits.switching import Switched, draw, main, measure
+from dsg.data.image_file import encode_image
 from dsg.data.portraits import HELD_OUT_START, render
 from dsg.data.portraits.attributes import draw_traits
 from dsg.errors import UserError
@@ -27,7 +27,7 @@ def finished(root, t, indices, below=GLASSES):
     (folder / "metrics.json").write_text(json.dumps({"metrics": {"fd_portraits": {"mean": t / 100}}}))
     rows = []
     for number, index in enumerate(indices):
-        Image.fromarray(np.asarray(render(index).image)).save(folder / "samples" / f"{number}.png")
+        encode_image(torch.from_numpy(render(index).image)).save(folder / "samples" / f"{number}.png")
         rows.append(json.dumps({"id": str(number), "sample": 0, "status": "ok", "start": 0}))
     (folder / "rows" / "rank0.jsonl").write_text("\n".join(rows) + "\n")
     return folder
