@@ -18,6 +18,7 @@ from benchmarks.neighbours.exact.switching import (
     own_path_drive,
     same_state_drive,
     sde_share,
+    unequal_drive,
 )
 from benchmarks.neighbours.switch_search import search
 from benchmarks.theory.bias import Moments
@@ -33,12 +34,13 @@ LINEAR = NoiseSchedule()  # of the published search: 1000 steps, ā_T = 4e-5
 SPREADS = (0.1, 0.3, 0.5, 1.0)
 LEVELS = (-3.0, -1.0, 0.0, 1.5, 3.0)  # log-SNR of the measured switches
 FIRST, SECOND = -1.0, 1.0  # the groups' means
+UNLIKE = ((0.1, 0.3), (0.3, 1.0), (1.0, 0.3))  # deviations of the first and of the second group
 PUBLISHED = {0.1: (710, 510), 0.3: (710, 540), 0.5: (710, 560), 1.0: (730, 600)}  # τ with β_t and without it
 
 
-def groups(s: float, schedule: NoiseSchedule, other: float | None = None) -> GaussianMixture:
-    """N(−1, s²) and N(1, s²), or N(1, other²); classes 0 and 1."""
-    return GaussianMixture([1.0, 1.0], [[FIRST], [SECOND]], [s**2, (other or s) ** 2], [0, 1], schedule=schedule)
+def groups(s: float, schedule: NoiseSchedule) -> GaussianMixture:
+    """N(−1, s²) and N(1, s²); classes 0 and 1."""
+    return GaussianMixture([1.0, 1.0], [[FIRST], [SECOND]], s**2, [0, 1], schedule=schedule)
 
 
 def between(log_snr: float, steps: int) -> tuple[NoiseLevel, NoiseLevel]:
@@ -71,11 +73,11 @@ def sde(s: float, at: NoiseLevel, count: int, steps: int) -> tuple[float, float,
     return share(law.mean), share(x.mean().item()), (x.std() / count**0.5 / abs(FIRST - SECOND)).item()
 
 
-def found(s: float, count: int, steps: int, weighted: bool, other: float | None = None) -> float:
+def found(s: float, count: int, steps: int, weighted: bool) -> float:
     """τ of the published search, run."""
     first, second = torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=torch.long)
     x_T = torch.randn(count, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return search(groups(s, LINEAR, other), first, second, x_T, steps, weighted)
+    return search(groups(s, LINEAR), first, second, x_T, steps, weighted)
 
 
 def run(reduced: bool, runs: Path) -> Findings:
@@ -108,7 +110,20 @@ def run(reduced: bool, runs: Path) -> Findings:
              "at one state, without β: τ", "1 − 2ρ"], searched,
         ),
     }  # fmt: skip
+    tables["switching_shapes"] = table(
+        ["s of the first", "of the second", "half-way: τ", "published τ", "1 − 2ρ there"], _unlike()
+    )
     return Findings(tables, checks + more, _draw)
+
+
+def _unlike() -> list[list[str | float | int]]:
+    """Rows by pairs of deviations; ρ is that of the second group's, whoever the first is."""
+    rows: list[list[str | float | int]] = []
+    for first, second in UNLIKE:
+        tau = balanced_time(unequal_drive(LINEAR.alpha_bar, first, second))
+        best = int(np.abs(LINEAR.alpha_bar - half_way(second)).argmin())
+        rows.append([f"{first:g}", f"{second:g}", best, tau, 1 - 2 * float(ode_share(LINEAR.alpha_bar[tau], second))])
+    return rows
 
 
 def _searches(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:

@@ -17,7 +17,15 @@ from benchmarks.neighbours.exact.discriminator import (
     sde_law,
 )
 from benchmarks.neighbours.exact.score_slope import variances
-from benchmarks.neighbours.exact.switching import half_way, judged_share, ode_share, sde_share
+from benchmarks.neighbours.exact.switching import (
+    balanced_time,
+    half_way,
+    judged_share,
+    ode_share,
+    sde_share,
+    unequal_drive,
+)
+from dsg.diffusion.schedule import NoiseSchedule
 
 
 @pytest.mark.parametrize("k", [1, 4])
@@ -90,3 +98,10 @@ def test_slopes_of_features_are_their_derivatives_and_newton_ends_where_the_loss
         for seed in range(3):
             other = theta.detach() + 0.01 * torch.randn(len(theta), generator=torch.Generator().manual_seed(seed))
             assert problem.value(other) + 5e-3 * float(other.square().sum()) > least
+
+
+def test_the_published_search_answers_the_same_whichever_of_two_unlike_groups_is_the_first():
+    alpha_bar = NoiseSchedule().alpha_bar
+    one, other = (balanced_time(unequal_drive(alpha_bar, *s)) for s in ((0.3, 1.0), (1.0, 0.3)))
+    assert one == other == 260
+    assert abs(ode_share(alpha_bar[one], 1.0) - 0.5) > 0.2

@@ -68,6 +68,16 @@ def own_path_drive(alpha_bar: np.ndarray, s: float, weighted: bool = True) -> np
     )
 
 
+def unequal_drive(alpha_bar: np.ndarray, first: float, second: float) -> np.ndarray:
+    """The root mean square of r_t over x_T for groups of unlike deviations at one place, (T,), by the published rule.
+
+    √(1−ā) x_T (1/√v⁰_t − 1/√v¹_t): it is the same whichever group is the first, which half-way is not. Where groups
+    differ in their means too, that adds what `own_path_drive` says, which is less by far.
+    """
+    apart = 1 / np.sqrt(_spread(alpha_bar, first)) - 1 / np.sqrt(_spread(alpha_bar, second))
+    return _beta(alpha_bar) * np.sqrt(1 - alpha_bar) * np.abs(apart)
+
+
 def same_state_drive(alpha_bar: np.ndarray, s: float, weighted: bool = True) -> np.ndarray:
     """The same with both groups' ε at one state: ε(x, 0) − ε(x, 1) = −√((1−ā) ā) (μ0 − μ1)/v_t. Arguments as above."""
     drive = np.sqrt((1 - alpha_bar) * alpha_bar) / _spread(alpha_bar, s)

@@ -21,7 +21,7 @@ SPAN = 24.0  # of the log-SNR: the longest wave
 
 
 class NoisyTrunk(nn.Module):
-    """x_t (B,3,64,64) and log-SNR (B,) → logits (B,). 484 k parameters.
+    """x_t (B,3,64,64) and log-SNR (B,) → logits (B,). 481 k parameters.
 
     The guide's convolutions, with its normalised features scaled and shifted by the noise level. Until that is trained
     it does nothing, so that the trunk begins as the guide's.
