@@ -29,13 +29,13 @@ def run(reduced: bool, runs: Path) -> Findings:
         "discriminator_weights": ["w", *(f"{cell}" for m, v in MODELS for cell in (f"KL, N({m:g}, {v:g})", "exact"))],
         "discriminator_error": ["k", "excess cross-entropy", "E∥∇d − ∇d*∥²", "KL, ODE", "KL, SDE", "KL, Heun",
                                 "E[sin kX], SDE", "s.e.", "exact"],
-        "discriminator_trained": ["samples", "loss", "excess cross-entropy", "(1−ā) E∥∇d − ∇d*∥²", "KL, w = 0.5",
-                                  "w = 1", "w = 2", "W₁, ODE", "W₁, SDE"],
+        "discriminator_trained": ["samples", "loss", "draws", "excess cross-entropy", "(1−ā) E∥∇d − ∇d*∥²",
+                                  "KL, w = 0.5", "KL, w = 1", "KL, w = 2", "W₁, ODE", "W₁, SDE"],
         "discriminator_levels": ["wrong where", "sampler", *doubled],
         "discriminator_sphere": ["method", "mean along", "variance along", "variance across", "KL along"],
     }  # fmt: skip
     if reduced:
-        headers["discriminator_trained"] = [*headers["discriminator_trained"][:4], "w = 1", "W₁, ODE", "W₁, SDE"]
+        headers["discriminator_trained"] = [*headers["discriminator_trained"][:5], "KL, w = 1", "W₁, ODE", "W₁, SDE"]
     tables = {name: table(headers[name], rows) for name, (rows, _) in parts.items()}
     checks = [check for _, found in parts.values() for check in found]
     return Findings(tables, checks, lambda: _draw(parts["discriminator_error"][0], parts["discriminator_trained"][0]))
@@ -50,7 +50,7 @@ def _draw(errors: list[list[str | float | int]], by_samples: list[list[str | flo
     left.set_xticklabels([str(k) for k in FREQUENCIES])
     left.legend(fontsize=8)
     sizes = sorted({int(row[0]) for row in by_samples})
-    middle = 5 if len(by_samples[0]) > 7 else 4  # of the columns, the KL at w = 1
+    middle = 6 if len(by_samples[0]) > 8 else 5  # of the columns, the KL at w = 1
     for loss in dict.fromkeys(str(row[1]) for row in by_samples):
         kl = [float(row[middle]) for row in by_samples if row[1] == loss]
         right.plot(sizes, np.where(np.isfinite(kl), kl, np.nan), "o-", mfc="none", label=loss)

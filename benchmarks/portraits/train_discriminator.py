@@ -97,7 +97,7 @@ def train(options: argparse.Namespace) -> None:
     network = untrained()
     network.load_state_dict(run.saved.get("network", network.state_dict()))
     network.to(device)
-    score = load_network().to(device) if options.refined > 0 else None
+    score = load_network().to(device) if options.refined > 0 else None  # pyright: ignore[reportArgumentType]
     optimizer = torch.optim.AdamW(network.parameters(), options.lr, weight_decay=0.02)
     if "optimizer" in run.saved:
         optimizer.load_state_dict(run.saved["optimizer"])

@@ -72,7 +72,7 @@ def measured(window: Window, discriminator: Discriminator | None, sampler: Sampl
 
 def slopes(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
     """Rows by window and sampler, and the checks."""
-    steps, fine = (80, 0.1) if reduced else (600, 0.02)
+    steps, fine = (150, 0.06) if reduced else (600, 0.02)
     rows, checks = [], []
     for name, window in WINDOWS.items():
         for sampler in ("SDE", "ODE"):

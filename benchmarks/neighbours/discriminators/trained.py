@@ -59,7 +59,7 @@ def trained(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
                     noisy = distance_of_sde(theta, *((200, 20) if reduced else (2_000, 200)))
             middle = [float(value) for value in np.median(results, axis=0)]
             found[n, loss] = middle[2 + len(weights) // 2]
-            rows.append([str(n), loss, *middle, noisy])
+            rows.append([str(n), loss, seeds, *middle, noisy])
     most = sizes[-1]
     checks = [
         Check(f"discriminator, {most} samples: refined, KL below that without", found[most, "refined"],
