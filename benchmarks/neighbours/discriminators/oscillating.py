@@ -93,7 +93,7 @@ def oscillating(reduced: bool) -> tuple[list[list[str | float | int]], list[Chec
         (measured, exact), (seen, spread, wanted) = ode(k, steps, points), sde(k, count, sde_steps)
         rows.append([*row, measured, seen, spread, wanted])
         checks += [
-            Check(f"discriminator, k = {k}, ODE, KL", measured, exact, (2e-2 if reduced else 2e-4) * exact),
+            Check(f"discriminator, k = {k}, ODE, KL", measured, exact, (2e-2 if reduced else 1e-3) * exact),
             Check(f"discriminator, k = {k}, SDE, E[sin kX], 3 s.e. and the steps", seen, wanted, 3 * spread + 0.005),
         ]
     return rows, checks
