@@ -27,7 +27,7 @@ def ode(mean: float, variance: float, w: float, steps: int) -> tuple[float, floa
 
 def weights(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
     """Rows by weight, and the checks."""
-    steps, fine = (100, 2e-2) if reduced else (1000, 2e-4)
+    steps, fine = (100, 2e-2) if reduced else (2000, 1e-4)
     rows, checks = [], []
     for w in WEIGHTS[1:2] if reduced else WEIGHTS:
         row: list[str | float | int] = [f"{w:g}"]
@@ -39,7 +39,12 @@ def weights(reduced: bool) -> tuple[list[list[str | float | int]], list[Check]]:
             name = f"discriminator, the best one of N({mean:g}, {variance:g}), w = {w:g}"
             checks += [
                 Check(f"{name}, mean", found_mean, (1 - w) * mean, fine),
-                Check(f"{name}, variance", found_variance, scaled_variance(variance, w), fine * variance),
+                Check(
+                    f"{name}, variance",
+                    found_variance,
+                    scaled_variance(variance, w),
+                    fine * scaled_variance(variance, w),
+                ),
                 Check(f"{name}, KL", found, kl, fine),
             ]
         rows.append(row)
