@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # no methods: what methods have in common, and what belongs to one of them
 SHARED = {"base", "additive", "step_rules", "curve", "descent", "linear", "data_term", "window"}
 SHARED |= {"chain", "chain_step", "ode_path", "steepness", "ddnm_noise", "red_diff_weighting"}
-SHARED |= {"back_projection", "hard_consistency", "ruled_step"}
+SHARED |= {"back_projection", "hard_consistency", "ruled_step", "noisy_gradient"}
 BASES = {"dsg": {"dps"}, "daps": {"langevin"}}  # a plug-in knows the one that it goes over by default
 METHODS = sorted(path.stem for path in (ROOT / "dsg/guidance").glob("*.py") if path.stem not in SHARED | {"__init__"})
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]

@@ -27,6 +27,7 @@ GRADIENTS: dict[GradientKind, tuple[str, str]] = {
     "squared_loss": ("gradient_norm_squared", "gradient norm ‖∇½L²(x)‖ in clean space"),
     "likelihood": ("gradient_norm_likelihood", "gradient norm ‖∇ log p(y | x_t)‖"),
     "classifier": ("gradient_norm_classifier", "gradient norm ‖∇ log p(c | x_t)‖"),
+    "discriminator": ("gradient_norm_discriminator", "gradient norm ‖∇ log d(x_t)/(1 − d(x_t))‖"),
 }
 """Tag and title of a gradient's norm: norms of different things stand on different charts."""
 KINDS = ("mean", "p10", "p90")

@@ -7,8 +7,10 @@ from dsg.combiners.cfg import ClassifierFree
 from dsg.combiners.cfg_pp import CFGPlusPlus
 from dsg.combiners.cfg_zero import CFGZeroStar
 from dsg.combiners.classifier import ClassifierGuidance
+from dsg.combiners.discriminator import DiscriminatorGuidance
 from dsg.combiners.noisy_classifier import MixtureClassifier, NoisyClassifier
 from dsg.combiners.scale import PiecewiseLinear, ScaleSchedule
+from dsg.combiners.switching import Switching
 from dsg.combiners.tempered import TemperedClassifier
 
 __all__ = [
@@ -19,10 +21,12 @@ __all__ = [
     "ClassifierFree",
     "ClassifierGuidance",
     "Conditional",
+    "DiscriminatorGuidance",
     "MixtureClassifier",
     "NoisyClassifier",
     "PiecewiseLinear",
     "PredictionCombiner",
     "ScaleSchedule",
+    "Switching",
     "TemperedClassifier",
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways
 from dsg.combiners.noisy_classifier import NoisyClassifier
+from dsg.combiners.noisy_gradient import value_and_gradient
 from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.condition import class_labels
@@ -80,14 +80,7 @@ class ClassifierGuidance(PredictionCombiner):
         hears = self.conditional and process.score_model.is_conditional
         prediction = process.evaluate(x_t, step, process.condition if hears else None)
         if (scale := scale_at(self.guidance_scale, step)) > 0.0:
-            prediction = prediction.shifted(-scale * step.noise * self._gradient(x_t, step, labels), step)
+            labels = labels.to(x_t.device)
+            _, gradient = value_and_gradient(lambda x: self.classifier.log_prob(x, step, labels), x_t)
+            prediction = prediction.shifted(-scale * step.noise * gradient, step)
         return process.clamped(prediction, x_t, step)
-
-    def _gradient(self, x_t: State, step: Step, labels: Tensor) -> State:
-        """∇_{x_t} log p(c | x_t), (B, *shape), with a graph where `x_t` has one."""
-        graph = torch.is_grad_enabled() and x_t.requires_grad
-        with torch.enable_grad():
-            x = x_t if graph else x_t.detach().requires_grad_()
-            log_prob = self.classifier.log_prob(x, step, labels.to(x.device))
-            (gradient,) = torch.autograd.grad(log_prob.sum(), x, create_graph=graph)
-        return gradient

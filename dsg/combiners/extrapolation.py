@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,20 +9,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways, condition_of, null_of
-from dsg.combiners.scale import ClassScale, check_class_scale, check_scale, scale_at
+from dsg.combiners.base import Evaluations, check_both_ways, condition_of, null_of
+from dsg.combiners.interval import InInterval
+from dsg.combiners.scale import ClassScale, check_class_scale, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.condition import Condition, class_labels
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.errors import UserError
 from dsg.models.base import ScoreModel
 from dsg.types import State, expand_to
 
 
 @dataclass(frozen=True)
-class Extrapolation(PredictionCombiner):
+class Extrapolation(InInterval):
     """From a weak prediction past a strong one, by γ, at the noise levels of an interval (2404.07724).
 
     Where γ = 1 or t is outside the interval, the prediction is the strong one, by one evaluation. Subclasses write
@@ -40,15 +39,8 @@ class Extrapolation(PredictionCombiner):
     """
 
     guidance_scale: ClassScale = 2.0
-    t_low: float = 0.0
-    t_high: float | None = None
 
     needs_condition: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_scale(self.guidance_scale)
-        if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
-            raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")
 
     def needs(self, score_model: ScoreModel) -> frozenset[str]:
         by_class = frozenset({LABEL}) if isinstance(self.guidance_scale, tuple) else frozenset()
@@ -70,10 +62,6 @@ class Extrapolation(PredictionCombiner):
             return False
         scale = self.guidance_scale
         return self.corrects if isinstance(scale, tuple) else scale_at(scale, step) != 1.0
-
-    def in_interval(self, step: Step) -> bool:
-        """Whether the step's level is one of those that are guided."""
-        return self.t_low <= step.t and (self.t_high is None or step.t <= self.t_high)
 
     def scale(self, x_t: State, step: Step, process: Evaluations) -> float | Tensor:
         """γ at this step, or those of the batch's classes, (B, 1, ..., 1)."""

@@ -79,15 +79,17 @@ class Step(NoiseLevel):
         prev: the next, less noisy level; CLEAN after the last step, unless the spacing ends at a level.
         index: steps that are left after this one; the last step has index 0.
         total: how many steps the trajectory has.
+        further: whether it is seen from a kernel's further evaluation, such as the second of Heun's.
     """
 
     prev: NoiseLevel
     index: int
     total: int
+    further: bool = False
 
-    def at(self, level: NoiseLevel) -> Self:
+    def at(self, level: NoiseLevel, further: bool = False) -> Self:
         """This step as seen from another level on its way: for evaluations that belong to it, and not to its start."""
-        return replace(self, t=level.t, log_snr=level.log_snr)
+        return replace(self, t=level.t, log_snr=level.log_snr, further=further)
 
     @property
     def position(self) -> int:

@@ -8,6 +8,7 @@ from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
 from dsg.guidance.ddrm import DDRM
 from dsg.guidance.diffpir import DiffPIR
+from dsg.guidance.discriminator_gradient import DiscriminatorGradient
 from dsg.guidance.dps import DPS
 from dsg.guidance.dsg import DSG
 from dsg.guidance.exact import ExactSamples, Oracle
@@ -39,6 +40,7 @@ __all__ = [
     "BackProjected",
     "ClassifierGradient",
     "DiffPIR",
+    "DiscriminatorGradient",
     "ExactSamples",
     "FlowDPS",
     "FreeDoM",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import nn
 
 from dsg.combiners.noisy_classifier import NoisyClassifier
@@ -12,15 +12,16 @@ from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.errors import UserError
-from dsg.guidance.base import LossGuidance
+from dsg.guidance.noisy_gradient import NoisyGradient
 from dsg.models.base import ScoreModel
-from dsg.process import GuidedStep, LossGradient, ReverseProcess
-from dsg.types import State
+from dsg.process import ReverseProcess
+from dsg.process.trace import GradientKind
+from dsg.types import PerSample, State
 from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class ClassifierGradient(LossGuidance):
+class ClassifierGradient(NoisyGradient):
     """Dhariwal & Nichol 2021 (2105.05233), algorithm 1: the mean moves along the classifier's gradient,
 
         x_prev = μ + σ z + w σ² ∇_{x_t} log p(c | x_t)
@@ -41,17 +42,11 @@ class ClassifierGradient(LossGuidance):
     weight: float = 1.0
 
     needs_condition = True
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.weight < float("inf"):
-            raise UserError(f"weight: w of classifier guidance must be at least 0 and finite, got {self.weight}")
+    kind: ClassVar[GradientKind] = "classifier"
+    combiner: ClassVar[str] = "ClassifierGuidance"
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
-        if not kernel.is_stochastic:
-            raise UserError(
-                f"ClassifierGradient moves the mean by w σ² ∇ log p, and {kernel} has σ = 0; set model.kernel to one "
-                "with noise, or take the combiner ClassifierGuidance"
-            )
+        super().check(kernel, task, score_model)
         if score_model.num_classes != self.classifier.num_classes:
             raise UserError(
                 f"guidance.classifier: it has {self.classifier.num_classes} classes and the score model "
@@ -61,16 +56,6 @@ class ClassifierGradient(LossGuidance):
     def networks(self) -> tuple[nn.Module, ...]:
         return (self.classifier,)
 
-    def is_guided(self, step: Step) -> bool:
-        return self.weight > 0.0
-
-    def gradient(self, x_t: State, step: Step, process: ReverseProcess) -> LossGradient:
+    def value(self, x_t: State, step: Step, process: ReverseProcess) -> PerSample:
         labels = class_labels(process.condition, "guidance: ClassifierGradient")
-        with torch.enable_grad():
-            x = x_t.detach().requires_grad_()
-            loss = -self.classifier.log_prob(x, step, labels)
-            (gradient,) = torch.autograd.grad(loss.sum(), x)
-        return LossGradient(process.predict(x_t, step), loss.detach(), gradient, "classifier")
-
-    def update(self, guided: GuidedStep, process: ReverseProcess) -> State:
-        return guided.unguided - self.weight * guided.transition.std**2 * guided.gradient
+        return self.classifier.log_prob(x_t, step, labels)

@@ -182,7 +182,7 @@ class ReverseProcess:
             predict: how `prediction` was made, for a kernel that evaluates further; by default `self.predict`.
         """
         predict = predict or self.predict
-        further: Predict = lambda state, level: predict(state, step.at(level))  # noqa: E731
+        further: Predict = lambda state, level: predict(state, step.at(level, further=True))  # noqa: E731
         return self.kernel.transition(x_t, prediction, step, further)
 
     def unguided_transition(self, x_t: State, prediction: Prediction, step: Step, guided: Transition) -> Transition:

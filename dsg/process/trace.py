@@ -10,12 +10,15 @@ from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.types import PerSample, State, per_sample_norm
 
-GradientKind = Literal["loss", "smoothed_loss", "glued_loss", "clean_loss", "squared_loss", "likelihood", "classifier"]
+GradientKind = Literal[
+    "loss", "smoothed_loss", "glued_loss", "clean_loss", "squared_loss", "likelihood", "classifier", "discriminator"
+]
 """What a gradient is of, so that norms of different things are not shown as one:
 
 loss: ∇_{x_t} L(x̂(x_t), y) · smoothed_loss: ∇_{x_t} of L averaged around x̂ · glued_loss:
 ∇_{x_t} of L and of how far the latent is from its glued picture's (PSLD) · clean_loss: ∇_x̂ L(x̂, y), in clean space ·
-squared_loss: ∇_x ½L(x, y)² · likelihood: −∇_{x_t} log p(y | x_t) · classifier: −∇_{x_t} log p(c | x_t)
+squared_loss: ∇_x ½L(x, y)² · likelihood: −∇_{x_t} log p(y | x_t) · classifier: −∇_{x_t} log p(c | x_t) ·
+discriminator: −∇_{x_t} log d/(1−d), d how likely x_t is of the data
 """
 
 

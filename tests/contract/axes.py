@@ -14,7 +14,9 @@ from dsg.combiners import (
     ClassifierFree,
     ClassifierGuidance,
     Conditional,
+    DiscriminatorGuidance,
     PredictionCombiner,
+    Switching,
 )
 from dsg.diffusion import Even, LogSNR, Spacing
 from dsg.diffusion.kernels import DDIM, DDPM, Churn, EulerMaruyama, EulerMaruyamaVE, Heun, Renoise, ReverseKernel
@@ -22,7 +24,15 @@ from dsg.models.base import ScoreModel
 from dsg.models.edm import Denoiser
 from tasks import Task
 from tasks.features import Crop, Resize
-from tests.contract.toys import ToyDenoiser, ToyFromNoiseAlone, ToyNoisyClassifier, ToyOfClasses, ToyWithDecoder, weaker
+from tests.contract.toys import (
+    ToyDenoiser,
+    ToyDiscriminator,
+    ToyFromNoiseAlone,
+    ToyNoisyClassifier,
+    ToyOfClasses,
+    ToyWithDecoder,
+    weaker,
+)
 from tests.toy import Toy, ToyClassifier, ToyFeatures, ToyImageText
 
 
@@ -98,4 +108,8 @@ COMBINERS: dict[str, Combining] = {
     "cfg-zero*": Combining(lambda model: CFGZeroStar(2.0), silent_steps=1),
     "autoguidance": Combining(lambda model: Autoguidance(2.0, guide=weaker(model))),
     "classifier guidance": Combining(lambda model: ClassifierGuidance(ToyNoisyClassifier(model.shape)), 1),
+    "discriminator guidance": Combining(
+        lambda model: DiscriminatorGuidance(discriminator=ToyDiscriminator(model.shape)), 1
+    ),
+    "switching": Combining(lambda model: Switching(model.schedule.at(0.0).t, 1, 2, base=ClassifierFree(2.0))),
 }

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from dsg.combiners import Autoguidance, ClassifierGuidance, NoisyClassifier, PredictionCombiner
+from dsg.combiners import Autoguidance, ClassifierGuidance, DiscriminatorGuidance, NoisyClassifier, PredictionCombiner
 from dsg.data.examples import Examples
 from dsg.diffusion.condition import Condition
 from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
+from dsg.models.discriminator import Discriminator
 from dsg.types import Image, PerSample, State
 from tasks.base import Measurement, Task
 from tasks.operators import LinearOperator, Operator
@@ -80,12 +81,25 @@ class MirroredClassifier(NoisyClassifier):
         return self.classifier.log_prob(flip(x_t), level, labels)
 
 
+class MirroredDiscriminator(Discriminator):
+    """x ↦ d(F x)."""
+
+    def __init__(self, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.discriminator, self.shape = discriminator, discriminator.shape
+
+    def logit(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> PerSample:
+        return self.discriminator.logit(flip(x_t), level, condition)
+
+
 def mirrored_combiner(combiner: PredictionCombiner) -> PredictionCombiner | None:
     """The combiner whose networks see every state flipped; None for one from outside that has networks."""
     if isinstance(combiner, Autoguidance):
         return replace(combiner, guide=mirrored_model(combiner.guide))
     if isinstance(combiner, ClassifierGuidance):
         return replace(combiner, classifier=MirroredClassifier(combiner.classifier))
+    if isinstance(combiner, DiscriminatorGuidance):
+        return replace(combiner, discriminator=MirroredDiscriminator(combiner.discriminator))
     return None if combiner.networks() else combiner
 
 

@@ -13,6 +13,7 @@ from dsg.diffusion.level import NoiseLevel
 from dsg.diffusion.prediction import Prediction
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.models.base import ScoreModel
+from dsg.models.discriminator import Discriminator
 from dsg.models.edm.preconditioning import Coefficients, Preconditioned, edm_coefficients
 from dsg.models.labels import labels_for
 from dsg.types import Image, PerSample, State, expand_to
@@ -129,6 +130,24 @@ class ToyNoisyClassifier(NoisyClassifier):
     def log_prob(self, x_t: State, level: NoiseLevel, labels: Tensor) -> PerSample:
         logits = 3.0 * torch.tanh(level.signal * x_t.flatten(1)) @ self.weight.T
         return logits.log_softmax(1).gather(1, labels[:, None])[:, 0]
+
+
+class ToyDiscriminator(Discriminator):
+    """The logit of d(x_t, t) from fixed weights over the whole state.
+
+    Args:
+        shape: of one state.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        n = torch.Size(shape).numel()
+        self.shape = shape
+        self.weight = nn.Parameter(torch.randn(n, generator=torch.Generator().manual_seed(4)))
+        self.requires_grad_(False)
+
+    def logit(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> PerSample:
+        return 0.3 * torch.tanh(x_t.flatten(1) + level.signal) @ self.weight
 
 
 def weaker(model: ScoreModel) -> ScoreModel:
