@@ -7,16 +7,16 @@ from torch import nn
 from callbacks.independence import check_independent
 from dsg.data.base import EvaluationData
 from dsg.errors import UserError
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 from tasks import ClassLabel
 from tasks.networks.classifier import count_classes
 
 OPTION = "callbacks.classification.judge"
 
 
-def check_judge(judge: nn.Module, module: GuidedDiffusion, data: EvaluationData) -> None:
+def check_judge(judge: nn.Module, module: SamplingModule, data: EvaluationData) -> None:
     """Raise UserError unless `judge` knows the classes of the run and is independent of its guidance."""
-    shape, task = module.score_model.image_shape, module.sampler.task
+    shape, task = module.model.image_shape, module.sampler.task
     known = count_classes(judge, shape, OPTION)
     if isinstance(task, ClassLabel):
         needed = task.num_classes(shape)

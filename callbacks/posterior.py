@@ -17,7 +17,7 @@ from dsg.errors import UserError
 from dsg.guidance.exact import KnownPrior, posteriors
 from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein
 from dsg.models.mixture import GaussianMixture
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.run_folder.journal import Row
 from tasks.base import InverseProblem
 from tasks.operators.matrix import Matrix
@@ -41,7 +41,7 @@ class Posterior(EvaluationCallback):
             raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")
         self.directions = directions
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         task = module.sampler.task
         has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
         for what, known, instead in (
@@ -55,12 +55,12 @@ class Posterior(EvaluationCallback):
                 )
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
             return
-        model, task, measurement = pl_module.score_model, pl_module.sampler.task, outputs.measurement
+        model, task, measurement = pl_module.model, pl_module.sampler.task, outputs.measurement
         assert isinstance(model, KnownPrior) and isinstance(task, InverseProblem)  # noqa: PT018
         assert measurement is not None
         ids = [key.image_id for key in outputs.keys]
