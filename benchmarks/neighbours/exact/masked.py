@@ -1,8 +1,8 @@
 """Masked processes of a few tokens: every law by closed form or by the master equation, none by sampling.
 
-Time runs from 1, all masked, to 0; at unit speed a token is still masked at t with chance t, so that in u = −log t it is
-unmasked at rate 1. Guided rates are w_i(v) = p_c(v | seen)^γ p(v | seen)^{1−γ}, or these over their sum Z_i. Tables are
-arrays (V, ..., V), a side a token, float64; `told` is p(x | c) and `untold` p(x).
+Time runs from 1, all masked, to 0; at unit speed a token is still masked at t with chance t, so that in u = −log t it
+is unmasked at rate 1. Guided rates are w_i(v) = p_c(v | seen)^γ p(v | seen)^{1−γ}, or these over their sum Z_i. Tables
+are arrays (V, ..., V), a side a token, float64; `told` is p(x | c) and `untold` p(x).
 """
 
 from __future__ import annotations
@@ -75,52 +75,80 @@ def states_of(table: np.ndarray) -> list[State]:
     return list(product(range(len(table) + 1), repeat=table.ndim))
 
 
-def rates(guided: Guided, state: State, scale: float) -> dict[int, np.ndarray]:
-    """w_i(v), (V,), of each masked place of a state."""
-    size, found = len(guided.told), {}
-    for place in (i for i, token in enumerate(state) if token == size):
-        law, speed = tilt(*(chances(table, state, place) for table in (guided.told, guided.untold)), scale)
-        found[place] = law if guided.normalised else speed * law
-    return found
+class Move(NamedTuple):
+    """From a state one masked place may be seen: where each token leads, and its chances under both tables."""
+
+    start: int
+    ends: np.ndarray  # (V,), numbers of states
+    place: int
+    told: np.ndarray  # (V,)
+    untold: np.ndarray
+
+    def weights(self, scale: float, normalised: bool) -> np.ndarray:
+        """w_i(v), (V,)."""
+        law, speed = tilt(self.told, self.untold, scale)
+        return law if normalised else speed * law
+
+
+def moves(guided: Guided, states: Sequence[State]) -> list[Move]:
+    """All of them."""
+    size, number = len(guided.told), {state: i for i, state in enumerate(states)}
+    return [
+        Move(
+            number[state],
+            np.array([number[(*state[:place], token, *state[place + 1 :])] for token in range(size)]),
+            place,
+            chances(guided.told, state, place),
+            chances(guided.untold, state, place),
+        )
+        for state in states
+        for place, token in enumerate(state)
+        if token == size
+    ]
 
 
 def law(guided: Guided) -> np.ndarray:
     """The law of the samples, (V, ..., V), by the master equation in u, from kink to kink."""
     states = states_of(guided.told)
+    steps = moves(guided, states)
+
+    def slope(u: float, now: np.ndarray) -> np.ndarray:
+        change, scale = np.zeros_like(now), guided.scale(float(np.exp(-u)))
+        for move in steps:
+            flow = now[move.start] * move.weights(scale, guided.normalised)
+            change[move.ends] += flow
+            change[move.start] -= flow.sum()
+        return change
+
     now = np.zeros(len(states))
     now[states.index((len(guided.told),) * guided.told.ndim)] = 1.0
-    stops = sorted({0.0, LAST, *(-np.log(t) for t in guided.kinks if 0.0 < t < 1.0)})
-    for start, stop in pairwise(stops):
-        if start == stops[-2] or _constant(guided, start, stop):  # the same scale all along: the generator is fixed
-            middle = np.exp(-0.5 * (start + stop))
-            if _constant(guided, start, stop):
-                matrix = _generator(guided, states, guided.scale(middle))
-                now = _evolve(lambda u, p, fixed=matrix: fixed @ p, now, start, stop)
-                continue
-        now = _evolve(lambda u, p: _generator(guided, states, guided.scale(np.exp(-u))) @ p, now, start, stop)
+    for start, stop in pairwise(sorted({0.0, LAST, *(-np.log(t) for t in guided.kinks)})):
+        inside = (start + 1e-12, stop - 1e-12)  # where the scale jumps it is this side's
+        now = np.asarray(solve_ivp(slope, inside, now, method="LSODA", rtol=1e-9, atol=1e-12).y)[:, -1]
     return _seen(guided, states, now)
 
 
 def leaping_law(guided: Guided, steps: int) -> np.ndarray:
     """The law of τ-leaping in equal steps of t, (V, ..., V): a step's rates are held, and its tokens leave apart."""
     states, size = states_of(guided.told), len(guided.told)
-    place_of = {state: i for i, state in enumerate(states)}
+    number = {state: i for i, state in enumerate(states)}
+    of_state: dict[int, list[Move]] = {}
+    for move in moves(guided, states):
+        of_state.setdefault(move.start, []).append(move)
     now = np.zeros(len(states))
-    now[place_of[(size,) * guided.told.ndim]] = 1.0
+    now[number[(size,) * guided.told.ndim]] = 1.0
     for k in range(steps):
         time, after = 1.0 - k / steps, 1.0 - (k + 1) / steps
         following = np.zeros_like(now)
-        for state, mass in zip(states, now, strict=True):
-            if mass == 0.0:
-                continue
-            options = [{token: 1.0} for token in state]
-            for place, weights in rates(guided, state, guided.scale(time)).items():
+        for start in np.flatnonzero(now):
+            options: list[dict[int, float]] = [{token: 1.0} for token in states[start]]
+            for move in of_state.get(start, ()):
+                weights = move.weights(guided.scale(time), guided.normalised)
                 stays = (after / time) ** weights.sum() if k + 1 < steps else 0.0
-                moved = (1.0 - stays) * weights / weights.sum()
-                options[place] = {size: stays, **dict(enumerate(moved))}
+                options[move.place] = {size: stays, **dict(enumerate((1.0 - stays) * weights / weights.sum()))}
             for choice in product(*(option.items() for option in options)):
                 tokens, parts = zip(*choice, strict=True)
-                following[place_of[tokens]] += mass * np.prod(parts)
+                following[number[tokens]] += now[start] * np.prod(parts)
         now = following
     return _seen(guided, states, now)
 
@@ -133,27 +161,6 @@ def reciprocal(law: np.ndarray, told: np.ndarray, untold: np.ndarray, share: flo
 def total_variation(one: np.ndarray, other: np.ndarray) -> float:
     """½ Σ |p − q|."""
     return float(0.5 * np.abs(one - other).sum())
-
-
-def _constant(guided: Guided, start: float, stop: float) -> bool:
-    inside = np.linspace(start, min(stop, start + 5.0), 7)[1:-1]
-    return len({round(guided.scale(float(np.exp(-u))), 12) for u in inside}) == 1
-
-
-def _evolve(slope: Callable, now: np.ndarray, start: float, stop: float) -> np.ndarray:
-    return np.asarray(solve_ivp(slope, (start, stop), now, method="DOP853", rtol=1e-9, atol=1e-12).y)[:, -1]
-
-
-def _generator(guided: Guided, states: Sequence[State], scale: float) -> np.ndarray:
-    """dp/du = G p, (S, S)."""
-    place_of = {state: i for i, state in enumerate(states)}
-    matrix = np.zeros((len(states), len(states)))
-    for state in states:
-        for place, weights in rates(guided, state, scale).items():
-            for token, weight in enumerate(weights):
-                matrix[place_of[(*state[:place], token, *state[place + 1 :])], place_of[state]] += weight
-            matrix[place_of[state], place_of[state]] -= weights.sum()
-    return matrix
 
 
 def _seen(guided: Guided, states: Sequence[State], now: np.ndarray) -> np.ndarray:

@@ -33,14 +33,14 @@ class JointTable(TokenModel):
     def __init__(self, classes: Sequence[Any] | Tensor, weights: Sequence[float] | Tensor | None = None) -> None:
         super().__init__()
         tables = _numbers(classes)
-        of_class = torch.ones(len(tables)) if weights is None else torch.as_tensor(weights)
+        of_class = torch.ones(len(tables)) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
         if of_class.shape != (len(tables),) or not (of_class > 0).all():
             raise UserError(f"JointTable: weights must be {len(tables)} positive numbers, one a class")
         count = len(tables)
         self.vocabulary, self.shape = tables.shape[1], (tables.ndim - 1,)
         self.num_classes = None if count == 1 else count
         flat = tables.flatten(1)
-        joint = flat / flat.sum(1, keepdim=True) * (of_class / of_class.sum()).double()[:, None]
+        joint = flat / flat.sum(1, keepdim=True) * (of_class / of_class.sum())[:, None]
         states = torch.cartesian_prod(*[torch.arange(self.vocabulary)] * self.length).reshape(-1, self.length)
         self.joint: Tensor
         self.states: Tensor
