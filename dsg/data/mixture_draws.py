@@ -1,4 +1,4 @@
-"""Vectors drawn from the score model itself, where it is a mixture: problems whose posterior is known."""
+"""Vectors drawn from the model itself, where it is a mixture or a table: problems whose posterior is known."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dsg.errors import UserError
 
 @runtime_checkable
 class DrawnExactly(Protocol):
-    """A score model whose clean pictures can be drawn exactly: dsg.models.mixture.GaussianMixture, or
-    dsg.models.latent.LinearLatents.
+    """A model whose samples can be drawn exactly: dsg.models.mixture.GaussianMixture, dsg.models.latent.LinearLatents,
+    or dsg.models.tokens.JointTable.
     """
 
     num_classes: int | None
@@ -32,7 +32,7 @@ class DrawnExactly(Protocol):
 
 
 class MixtureDraws(EvaluationData):
-    """Problems `0000`, `0001`, ...: x_0 drawn exactly from the score model, a Gaussian mixture.
+    """Problems `0000`, `0001`, ...: x_0 drawn exactly from the model, a Gaussian mixture or a table of tokens.
 
     A problem is evaluated whole: all its samples are one batch, because a posterior is judged by all of them.
 
