@@ -53,7 +53,7 @@ KERNELS: dict[str, tuple[TokenKernel, int | None]] = {
     "first hitting": (FirstHitting(), None),
     "confidence order": (ConfidenceOrder(temperature=0.5), 2),
 }
-RAMP = PiecewiseLinear((0.2, 1.0), (3.0, 0.0))
+RAMP = PiecewiseLinear((0.2, 1.0), (3.0, 0.5))
 COMBINERS: dict[str, tuple[TokenCombiner, int, int]] = {  # with forward and backward evaluations a step
     "conditional": (Conditional(), 1, 0),
     "classifier-free": (ClassifierFree(3.0), 2, 0),

@@ -42,8 +42,8 @@ def test_the_judge_of_a_table_gives_the_classes_of_its_cells():
     cells = torch.tensor(list(product(range(2), repeat=3)))
     expected = (JOINT / JOINT.sum(0)).flatten(1).T
     torch.testing.assert_close(TableJudge(MODEL)(cells.float()).softmax(1), expected)
-    with pytest.raises(UserError, match="knows the tokens 0 to 1, got 2"):
-        TableJudge(MODEL)(torch.tensor([[0.0, 2.0, 1.0]]))
+    with pytest.raises(UserError, match="knows the tokens 0 to 1, got 3"):
+        TableJudge(MODEL)(torch.tensor([[0.0, 3.0, 1.0]]))
     with pytest.raises(UserError, match="one class alone"):
         TableJudge(JointTable(CLASSES[:1]))
 

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
@@ -61,8 +59,8 @@ class ConfidenceOrder(TokenKernel):
         gumbel = -(-uniform.log()).log()
         confidence = chances.float() + self.temperature * step.prev.t * gumbel
         remaining = masked.sum(1)
-        again = torch.floor(step.prev.noise_variance * remaining.new_full((), process.token_model.length).double())
-        again = torch.minimum(again.long(), remaining - 1).clamp_min(step.index)  # one for each later step
+        kept = math.floor(step.prev.noise_variance * process.token_model.length + 1e-9)  # rounding takes none away
+        again = (remaining - 1).clamp_max(kept).clamp_min(step.index)  # one for each later step
         rank = confidence.masked_fill(~masked, math.inf).argsort(1).argsort(1)
         leaves = masked & (rank >= again[:, None])
         return MaskedRecord(step, tokens, found.where(leaves, tokens), unmasking)
