@@ -19,12 +19,12 @@ class Moment:
     """When a combiner is asked.
 
     Args:
-        times: of each sample, (B,) float64.
+        time: from 1, all masked, to 0; or that of each sample, (B,) float64.
         survival: share(s)/share(t) of the step to s, the chance to stay masked at unit speed; 1 of a kernel that steps
             from event to event.
     """
 
-    times: Float[Tensor, " B"]
+    time: float | Tensor
     survival: float = 1.0
 
 

@@ -18,7 +18,7 @@ from tasks import RandomInpainting
 from tests.contract.tokens import CLASSES, LENGTH, TABLE, VOCABULARY, random_table, tiny_network
 
 STATE = torch.tensor([[VOCABULARY, 1, VOCABULARY], [2, VOCABULARY, 0]])
-NOW = Moment(torch.ones(2, dtype=torch.float64))
+NOW = Moment(1.0)
 
 
 def rates(combiner, label=1, state=STATE, moment=NOW):
@@ -70,7 +70,7 @@ def test_the_first_order_is_the_gradient_of_the_classifier_in_the_rows_of_a_mask
 
 
 def test_a_posterior_tilt_of_a_whole_step_unmasks_all():
-    found = rates(PosteriorTilt(2.0), moment=Moment(NOW.times, survival=0.0))
+    found = rates(PosteriorTilt(2.0), moment=Moment(1.0, survival=0.0))
     assert torch.equal(found.speed, torch.ones_like(found.speed))
 
 
@@ -81,7 +81,7 @@ def test_a_token_that_the_class_never_has_is_never_seen_however_strong_the_guida
     process = sampler.begin(
         Examples(None, {"label": torch.zeros(1, dtype=torch.long)}), NoiseStreams([SampleKey(0, "a")])
     )
-    found = process.unmasking(model.masked(1), Moment(torch.ones(1, dtype=torch.float64)))
+    found = process.unmasking(model.masked(1), NOW)
     assert found.log_chances.isfinite().all()
     assert found.log_chances.exp()[0, 0].tolist() == pytest.approx([1.0, 0.0, 0.0], abs=1e-9)
     assert found.log_speed.isfinite().all()

@@ -75,13 +75,14 @@ class Conditional(TokenCombiner):
         return Unmasking(process.evaluate(tokens, process.condition))
 
 
-def scales(scale: GuidanceScale, moment: Moment, schedule: MaskSchedule) -> Tensor:
-    """γ of each sample at its own time, (B, 1, 1) float64."""
+def scale_of(scale: GuidanceScale, moment: Moment, schedule: MaskSchedule) -> float | Tensor:
+    """γ of a moment; where samples have times of their own and it hangs on them, (B, 1, 1) float64."""
     if not isinstance(scale, ScaleSchedule):
-        return moment.times.new_full((len(moment.times), 1, 1), scale)
-    known = {time: scale_at(scale, schedule.level(time)) for time in set(moment.times.tolist())}
-    values = [known[time] for time in moment.times.tolist()]
-    return torch.tensor(values, dtype=torch.float64, device=moment.times.device).view(-1, 1, 1)
+        return scale
+    if not isinstance(moment.time, Tensor):
+        return scale_at(scale, schedule.level(moment.time))
+    values = [scale_at(scale, schedule.level(time)) for time in moment.time.tolist()]
+    return torch.tensor(values, dtype=torch.float64, device=moment.time.device).view(-1, 1, 1)
 
 
 def check_both_ways(model: TokenModel, combiner: TokenCombiner) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from dsg.combiners.base import condition_of, null_of
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, check_scale
-from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_both_ways, scales
+from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_both_ways, scale_of
 from dsg.masked.unmasking import LEAST, Moment, Unmasking
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
@@ -44,15 +46,13 @@ class TiltedGuidance(TokenCombiner):
         check_both_ways(model, self)
 
     def tilt(self, tokens: Tokens, moment: Moment, process: TokenEvaluations) -> LogChances:
-        """γ log p_c + (1 − γ) log p_u, (B, L, V), by one evaluation where all γ are 0 or all are 1."""
-        scale = scales(self.guidance_scale, moment, process.schedule)
-        if (scale == 1.0).all():
-            return process.evaluate(tokens, condition_of(process))
-        if (scale == 0.0).all():
-            return process.evaluate(tokens, null_of(process))
+        """γ log p_c + (1 − γ) log p_u, (B, L, V), by one evaluation where γ is 0 or 1 for all samples."""
+        scale = scale_of(self.guidance_scale, moment, process.schedule)
+        if not isinstance(scale, Tensor) and scale in (0.0, 1.0):
+            return process.evaluate(tokens, condition_of(process) if scale else null_of(process))
         told = process.evaluate(tokens, condition_of(process)).clamp_min(LEAST)
         untold = process.evaluate(tokens, null_of(process)).clamp_min(LEAST)
-        return untold + scale.to(told.dtype) * (told - untold)
+        return untold + (scale.to(told.dtype) if isinstance(scale, Tensor) else scale) * (told - untold)
 
 
 @dataclass(frozen=True)

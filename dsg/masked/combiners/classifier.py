@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, check_scale
 from dsg.diffusion.condition import class_labels
 from dsg.errors import UserError
-from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, scales
+from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, scale_of
 from dsg.masked.unmasking import LEAST, Moment, Unmasking
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
@@ -92,10 +92,10 @@ class ClassifierGuidance(TokenCombiner):
         if self.guidance_scale == 0.0:
             return Unmasking(log_p)
         labels = class_labels(process.condition, "ClassifierGuidance")
-        scale = scales(self.guidance_scale, moment, process.schedule).to(log_p.dtype)
+        scale = scale_of(self.guidance_scale, moment, process.schedule)
         ratio = self._first_order(tokens, labels, process) if self.first_order else self._exact(tokens, labels)
-        weights = log_p.clamp_min(LEAST) + scale * ratio.to(log_p.dtype).clamp_min(LEAST)
-        return Unmasking.of(weights, self.normalised)
+        tilt = (scale * ratio.clamp_min(LEAST)).to(log_p.dtype)
+        return Unmasking.of(log_p.clamp_min(LEAST) + tilt, self.normalised)
 
     def _log_chance(self, weights: Tensor, labels: Tensor) -> Tensor:
         return self.classifier(weights).log_softmax(-1).gather(1, labels[:, None]).squeeze(1)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
@@ -53,8 +50,3 @@ class TokenKernel(ABC):
 def survival_of(step: Step) -> float:
     """share(s)/share(t), the chance that a token stays masked over a step at unit speed."""
     return step.prev.noise_variance / step.noise_variance
-
-
-def times_of(step: Step, like: Tensor) -> Tensor:
-    """The time of a step for each sample, (B,) float64."""
-    return torch.full((len(like),), step.t, dtype=torch.float64, device=like.device)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
 from dsg.errors import UserError
-from dsg.masked.kernels.base import TokenKernel, survival_of, times_of
+from dsg.masked.kernels.base import TokenKernel, survival_of
 from dsg.masked.process import MaskedProcess
 from dsg.masked.record import MaskedRecord
 from dsg.masked.schedule import MaskSchedule
@@ -51,7 +51,7 @@ class ConfidenceOrder(TokenKernel):
         return super().steps(schedule, count, length)
 
     def step(self, tokens: Tokens, step: Step, process: MaskedProcess) -> MaskedRecord:
-        unmasking = process.unmasking(tokens, Moment(times_of(step, tokens), survival_of(step)))
+        unmasking = process.unmasking(tokens, Moment(step.t, survival_of(step)))
         masked = tokens == process.token_model.mask
         found = self.drawn(unmasking.log_chances, process)
         chances = unmasking.log_chances.take_along_dim(found[..., None], -1).squeeze(-1)

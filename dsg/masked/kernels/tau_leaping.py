@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import Purpose
-from dsg.masked.kernels.base import TokenKernel, survival_of, times_of
+from dsg.masked.kernels.base import TokenKernel, survival_of
 from dsg.masked.process import MaskedProcess
 from dsg.masked.record import MaskedRecord
 from dsg.masked.unmasking import Moment
@@ -25,10 +23,8 @@ class TauLeaping(TokenKernel):
 
     def step(self, tokens: Tokens, step: Step, process: MaskedProcess) -> MaskedRecord:
         survival = survival_of(step)
-        unmasking = process.unmasking(tokens, Moment(times_of(step, tokens), survival))
+        unmasking = process.unmasking(tokens, Moment(step.t, survival))
         now = process.streams.uniform(Purpose.UNMASK, tokens.shape[1:])
-        stays = torch.as_tensor(survival, dtype=torch.float64, device=tokens.device)
-        if unmasking.speed is not None:
-            stays = stays ** unmasking.speed.double()
+        stays = survival if unmasking.speed is None else survival ** unmasking.speed.double()
         leaves = (tokens == process.token_model.mask) & ((now >= stays) | step.ends_clean)
         return MaskedRecord(step, tokens, self.drawn(unmasking.log_chances, process).where(leaves, tokens), unmasking)
