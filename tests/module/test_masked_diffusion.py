@@ -62,7 +62,6 @@ def test_one_problem_alone_has_the_same_samples(finished, tmp_path):
         (["--model.combiner.guidance_scale", "-1"], "γ must be at least 0"),
         (["--model.steps", "7"], "FirstHitting takes one a token, 2 of them, got 7"),
         (["--data.label", "2"], "data.label: the model has 2 classes, got 2"),
-        (["--model.clip_denoised", "true"], "clip_denoised"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_makes_no_run_folder(options, says, tmp_path, capsys):

@@ -64,7 +64,9 @@ class TokenNetwork(nn.Module):
         self.head = nn.Linear(width, vocabulary)
         for embedding in (self.token.weight, self.label.weight, self.place):
             nn.init.normal_(embedding, std=0.02)
-        for weight in (part for name, part in self.named_parameters() if name.endswith(("ask.weight", "0.weight"))):
+        for weight in (
+            part for name, part in self.named_parameters() if name.endswith(("ask.weight", "0.weight", "head.weight"))
+        ):
             nn.init.normal_(weight, std=0.02)
         for block in self.blocks:  # what is added to the shortcuts is small at first, the smaller the more there are
             for linear in (block.answer, block.perceptron[2]):
