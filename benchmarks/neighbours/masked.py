@@ -221,6 +221,7 @@ def _draw(one: list[list], two: list[list], leapt: list[list]) -> Figure:
     right.loglog(steps, [row[2] for row in leapt], "o-", label="not normalised")
     right.set(xlabel="steps", title="two tokens, γ = 5: TV by τ-leaping")
     right.set_xticks(steps, map(str, steps))
+    right.set_yticks([0.02, 0.05, 0.1, 0.2, 0.3], ["0.02", "0.05", "0.1", "0.2", "0.3"])
     right.minorticks_off()
     right.legend()
     return figure

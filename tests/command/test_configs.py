@@ -169,6 +169,13 @@ def test_the_page_on_configurations_composes_as_it_says():
         assert at(resolved(*configurations(*parts), *options), "model.task.class_path")
 
 
+def test_tokens_take_a_kernel_of_their_own():
+    parts = configurations("model/portraits_tokens", "task/generation", "kernel/confidence_order")
+    found = resolved(*parts, *configurations("combiner/tokens_classifier_free"), "--data.labels", "true")["model"]
+    assert (found["kernel"]["class_path"], found["steps"]) == ("dsg.masked.kernels.ConfidenceOrder", 32)
+    assert found["combiner"]["init_args"] == {"guidance_scale": 2.0, "normalised": True}
+
+
 def test_what_a_composition_fills_in_is_what_the_table_says():
     parts = configurations("model/portraits", "task/jpeg", "guidance/dsg")
     assert at(resolved(*parts), "model.guidance.init_args.guidance_rate") == 0.1
