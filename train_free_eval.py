@@ -45,7 +45,8 @@ class EvaluationCLI(LightningCLI):
         self.listed_callbacks = resolved.callbacks
         how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
         data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
-        super().__init__(module_for(resolved.model), data, **how)
+        self.module_class = module_for(resolved.model)
+        super().__init__(self.module_class, data, **how)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -123,7 +124,7 @@ class CheckCLI(EvaluationCLI):
     def instantiate_classes(self) -> None:
         keep_settings_as_they_are(self, self.recorded["predict"])
         model = self.config.predict.model
-        name = self.model_class.model_name
+        name = self.module_class.model_name
         frozen, data = str(model[name]), f"{self.config.predict.data} of {model[name]}"
         model[name] = self.built.get(frozen, model[name])
         super().instantiate_classes()

@@ -17,8 +17,7 @@ from dsg.errors import UserError
 from dsg.metrics.manifold import TypicalSet
 from dsg.models.mixture import GaussianMixture
 from dsg.module import BatchResult, SamplingModule
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.process import Process, Record
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
 
@@ -47,7 +46,7 @@ class Manifold(EvaluationCallback):
         self._levels: list[float] = []
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
         if record.step.index == record.step.total - 1:
             self._curve, self._levels = [], []
         self._curve.append(self._typical.deviation(record.x_prev, record.step.prev.alpha_bar))

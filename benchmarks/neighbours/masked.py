@@ -50,6 +50,11 @@ SCHEDULES: Mapping[str, Callable[[float], PiecewiseLinear]] = {
 KINKS = (0.5,)
 
 
+def two() -> JointTable:
+    """Both tables, with the mass of their classes."""
+    return JointTable(torch.from_numpy(np.stack([TOLD, OTHER])), [SHARE, 1 - SHARE])
+
+
 def sampled(
     model: JointTable, combiner: ClassifierFree, kernel: TokenKernel, steps: int | None, count: int
 ) -> tuple[np.ndarray, float]:
@@ -86,7 +91,7 @@ def _most(count: int) -> float:
 
 def one_token(count: int) -> tuple[list[list], list[Check]]:
     """The share that is masked at t = ½ of one token, exact and sampled."""
-    model = JointTable(np.stack([ONE_TOLD, 2 * ONE - ONE_TOLD]))
+    model = JointTable(torch.from_numpy(np.stack([ONE_TOLD, 2 * ONE - ONE_TOLD])))
     rows, checks = [], []
     for scale, (speed, share) in SPEEDS.items():
         tilted, exact = tilt(ONE_TOLD, ONE, scale)
@@ -110,9 +115,10 @@ def one_token(count: int) -> tuple[list[list], list[Check]]:
 
 def two_tokens(scales: tuple[float, ...], count: int) -> tuple[list[list], list[Check]]:
     """Both laws of two tokens under constant guidance: closed form, master equation, samples; and the joint tilt."""
-    model, rows, checks = JointTable(np.stack([TOLD, OTHER]), [SHARE, 1 - SHARE]), [], []
+    model, rows, checks = two(), [], []
     for scale in scales:
-        joint, row = tilt(TOLD, UNTOLD, scale)[0], [f"{scale:g}"]
+        joint = tilt(TOLD, UNTOLD, scale)[0]
+        row: list = [f"{scale:g}"]
         for normalised in (True, False):
             name = f"masked, two tokens, γ = {scale:g}, {'' if normalised else 'not '}normalised"
             exact = ordered(TOLD, UNTOLD, scale, normalised)
@@ -152,7 +158,7 @@ def schedules(scales: tuple[float, ...], count: int) -> tuple[list[list], list[C
             guided = Guided(TOLD, UNTOLD, over_time(schedule(scale)), True, KINKS)
             row.append(total_variation(law(guided), tilt(TOLD, UNTOLD, scale)[0]))
         rows.append(row)
-    model, scale = JointTable(np.stack([TOLD, OTHER]), [SHARE, 1 - SHARE]), scales[-1]
+    model, scale = two(), scales[-1]
     for name in ("ramp up", "late"):
         exact = law(Guided(TOLD, UNTOLD, over_time(SCHEDULES[name](scale)), True, KINKS))
         found, _ = sampled(model, ClassifierFree(SCHEDULES[name](scale)), FirstHitting(), None, count)
@@ -163,7 +169,7 @@ def schedules(scales: tuple[float, ...], count: int) -> tuple[list[list], list[C
 
 def leaps(scale: float, steps: tuple[int, ...], count: int) -> tuple[list[list], list[Check]]:
     """How far τ-leaping is from the law that it leaps over, by steps."""
-    model, rows, checks = JointTable(np.stack([TOLD, OTHER]), [SHARE, 1 - SHARE]), [], []
+    model, rows, checks = two(), [], []
     for n in steps:
         row: list = [n]
         for normalised in (True, False):
@@ -184,20 +190,20 @@ def run(reduced: bool, runs: Path) -> Findings:
     count = 20_000 if reduced else 400_000
     scales = SCALES[1::2] if reduced else SCALES
     one, checks = one_token(count)
-    two, further = two_tokens(scales, count)
+    pair, further = two_tokens(scales, count)
     timed, of_schedules = schedules(scales[-1:] if reduced else scales[2:], count)
     leapt, of_leaps = leaps(5.0, LEAPS[:3] if reduced else LEAPS, count)
     tables = {
         "masked_one": table(["γ", "Z", "½^Z", "masked at ½", "s.e.", "normalised", "s.e."], one),
         "masked_two": table(
-            ["γ", "normalised: TV to the tilt", "E[1/p]", "not: TV to the tilt", "E[1/p]", "tilt: E[1/p]"], two
+            ["γ", "normalised: TV to the tilt", "E[1/p]", "not: TV to the tilt", "E[1/p]", "tilt: E[1/p]"], pair
         ),
         "masked_schedules": table(
             ["schedule", *(f"γ = {g:g}" for g in (scales[-1:] if reduced else scales[2:]))], timed
         ),
         "masked_leaps": table(["steps", "normalised: TV", "not: TV", "ratio"], leapt),
     }
-    return Findings(tables, [*checks, *further, *of_schedules, *of_leaps], lambda: _draw(one, two, leapt))
+    return Findings(tables, [*checks, *further, *of_schedules, *of_leaps], lambda: _draw(one, pair, leapt))
 
 
 def _draw(one: list[list], two: list[list], leapt: list[list]) -> Figure:

@@ -64,7 +64,8 @@ def ordered(told: np.ndarray, untold: np.ndarray, scale: float, normalised: bool
         law = np.empty((size, size))
         for token in range(size):
             state = (token, size) if first == 0 else (size, token)
-            law[token] = marginal[token] * tilt(*(chances(t, state, 1 - first) for t in (told, untold)), scale)[0]
+            second = chances(told, state, 1 - first), chances(untold, state, 1 - first)
+            law[token] = marginal[token] * tilt(second[0], second[1], scale)[0]
         laws.append(law if first == 0 else law.T)
         speeds.append(1.0 if normalised else speed)
     return (speeds[0] * laws[0] + speeds[1] * laws[1]) / sum(speeds)
@@ -140,7 +141,7 @@ def leaping_law(guided: Guided, steps: int) -> np.ndarray:
     for k in range(steps):
         time, after = 1.0 - k / steps, 1.0 - (k + 1) / steps
         following = np.zeros_like(now)
-        for start in np.flatnonzero(now):
+        for start in np.flatnonzero(now).tolist():
             options: list[dict[int, float]] = [{token: 1.0} for token in states[start]]
             for move in of_state.get(start, ()):
                 weights = move.weights(guided.scale(time), guided.normalised)

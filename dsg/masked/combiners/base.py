@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from dsg.combiners.base import Conditioned
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.condition import Condition
@@ -17,12 +18,11 @@ from dsg.masked.unmasking import Moment, Unmasking
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
 
-class TokenEvaluations(Protocol):
+class TokenEvaluations(Conditioned, Protocol):
     """What a combiner may ask of the batch: evaluations, each of which is counted."""
 
     token_model: TokenModel
     schedule: MaskSchedule
-    condition: Condition | None
     backwards: int
 
     def evaluate(self, tokens: Tokens, condition: Condition | None) -> LogChances:

@@ -18,18 +18,23 @@ SIDE, CHANNELS = 16, 4  # of the latents
 LENGTH, CODES = SIDE * SIDE, 256
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
 WIDTH, DEPTH, HEADS = 192, 6, 6
+STD, WIDENING = 0.02, ("ask.weight", "perceptron.0.weight")  # of the first weights, and what else has it
 WEIGHTS = Path(__file__).with_name("tokens.safetensors")
 
 
 class Block(nn.Module):
     """Attention and a perceptron, each after its norm and beside a shortcut (Xiong et al. 2020, 2002.04745)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, least: float) -> None:
+        """`least`: deviation of the weights of what is added to the shortcuts."""
         super().__init__()
         self.heads = heads
         self.before_attention, self.before_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
         self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        narrow = nn.Linear(4 * width, width)
+        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), narrow)
+        for linear in (self.answer, narrow):
+            nn.init.normal_(linear.weight, std=least)
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self.ask(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
@@ -59,18 +64,13 @@ class TokenNetwork(nn.Module):
         super().__init__()
         self.token, self.label = nn.Embedding(vocabulary + 1, width), nn.Embedding(classes + 1, width)
         self.place = nn.Parameter(torch.zeros(length, width))
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        least = STD / (2 * depth) ** 0.5  # the smaller the more are added
+        self.blocks = nn.Sequential(*(Block(width, heads, least) for _ in range(depth)))
         self.last = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocabulary)
-        for embedding in (self.token.weight, self.label.weight, self.place):
-            nn.init.normal_(embedding, std=0.02)
-        for weight in (
-            part for name, part in self.named_parameters() if name.endswith(("ask.weight", "0.weight", "head.weight"))
-        ):
-            nn.init.normal_(weight, std=0.02)
-        for block in self.blocks:  # what is added to the shortcuts is small at first, the smaller the more there are
-            for linear in (block.answer, block.perceptron[2]):
-                nn.init.normal_(linear.weight, std=0.02 / (2 * depth) ** 0.5)
+        for name, weight in self.named_parameters():
+            if name in ("token.weight", "label.weight", "place", "head.weight") or name.endswith(WIDENING):
+                nn.init.normal_(weight, std=STD)
 
     def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:
         x = self.token(tokens) + self.place + self.label(labels)[:, None]
