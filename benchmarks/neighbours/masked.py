@@ -158,7 +158,7 @@ def schedules(scales: tuple[float, ...], count: int) -> tuple[list[list], list[C
             guided = Guided(TOLD, UNTOLD, over_time(schedule(scale)), True, KINKS)
             row.append(total_variation(law(guided), tilt(TOLD, UNTOLD, scale)[0]))
         rows.append(row)
-    model, scale = two(), scales[-1]
+    model, scale = two(), max(scales)
     for name in ("ramp up", "late"):
         exact = law(Guided(TOLD, UNTOLD, over_time(SCHEDULES[name](scale)), True, KINKS))
         found, _ = sampled(model, ClassifierFree(SCHEDULES[name](scale)), FirstHitting(), None, count)
