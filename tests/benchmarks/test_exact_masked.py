@@ -51,7 +51,7 @@ def test_the_error_of_leaps_is_of_the_first_order_in_the_step():
 def test_guidance_above_one_lowers_the_mean_reciprocal_on_any_table_and_schedule(seed, normalised):
     """h = 1/p(c | x_t) is a martingale at γ = 1 and falls along the path where γ > 1: with ρ = p_c/p of a token, its
     rate of change is h (E[ρ^{γ−1}] − E[ρ^γ]) over p, and E[ρ^a] is convex in a and 1 at a = 0 and a = 1."""
-    told, untold = tables(seed, length=3, size=2)
+    told, untold = tables(seed)
     for scale in (lambda t: 1.0 + 3.0 * t, lambda t: 4.0 - 3.0 * t):
         assert reciprocal(law(Guided(told, untold, scale, normalised)), told, untold, 0.25) < 4.0 - 0.1
     unguided = law(Guided(told, untold, lambda t: 1.0, normalised))
