@@ -32,7 +32,7 @@ with importing() if AS_A_COMMAND else nullcontext():
     from dsg.data.base import EvaluationData
     from dsg.errors import UserError
     from dsg.metrics.of_samples import of_one_sample
-    from dsg.module import EvaluationDataModule, GuidedDiffusion
+    from dsg.module import EvaluationDataModule, SamplingModule, module_for
     from dsg.run_folder.folder import RunFolder
 
 
@@ -46,7 +46,8 @@ class EvaluationCLI(LightningCLI):
         self.listed_callbacks = resolved.callbacks
         how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
         data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
-        super().__init__(GuidedDiffusion, data, **how)
+        self.module_class = module_for(resolved.model)
+        super().__init__(self.module_class, data, **how)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -87,7 +88,7 @@ class EvaluationCLI(LightningCLI):
         found: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         return [callback for callback in found if isinstance(callback, callbacks.EvaluationCallback)]
 
-    def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
+    def predict(self, model: SamplingModule, datamodule: EvaluationData) -> None:
         model.check(datamodule)
         for callback in self.evaluation_callbacks():
             callback.check(model, datamodule)
@@ -124,13 +125,14 @@ class CheckCLI(EvaluationCLI):
     def instantiate_classes(self) -> None:
         keep_settings_as_they_are(self, self.recorded["predict"])
         model = self.config.predict.model
-        score_model, data = str(model.score_model), f"{self.config.predict.data} of {model.score_model}"
-        model.score_model = self.built.get(score_model, model.score_model)
+        name = self.module_class.model_name
+        frozen, data = str(model[name]), f"{self.config.predict.data} of {model[name]}"
+        model[name] = self.built.get(frozen, model[name])
         super().instantiate_classes()
-        self.built[score_model] = self.model.score_model
+        self.built[frozen] = self.model.model
         self.data: EvaluationData = self.built.setdefault(data, self.datamodule)  # what has been read of it is known
 
-    def predict(self, model: GuidedDiffusion, datamodule: EvaluationData) -> None:
+    def predict(self, model: SamplingModule, datamodule: EvaluationData) -> None:
         model.check(datamodule)
         missing: dict[str, str] = {}
         watched = f"callbacks of {self._what_callbacks_watch(model)}"
@@ -144,10 +146,10 @@ class CheckCLI(EvaluationCLI):
         if lacking := next(filter(None, reasons), None):
             raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
 
-    def _what_callbacks_watch(self, model: GuidedDiffusion) -> list[str]:
+    def _what_callbacks_watch(self, model: SamplingModule) -> list[str]:
         """The settings on which it hangs whether callbacks can measure."""
         settings = self.config.predict
-        followed = ("score_model", "task", "combiner", *["guidance"] * bool(model.guidance_networks))
+        followed = (model.model_name, "task", "combiner", *["guidance"] * bool(model.guidance_networks))
         parts = [settings.data, *(settings.model[name] for name in followed)]
         named = (*callbacks.FIRST, *callbacks.LAST, *(f"callbacks.{name}" for name in self.listed_callbacks))
         return [str(part) for part in (*parts, *(settings.get(name) for name in named))]

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
 from dsg.data.base import EvaluationData
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 from dsg.run_folder.folder import RunFolder
 
 
@@ -17,11 +17,11 @@ class EvaluationCallback(Callback):
     """A callback that may add columns to a batch's rows, and lines to metrics.json."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if isinstance(pl_module, GuidedDiffusion):
+        if isinstance(pl_module, SamplingModule):
             self.check(pl_module, evaluated(trainer))
             self.meet(pl_module, evaluated(trainer))
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         """Raise UserError if this cannot be measured of what is evaluated: before there is a run folder."""
 
     def networks(self) -> Mapping[str, nn.Module]:
@@ -32,7 +32,7 @@ class EvaluationCallback(Callback):
         for network in self.networks().values():
             network.to(pl_module.device)
 
-    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         """Learn what is evaluated: before the first sample, and before the summary of a run that has none left."""
 
     def unavailable(self) -> Mapping[str, str]:

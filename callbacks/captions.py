@@ -17,7 +17,7 @@ from dsg.errors import UserError
 from dsg.models.portraits.attribute_judge import AttributeJudge
 from dsg.models.portraits.twin import SHAPE
 from dsg.models.text.prompts import Prompts
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 
 OPTIONS = "callbacks.captions"
 
@@ -53,8 +53,8 @@ class Captions(EvaluationCallback):
     def networks(self) -> dict[str, nn.Module]:
         return {"captions.judge": self.judge}
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        if (shape := tuple(module.score_model.image_shape)) != SHAPE:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
+        if (shape := tuple(module.model.image_shape)) != SHAPE:
             raise UserError(
                 f"{OPTIONS}: judges portraits of 3x64x64, and the samples are {'x'.join(map(str, shape))}; leave it out"
             )
@@ -63,7 +63,7 @@ class Captions(EvaluationCallback):
         check_independent(self.judge, module, OPTIONS)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:

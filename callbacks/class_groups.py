@@ -24,7 +24,7 @@ from dsg.metrics.feature_set import collect
 from dsg.metrics.features import FeatureNetwork, extract
 from dsg.metrics.groups import ClassGroups as Groups
 from dsg.metrics.portraits import PortraitFeatures
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.run_folder.folder import RunFolder
 from tasks import ClassLabel
 
@@ -83,16 +83,16 @@ class ClassGroups(EvaluationCallback):
         self.subset = subset
         self.batch_size = batch_size
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         task = module.sampler.task
         if isinstance(task, ClassLabel):
-            classes = task.num_classes(module.score_model.image_shape)
+            classes = task.num_classes(module.model.image_shape)
         elif (largest := data.largest_label()) is None:
             raise UserError(
                 f"{OPTION}: {type(task).__name__} asks for no class and the data has no labels; set data.labels"
             )
         else:
-            classes = module.sampler.combiner.num_classes(module.score_model) or largest + 1
+            classes = module.sampler.num_classes or largest + 1
         if self.groups.largest >= classes:
             raise UserError(f"{OPTION}.groups: there is no class {self.groups.largest}, of {classes} classes")
         labels = data.known(LABEL) if not isinstance(task, ClassLabel) or task.target == "label" else {}
@@ -103,7 +103,7 @@ class ClassGroups(EvaluationCallback):
             counts = Counter[str | None]({group: len(files) for group, files in self._reference.items()})
             _enough(self.groups, counts, str(self.reference), "add pictures to its class folders")
             for network in self.features:
-                check_features(network, module.score_model.image_shape, self.reference, self._reference_first)
+                check_features(network, module.model.image_shape, self.reference, self._reference_first)
 
     @cached_property
     def _reference(self) -> dict[str, list[Path]]:
@@ -122,7 +122,7 @@ class ClassGroups(EvaluationCallback):
         return next(iter(self._reference.values()))[0]
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:

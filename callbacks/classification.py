@@ -14,7 +14,7 @@ from callbacks.judging import judging
 from callbacks.twin import Twin
 from dsg.data.base import EvaluationData
 from dsg.metrics.reciprocal import Reciprocal
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from tasks.networks.classifier import log_probabilities
@@ -55,16 +55,16 @@ class Classification(EvaluationCallback):
     def networks(self) -> dict[str, nn.Module]:
         return {"classification.judge": self.judge}
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         check_judge(self.judge, module, data)
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         super().on_predict_start(trainer, pl_module)
         if self.twin is not None and trainer.is_global_zero:
             self.twin.check(RunFolder(trainer.default_root_dir))
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:

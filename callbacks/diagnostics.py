@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from dsg.data.image_file import to_uint8
 from dsg.data.media import Medium
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
-from dsg.module import BatchResult, GuidedDiffusion
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.module import BatchResult, SamplingModule
+from dsg.process import Process, Record
 
 
 class Diagnostics(EvaluationCallback):
@@ -47,7 +45,7 @@ class Diagnostics(EvaluationCallback):
         self.clean_estimates = clean_estimates
         self._pictures: list[tuple[str, Tensor, int]] = []  # of this batch, on the device until it ends
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         self._sink = told(trainer)
         self._bands: Bands | None = None
         if self._sink is None:
@@ -59,16 +57,14 @@ class Diagnostics(EvaluationCallback):
             self._bands = Bands(self.traced_samples)
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
         if self._bands is not None:
-            if record.loss is None:  # it needs no gradient, and is what unguided steps are compared by
-                record = replace(record, loss=process.loss(record.prediction.clean_estimate))
-            self._bands.add(record)
+            self._bands.add(process.watched(record))
         if record.step.position in _spread(record.step.total, self.clean_estimates):
             self._show_clean_estimates(record, process, keys)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if self._sink is None:
@@ -78,19 +74,19 @@ class Diagnostics(EvaluationCallback):
             self._tell_trace(self._sink)
         for i, key in enumerate(outputs.keys):
             if key.image_id in self._shown and key.sample == 0:
-                panels = _panels(pl_module.score_model.medium, outputs, i)
+                panels = _panels(pl_module.model.medium, outputs, i)
                 if panels:
                     strip = torch.cat(panels, dim=-1)
                     self._sink.image(f"images/{key.image_id}", to_uint8(strip.nan_to_num()), 0)
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
             assert self._sink is not None  # it subscribed because there is one
             self._tell_pictures(self._sink)
             self._tell_trace(self._sink)
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         with contextlib.suppress(OSError):  # a full disk must not keep the callbacks after this one from finishing
             self.on_predict_end(trainer, pl_module)
 
@@ -104,11 +100,11 @@ class Diagnostics(EvaluationCallback):
         for tag, pixels, position in pictures:
             sink.image(tag, pixels, position)
 
-    def _show_clean_estimates(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
-        model = process.score_model
+    def _show_clean_estimates(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
+        model = process.model
         for i, key in enumerate(keys):
             if key.image_id in self._shown and key.sample == 0:
-                shown = model.medium.preview(model.decode(record.prediction.clean_estimate[i : i + 1]))
+                shown = model.medium.preview(model.decode(record.clean_estimate[i : i + 1]))
                 if shown is not None:
                     # written when the batch ends: a step that waits for pictures would wait for the device
                     pixels = to_uint8(shown[0].nan_to_num())

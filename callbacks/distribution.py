@@ -22,7 +22,7 @@ from dsg.metrics.least_size import why_too_small
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.metrics.reference import check_reference, pictures_below, read_reference
 from dsg.models.torchscript import check_sha256
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 from dsg.run_folder.folder import RunFolder
 
 Known = Literal["inception", "portraits"]
@@ -87,22 +87,22 @@ class Distribution(EvaluationCallback):
         self._shape: tuple[int, ...] | None = None
         self._unavailable: dict[str, str] = {}
 
-    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        self._shape = module.score_model.image_shape
+    def meet(self, module: SamplingModule, data: EvaluationData) -> None:
+        self._shape = module.model.image_shape
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         if not self.features:
             return
-        self._shape = shape = module.score_model.image_shape
-        if not module.score_model.medium.is_picture:
+        self._shape = shape = module.model.image_shape
+        if not module.model.medium.is_picture:
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
             check_features(network, shape, self.reference, self._first)
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self.features and trainer.is_global_zero:
-            if other := self._other_size(*pl_module.score_model.image_shape[1:]):
+            if other := self._other_size(*pl_module.model.image_shape[1:]):
                 print(f"warning: {other}", file=sys.stderr)
             for reason in dict.fromkeys(self._unavailable.values()):
                 print(f"unavailable: {reason}", file=sys.stderr)

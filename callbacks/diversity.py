@@ -24,7 +24,7 @@ from dsg.metrics.of_samples import names_of
 from dsg.metrics.perceptual import Net
 from dsg.metrics.statistics import mean_with_interval
 from dsg.models.precision import full_float32
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 from dsg.run_folder.folder import RunFolder
 
 LPIPS = [f"lpips_{net}" for net in get_args(Net)]
@@ -50,7 +50,7 @@ class Diversity(EvaluationCallback):
     is made of it, for the same reason.
     """
 
-    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         self._met = module, data
 
     def unavailable(self) -> dict[str, str]:
@@ -108,7 +108,7 @@ class Diversity(EvaluationCallback):
     def _truth(self, image_id: str) -> Tensor | None:
         """What pictures are compared with, (C,H,W) in [0, 1]; None where that is nothing."""
         module, data = self._met
-        truth = module.sampler.task.truth(Examples.of([data.load(image_id)]), module.score_model.image_shape)
+        truth = module.sampler.task.truth(Examples.of([data.load(image_id)]), module.model.image_shape)
         return None if truth is None else to_uint8(truth)[0].float() / 255
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from dsg.errors import UserError
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 
 
-def check_independent(judge: nn.Module, module: GuidedDiffusion, option: str) -> None:
+def check_independent(judge: nn.Module, module: SamplingModule, option: str) -> None:
     """Raise UserError if `judge` has the weights of a network that the task, the combiner or the guidance asks.
 
     Args:

@@ -8,16 +8,16 @@ from callbacks.independence import check_independent
 from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.errors import UserError
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from tasks import ClassLabel
 from tasks.networks.classifier import count_classes
 
 OPTION = "callbacks.classification.judge"
 
 
-def check_judge(judge: nn.Module, module: GuidedDiffusion, data: EvaluationData) -> None:
+def check_judge(judge: nn.Module, module: SamplingModule, data: EvaluationData) -> None:
     """Raise UserError unless `judge` knows the classes of the run and is independent of its guidance."""
-    shape, task = module.score_model.image_shape, module.sampler.task
+    shape, task = module.model.image_shape, module.sampler.task
     known = count_classes(judge, shape, OPTION)
     if isinstance(task, ClassLabel):
         needed = task.num_classes(shape)
@@ -34,7 +34,7 @@ def check_judge(judge: nn.Module, module: GuidedDiffusion, data: EvaluationData)
     check_independent(judge, module, OPTION)
 
 
-def classes_of(module: GuidedDiffusion, outputs: BatchResult) -> Tensor:
+def classes_of(module: SamplingModule, outputs: BatchResult) -> Tensor:
     """(B,) int64: the class that each sample should be of, of the task or else of the data."""
     if isinstance(module.sampler.task, ClassLabel):
         assert outputs.measurement is not None  # there are samples

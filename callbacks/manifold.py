@@ -16,9 +16,8 @@ from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.manifold import TypicalSet
 from dsg.models.mixture import GaussianMixture
-from dsg.module import BatchResult, GuidedDiffusion
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.module import BatchResult, SamplingModule
+from dsg.process import Process, Record
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
 
@@ -33,28 +32,28 @@ class Manifold(EvaluationCallback):
         UserError: before the first sample, if the score model is no Gaussian mixture.
     """
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        if not isinstance(module.score_model, GaussianMixture):
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
+        if not isinstance(module.model, GaussianMixture):
             raise UserError(
-                f"callbacks.manifold: the density of {type(module.score_model).__name__} is not known; "
+                f"callbacks.manifold: the density of {type(module.model).__name__} is not known; "
                 "set model.score_model to a GaussianMixture, or callbacks.manifold to null"
             )
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
-        assert isinstance(pl_module.score_model, GaussianMixture)  # checked
-        self._typical = TypicalSet(pl_module.score_model)
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
+        assert isinstance(pl_module.model, GaussianMixture)  # checked
+        self._typical = TypicalSet(pl_module.model)
         self._curve: list[Tensor] = []
         self._levels: list[float] = []
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
         if record.step.index == record.step.total - 1:
             self._curve, self._levels = [], []
         self._curve.append(self._typical.deviation(record.x_prev, record.step.prev.alpha_bar))
         self._levels.append(record.step.prev.alpha_bar)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
@@ -69,9 +68,9 @@ class Manifold(EvaluationCallback):
             path = folder.picture_path("manifold", image_id, outputs.keys[rows[0]].sample, ".safetensors")
             write_atomically(path, save({"z": curves[rows].float(), "alpha_bar": torch.tensor(self._levels)}))
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from callbacks.pass_time import PassTime
 from dsg.diffusion.prediction import Prediction
-from dsg.models.base import ScoreModel
+from dsg.models.frozen import FrozenModel
 
 
 class NetworkTime:
@@ -44,24 +44,24 @@ class NetworkTime:
 
 
 class MethodTime:
-    """Seconds of the forward and backward passes through a method of a score model, `decode` or `encode`.
+    """Seconds of the forward and backward passes through a method of a frozen model, `decode` or `encode`.
 
     Args:
-        score_model: whose method it is.
+        model: whose method it is.
         name: of the method, which takes one tensor and gives another.
         device: where it runs.
     """
 
-    def __init__(self, score_model: ScoreModel, name: str, device: torch.device) -> None:
-        self._score_model, self._name = score_model, name
+    def __init__(self, model: FrozenModel, name: str, device: torch.device) -> None:
+        self._model, self._name = model, name
         self._passes = PassTime(device)
         self.take = self._passes.take
-        self._method = getattr(score_model, name)
-        vars(score_model)[name] = self._timed
+        self._method = getattr(model, name)
+        vars(model)[name] = self._timed
 
     def close(self) -> None:
         """Leave the method alone."""
-        vars(self._score_model).pop(self._name, None)
+        vars(self._model).pop(self._name, None)
 
     def _timed(self, state: Tensor) -> Tensor:
         self._passes.enter()

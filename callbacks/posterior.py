@@ -19,9 +19,8 @@ from dsg.guidance.exact import KnownPrior, posteriors
 from dsg.metrics.first_step import guided_estimate, use_of_measurement
 from dsg.metrics.posterior import covariance_error, mean_error, random_directions, sliced_wasserstein, spread_ratio
 from dsg.models.mixture import GaussianMixture
-from dsg.module import BatchResult, GuidedDiffusion
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.module import BatchResult, SamplingModule
+from dsg.process import Process, Record, ReverseProcess, StepRecord
 from dsg.run_folder.journal import Row
 from tasks.base import InverseProblem
 from tasks.operators.matrix import Matrix
@@ -54,7 +53,7 @@ class Posterior(EvaluationCallback):
         self._estimates: Tensor | None = None
         self._before: dict[int | None, GaussianMixture] = {}
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
         task, prior = module.sampler.task, _prior(module, data)
         has_matrix = isinstance(task, InverseProblem) and isinstance(task.example_operator(), Matrix)
         for what, known, instead in (
@@ -73,18 +72,19 @@ class Posterior(EvaluationCallback):
                 "more, or callbacks.posterior to null"
             )
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
+        assert isinstance(record, StepRecord) and isinstance(process, ReverseProcess)  # noqa: PT018
         if record.step.position == 0:
             self._estimates = guided_estimate(record, process.kernel)
 
-    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         self._prior = _prior(module, data)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
@@ -125,15 +125,15 @@ class Posterior(EvaluationCallback):
             "spread_ratio": spread_ratio(samples, posterior),
         }
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)
 
 
-def _prior(module: GuidedDiffusion, data: EvaluationData) -> nn.Module:
+def _prior(module: SamplingModule, data: EvaluationData) -> nn.Module:
     """What x_0 is drawn from."""
     own = data.prior if isinstance(data, MixtureDraws) else None
-    return module.score_model if own is None else own
+    return module.model if own is None else own

@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from callbacks.base import evaluated
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
-from dsg.module import BatchResult, GuidedDiffusion
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.module import BatchResult, SamplingModule
+from dsg.process import Process, Record
 
 
 class SamplingProgress(ProgressBar):
@@ -44,7 +43,7 @@ class SamplingProgress(ProgressBar):
     def disable(self) -> None:
         self._enabled = False
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if not (self._enabled and trainer.is_global_zero):
             return
         self._console = Console()
@@ -65,7 +64,7 @@ class SamplingProgress(ProgressBar):
         self._bar.start()
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
         assert self._bar is not None  # it subscribed when it made one
         done, total = record.step.position + 1, record.step.total
         if done == 1:
@@ -93,11 +92,11 @@ class SamplingProgress(ProgressBar):
             self._last_line = now
             self._console.print(f"{int(done)}/{self._total} {self._unit}{step}, {pace}", highlight=False)
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
             pl_module.observers.remove(self)
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)

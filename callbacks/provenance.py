@@ -13,7 +13,7 @@ from callbacks.base import EvaluationCallback
 from dsg.command.code import own_code, project_code
 from dsg.command.machine import machine, system, versions
 from dsg.models.weights import weights_of
-from dsg.module import GuidedDiffusion
+from dsg.module import SamplingModule
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.provenance import Start, differences, facts, short
 
@@ -25,7 +25,7 @@ class Provenance(EvaluationCallback):
     On the first process alone; the number of the start, which rows carry, is the data module's.
     """
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if trainer.is_global_zero:
             number = trainer.datamodule.start  # type: ignore[attr-defined]
             record(RunFolder(trainer.default_root_dir), number, trainer, pl_module)

@@ -16,7 +16,7 @@ from dsg.metrics.image import SSIM_WINDOW, psnr, ssim
 from dsg.metrics.least_size import why_too_small
 from dsg.metrics.perceptual import LEAST_SIDE, Net, load_lpips, missing_backbone
 from dsg.models.precision import full_float32
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 
 
 class Quality(EvaluationCallback):
@@ -42,8 +42,8 @@ class Quality(EvaluationCallback):
         self._diverse = False
         self._wanted = True
 
-    def meet(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        model, task, names = module.score_model, module.sampler.task, [f"lpips_{net}" for net in self.nets]
+    def meet(self, module: SamplingModule, data: EvaluationData) -> None:
+        model, task, names = module.model, module.sampler.task, [f"lpips_{net}" for net in self.nets]
         if not model.medium.is_picture:
             return
         compared = task.compared_with is not None
@@ -88,10 +88,10 @@ class Quality(EvaluationCallback):
                 self._unavailable[name] = str(reason)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        if outputs.truth is None or not pl_module.score_model.medium.is_picture:
+        if outputs.truth is None or not pl_module.model.medium.is_picture:
             return
         with torch.autocast(pl_module.device.type, enabled=False), full_float32():
             sample = to_uint8(outputs.samples.nan_to_num()).float() / 255

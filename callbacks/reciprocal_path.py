@@ -14,9 +14,8 @@ from dsg.data.base import EvaluationData
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.theorem_terms import TheoremTerms
-from dsg.module import BatchResult, GuidedDiffusion
-from dsg.process import ReverseProcess
-from dsg.process.trace import StepRecord
+from dsg.module import BatchResult, GuidedDiffusion, SamplingModule
+from dsg.process import Process, Record, ReverseProcess, StepRecord
 
 
 class ReciprocalPath(EvaluationCallback):
@@ -35,13 +34,19 @@ class ReciprocalPath(EvaluationCallback):
         classifier: p(c | x_t), as dsg.combiners.MixtureClassifier of a closed form.
 
     Raises:
-        UserError: before the first sample, if the classes are not the score model's or the data has no labels.
+        UserError: before the first sample, for a process that is no Gaussian one, classes that are not the score
+            model's, or data without labels.
     """
 
     def __init__(self, classifier: NoisyClassifier) -> None:
         self.classifier = classifier
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
+        if not isinstance(module, GuidedDiffusion):
+            raise UserError(
+                f"callbacks.reciprocal_path: follows a Gaussian path, and {type(module).__name__} takes none; leave it "
+                "out"
+            )
         if self.classifier.num_classes != module.score_model.num_classes:
             raise UserError(
                 f"callbacks.reciprocal_path.classifier: it has {self.classifier.num_classes} classes and the score "
@@ -50,20 +55,21 @@ class ReciprocalPath(EvaluationCallback):
         if data.largest_label() is None:
             raise UserError("callbacks.reciprocal_path.classifier: the data has no labels; set data.labels")
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         self.classifier.to(pl_module.device)
         self._terms, self._sink = TheoremTerms(self.classifier), told(trainer)
         self._curves: list[tuple[str, Tensor, int]] = []
         pl_module.observers.append(self)
 
-    def on_sampling_step(self, record: StepRecord, process: ReverseProcess, keys: list[SampleKey]) -> None:
+    def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
+        assert isinstance(record, StepRecord) and isinstance(process, ReverseProcess)  # noqa: PT018 (checked)
         self._terms.add(record, process)
         if self._sink is not None:
             for name, values in (("mean", self._terms.reciprocal), ("rate", self._terms.rate)):
                 self._curves.append((name, values.mean(), record.step.position))
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:
@@ -78,9 +84,9 @@ class ReciprocalPath(EvaluationCallback):
                 if row["status"] == "ok":
                     row[f"reciprocal_{name}"] = value
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self in pl_module.observers:
             pl_module.observers.remove(self)
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)

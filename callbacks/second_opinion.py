@@ -18,7 +18,7 @@ from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UnreadableImage, UserError
 from dsg.metrics.direction import GAP
 from dsg.metrics.gap import fooled, gap
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.types import Image, PerSample
 from tasks import Sum, Task
 
@@ -52,9 +52,9 @@ class SecondOpinion(EvaluationCallback):
     def networks(self) -> dict[str, nn.Module]:
         return {f"second_opinion.{i}": network for i, network in enumerate(self.judge.networks())}
 
-    def check(self, module: GuidedDiffusion, data: EvaluationData) -> None:
-        shape, columns = module.score_model.image_shape, data.columns()
-        if not module.score_model.medium.is_picture:
+    def check(self, module: SamplingModule, data: EvaluationData) -> None:
+        shape, columns = module.model.image_shape, data.columns()
+        if not module.model.medium.is_picture:
             raise UserError(f"{OPTION}: they look at pictures, and the samples have the shape {tuple(shape)}")
         if missing := sorted(self.judge.needs - columns):
             raise UserError(
@@ -73,19 +73,19 @@ class SecondOpinion(EvaluationCallback):
             raise UserError(f"{OPTION}: {error}") from error
 
     @torch.no_grad()
-    def _tells_nothing(self, module: GuidedDiffusion, data: EvaluationData) -> bool:
+    def _tells_nothing(self, module: SamplingModule, data: EvaluationData) -> bool:
         """Whether it has no score for a grey sample of the first example that can be read."""
         for image_id in data.evaluated_ids():
             try:
                 example = Examples.of([data.load(image_id)]).to(module.device)
             except UnreadableImage:
                 continue
-            grey = torch.zeros(1, *module.score_model.image_shape, device=module.device)
+            grey = torch.zeros(1, *module.model.image_shape, device=module.device)
             return not self._ask(grey, example, NoiseStreams([SampleKey(module.seed, image_id)], module.device))
         return False
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         if not outputs.keys:

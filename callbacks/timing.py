@@ -13,7 +13,7 @@ from callbacks.loggers import told
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.passes import NAMES
 from dsg.models.engines import engines_of
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.module.device import peak_memory, reset_peak_memory
 from dsg.run_folder.journal import Row
 
@@ -33,13 +33,13 @@ class Timing(EvaluationCallback):
         self._summary: dict[str, Any] = {}
         self._watches: dict[str, NetworkTime | MethodTime] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         fit = getattr(getattr(trainer, "datamodule", None), "fit", None)
         if trainer.is_global_zero and fit is not None:
             print(f"memory: {fit}", file=sys.stderr)
             self._summary["activation_mib"] = fit.bytes_each / 2**20
         reset_peak_memory(pl_module.device)
-        model, device = pl_module.score_model, pl_module.device
+        model, device = pl_module.model, pl_module.device
         self._watches = {"network": NetworkTime([model, *pl_module.combiner_networks], device)}
         if model.has_decoder:
             self._watches |= {"decoder": MethodTime(model, "decode", device)}
@@ -51,13 +51,13 @@ class Timing(EvaluationCallback):
         self._samples, self._spent = 0, dict.fromkeys([*self._watches, "other"], 0.0)
 
     def on_predict_batch_start(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self, trainer: Trainer, pl_module: SamplingModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         self._end_batch(trainer)
         self._started = time.perf_counter()
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         self._rows = outputs.rows
@@ -75,7 +75,7 @@ class Timing(EvaluationCallback):
         if sink := told(trainer):
             sink.scalar("timing/peak_memory_mib", self._summary["peak_memory_mib"], self._done)
 
-    def on_predict_end(self, trainer: Trainer, pl_module: GuidedDiffusion) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         self._end_batch(trainer)
         for engine in engines_of(pl_module):
             self._summary |= engine.summary()
@@ -83,7 +83,7 @@ class Timing(EvaluationCallback):
             watch.close()
         self._watches = {}
 
-    def on_exception(self, trainer: Trainer, pl_module: GuidedDiffusion, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
         self.on_predict_end(trainer, pl_module)
 
     def _end_batch(self, trainer: Trainer) -> None:

@@ -15,7 +15,8 @@ from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.journal import Row
 from dsg.run_folder.settings import SETTINGS
 
-SAME = ("seed", "steps", "spacing", "kernel", "score_model", "clip_denoised")  # of `model`; they make the noise's path
+# of `model`; they make the noise's path
+SAME = ("seed", "steps", "spacing", "kernel", "score_model", "token_model", "schedule", "clip_denoised")
 
 
 class Twin:

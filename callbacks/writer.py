@@ -26,7 +26,7 @@ from dsg.data.media import Medium
 from dsg.errors import UserError
 from dsg.metrics.direction import SCORES
 from dsg.metrics.summary import summarise
-from dsg.module import BatchResult, GuidedDiffusion
+from dsg.module import BatchResult, SamplingModule
 from dsg.module.device import on_its_way
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
@@ -73,11 +73,11 @@ class RunFolderWriter(EvaluationCallback):
             self._board = Board(sink, RunFolder(trainer.default_root_dir), samples, trainer.world_size)
 
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: GuidedDiffusion, outputs: BatchResult, batch: Any, batch_idx: int,
+        self, trainer: Trainer, pl_module: SamplingModule, outputs: BatchResult, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         folder = RunFolder(trainer.default_root_dir)
-        medium, samples = pl_module.score_model.medium, _samples
+        medium, samples = pl_module.model.medium, _samples
         if medium.shares_file and evaluated(trainer).whole_problems:
             samples = _problems
         files = samples(folder, outputs, medium) + _pictures(folder, outputs)
@@ -116,7 +116,7 @@ class RunFolderWriter(EvaluationCallback):
         self,
         trainer: Trainer,
         interrupted: bool = False,
-        never_met: tuple[GuidedDiffusion, EvaluationData] | None = None,
+        never_met: tuple[SamplingModule, EvaluationData] | None = None,
     ) -> dict[str, Any]:
         """Write per_image.csv and metrics.json; returns what the latter holds.
 

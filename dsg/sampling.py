@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
 
 from dsg.combiners import Conditional, PredictionCombiner
+from dsg.combiners.base import columns_of_condition
 from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM, ReverseKernel
 from dsg.diffusion.kernels.base import refuse_noise_alone
@@ -22,17 +24,18 @@ from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.spacing import Even, Spacing
 from dsg.errors import DoesNotFit, UserError
-from dsg.guidance.base import Guidance
+from dsg.guidance.base import Guidance, LossGuidance
 from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
-from dsg.process import ReverseProcess
+from dsg.process import AnySampler, ReverseProcess
+from dsg.process.sampler import Needs
 from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Sampler:
+class Sampler(AnySampler):
     """Everything that is the same for every batch.
 
     Args:
@@ -67,6 +70,37 @@ class Sampler:
         if self.combiner.needs_signal:
             refuse_noise_alone(f"combiner: {type(self.combiner).__name__}", levels)
         self.kernel.check(self.score_model.learns_variance, levels)
+
+    @property
+    def model(self) -> ScoreModel:
+        return self.score_model
+
+    @property
+    def needs(self) -> Needs:
+        model, guidance = self.score_model, self.guidance
+        of_guidance = columns_of_condition(model) if guidance.needs_condition else frozenset()
+        return (self.combiner, self.combiner.needs(model)), (guidance, of_guidance), (model, model.requires)
+
+    @property
+    def num_classes(self) -> int | None:
+        return self.combiner.num_classes(self.score_model)
+
+    @property
+    def leads_away(self) -> bool:
+        return self.combiner.needs_condition
+
+    def networks(self) -> dict[str, Sequence[nn.Module]]:
+        return {**super().networks(), "combiner": self.combiner.networks(), "guidance": self.guidance.networks()}
+
+    @property
+    def heaviest_step(self) -> Step:
+        """A step that is guided, if any is: of the later half, for combiners and methods may leave the first ones
+        alone."""
+        levels = self.levels
+        late_first = levels[len(levels) // 2 :] + levels[: len(levels) // 2]
+        if isinstance(self.guidance, LossGuidance):
+            return next((step for step in late_first if self.guidance.is_guided(step)), late_first[0])
+        return late_first[0]
 
     @property
     def levels(self) -> list[Step]:

@@ -38,6 +38,14 @@ def test_the_page_on_extending_runs_as_it_stands(page, name):
     assert metrics["metrics"]["nfe_backward"]["mean"] == (3 if name == "my_method" else 2)
 
 
+def test_the_pages_tokens_are_sampled_and_kept_as_pictures(page):
+    small = ["--data.limit", "2", "--data.batch_size", "2", "--model.steps", "3", "--trainer.accelerator", "cpu"]
+    assert main(["predict", "--config", "my_tokens.yaml", "--run_dir", "runs/my_tokens", *small]) == 0
+    metrics = json.loads(Path("runs/my_tokens/metrics.json").read_text())["metrics"]
+    assert (metrics["nfe_forward"]["mean"], metrics["nfe_forward"]["n"]) == (3, 2)
+    assert len(list(Path("runs/my_tokens/samples").glob("*.png"))) == 2
+
+
 def test_the_pages_engine_answers_as_the_network_does_and_better(page):
     from my_engine import Double  # pyright: ignore[reportMissingImports]
 

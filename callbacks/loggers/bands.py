@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,16 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from callbacks.loggers.base import Sink
-from dsg.process import GradientKind
-from dsg.process.trace import StepRecord
+from dsg.process import GradientKind, Record, StepRecord
 from dsg.types import PerSample
 
-MEASURES = {
-    "loss": "loss L(x̂, y)",
-    "gradient_norm": "",  # its name says what the gradient is of
-    "shell_ratio": "shell ratio ‖x_prev − μ‖ / √n σ",
-    "cosine": "cosine of x_prev − μ and −g",
-}
 GRADIENTS: dict[GradientKind, tuple[str, str]] = {
     "loss": ("gradient_norm", "gradient norm ‖∇L(x̂(x_t))‖, through the network"),
     "smoothed_loss": ("gradient_norm_smoothed", "gradient norm of L averaged around x̂, through the network"),
@@ -36,8 +30,6 @@ KINDS = ("mean", "p10", "p90")
 class Bands:
     """Collects the measures of every step, and writes them as `trace/<measure>/{mean,p10,p90}` against the step.
 
-    The last step has no noise, hence no shell, and no direction that guidance would have chosen.
-
     Args:
         samples: how many are taken, at least 1; those that come later are not.
     """
@@ -46,6 +38,7 @@ class Bands:
         self._samples = samples
         self._taken = 0
         self._gradient: GradientKind = "loss"
+        self._measures: Mapping[str, str] = {}  # those of the process that is watched
         # one block, because small tensors that stay between the large ones that go would keep the latter's memory
         self._values: Tensor | None = None  # (measures, steps, samples); NaN where there is none
 
@@ -54,16 +47,17 @@ class Bands:
         """Whether it has all that it takes."""
         return self._taken >= self._samples
 
-    def add(self, record: StepRecord) -> None:
+    def add(self, record: Record) -> None:
         """One step of a batch."""
         if self._values is None:
-            shape = (len(MEASURES), record.step.total, self._samples)
+            self._measures = record.measures
+            shape = (len(self._measures), record.step.total, self._samples)
             self._values = torch.full(shape, torch.nan, dtype=torch.float32, device=record.x_prev.device)
-        if record.gradient is not None:
+        if isinstance(record, StepRecord) and record.gradient is not None:
             self._gradient = record.gradient_kind
         last, end = record.step.is_last, min(self._taken + len(record.x_prev), self._samples)
-        for i, name in enumerate(MEASURES):
-            if last and name in ("shell_ratio", "cosine"):
+        for i, name in enumerate(self._measures):
+            if last and name in record.before_the_end:
                 continue
             values: PerSample | None = getattr(record, name)
             if values is not None:
@@ -73,10 +67,13 @@ class Bands:
 
     def write(self, sink: Sink) -> None:
         """Tell what is collected, if anything is."""
+        if self._values is None:
+            return
         titles = dict(
-            GRADIENTS[self._gradient] if name == "gradient_norm" else (name, MEASURES[name]) for name in MEASURES
+            GRADIENTS[self._gradient] if name == "gradient_norm" else (name, title)
+            for name, title in self._measures.items()
         )
-        for name, of_steps in zip(titles, [] if self._values is None else self._values.cpu(), strict=False):
+        for name, of_steps in zip(titles, self._values.cpu(), strict=True):
             for position, values in enumerate(of_steps):
                 finite = values[values.isfinite()]
                 if len(finite):

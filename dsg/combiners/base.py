@@ -17,14 +17,19 @@ from dsg.models.base import ScoreModel
 from dsg.types import State
 
 
-class Evaluations(Protocol):
+class Conditioned(Protocol):
+    """A batch with its own `condition`, or none."""
+
+    condition: Condition | None
+
+
+class Evaluations(Conditioned, Protocol):
     """What a combiner may ask of the batch: network evaluations, each of which is counted.
 
-    `condition` is the batch's own, `memory` what a combiner keeps from step to step under a key of its own.
+    `memory` is what a combiner keeps from step to step under a key of its own.
     """
 
     score_model: ScoreModel
-    condition: Condition | None
     memory: dict[Any, Any]
 
     def evaluate(
@@ -90,7 +95,7 @@ def columns_of_condition(score_model: ScoreModel) -> frozenset[str]:
     return score_model.hears if score_model.is_conditional else frozenset({LABEL})
 
 
-def condition_of(process: Evaluations) -> Condition:
+def condition_of(process: Conditioned) -> Condition:
     """The batch's condition.
 
     Raises:
@@ -101,7 +106,7 @@ def condition_of(process: Evaluations) -> Condition:
     return process.condition
 
 
-def null_of(process: Evaluations) -> Condition | None:
+def null_of(process: Conditioned) -> Condition | None:
     """What stands for no condition in this batch; None is the score model's own way to be unconditional."""
     return None if process.condition is None else process.condition.null()
 

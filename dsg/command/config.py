@@ -22,11 +22,13 @@ class Resolved:
         arguments: for the parser: the configuration as text, then the options, which win over it.
         callbacks: the names of those that the configuration, or an option, lists.
         notes: lines to tell whoever runs this.
+        model: the names of what is set of the model.
     """
 
     arguments: list[str]
     callbacks: list[str]
     notes: list[str]
+    model: frozenset[str] = frozenset()
 
 
 def resolve(arguments: Sequence[str]) -> Resolved:
@@ -50,7 +52,9 @@ def resolve(arguments: Sequence[str]) -> Resolved:
         settings["callbacks"] = kept
     gone = [f"callbacks.{name}" for name, entry in (stated.get("callbacks") or {}).items() if entry is None]
     config = ["--config", as_yaml(settings)] if settings else []
-    return Resolved([arguments[0], *config, *without(options, gone)], callbacks, [note] if note else [])
+    model = stated.get("model")
+    named = frozenset(model) if isinstance(model, dict) else frozenset()
+    return Resolved([arguments[0], *config, *without(options, gone)], callbacks, [note] if note else [], named)
 
 
 def as_yaml(settings: Settings) -> str:

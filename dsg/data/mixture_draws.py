@@ -1,4 +1,4 @@
-"""Vectors drawn from a mixture, by default the score model itself: problems whose posterior is known."""
+"""Vectors drawn from a mixture or a table, by default the model itself: problems whose posterior is known."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dsg.errors import UserError
 
 @runtime_checkable
 class DrawnExactly(Protocol):
-    """A score model whose clean pictures can be drawn exactly: dsg.models.mixture.GaussianMixture, or
-    dsg.models.latent.LinearLatents.
+    """A model whose samples can be drawn exactly: dsg.models.mixture.GaussianMixture, dsg.models.latent.LinearLatents,
+    or dsg.models.tokens.JointTable.
     """
 
     num_classes: int | None
@@ -32,7 +32,7 @@ class DrawnExactly(Protocol):
 
 
 class MixtureDraws(EvaluationData):
-    """Problems `0000`, `0001`, ...: x_0 drawn exactly from the score model, a Gaussian mixture, or from a `prior`.
+    """Problems `0000`, `0001`, ...: x_0 drawn exactly from the model, a mixture or a table of tokens, or a `prior`.
 
     A problem is evaluated whole: all its samples are one batch, because a posterior is judged by all of them. With a
     `prior` that is not the score model's, samples are still judged by the posterior of what the data was drawn from:

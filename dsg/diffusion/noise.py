@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     MEASUREMENT = "measurement"  # measurement noise
     INITIAL = "initial"  # x_T
     REVERSE = "reverse"  # z of the reverse steps
+    UNMASK = "unmask"  # when masked tokens are seen, and which ones
+    TOKEN = "token"  # what they are then
     RECURRENCE = "recurrence"  # re-noising in time travel
     CHURN = "churn"  # noise that raises a level before its step
     MONTE_CARLO = "monte_carlo"  # draws inside a guidance
@@ -107,6 +109,13 @@ class NoiseStreams:
             generator.standard_normal(dtype=np.float32, out=row)
         return values.to(self.device, non_blocking=True)
 
+    def uniform(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        """Uniform numbers in [0, 1), float32, (B, *shape)."""
+        values = torch.empty(len(self), *shape, pin_memory=self._pins, dtype=torch.float32)
+        for row, generator in zip(values.numpy(), self.generators(purpose), strict=True):
+            generator.random(dtype=np.float32, out=row)
+        return values.to(self.device, non_blocking=True)
+
     def rest(self) -> None:
         """Let the threads go, since nothing more is drawn for now. A later draw continues the streams with new ones."""
         ahead, self._ahead = self._ahead, {}
@@ -155,4 +164,8 @@ class EnsembleStreams(NoiseStreams):
 
     def normal(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
         drawn = self._pools[purpose].standard_normal((len(self), *shape), dtype=np.float32)
+        return torch.from_numpy(drawn).to(self.device)
+
+    def uniform(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        drawn = self._pools[purpose].random((len(self), *shape), dtype=np.float32)
         return torch.from_numpy(drawn).to(self.device)

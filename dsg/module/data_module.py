@@ -12,7 +12,7 @@ from dsg.data.base import EvaluationData, Key
 from dsg.data.batches import batches, groups_left
 from dsg.models.engines import engines_of
 from dsg.module.batch_size import Fit, given, largest
-from dsg.module.guided_diffusion import GuidedDiffusion
+from dsg.module.sampling_module import SamplingModule
 from dsg.module.trial import Trial, first_example
 
 
@@ -78,7 +78,7 @@ class EvaluationDataModule(LightningDataModule):
                     fit = largest(trial, self._most(most), sharing)
                 else:
                     fit = given(trial, min(self.batch_size or most, most))
-            for engine in engines_of(trial.sampler.score_model):
+            for engine in engines_of(trial.sampler.model):
                 engine.forget()
         size = self.batch_size or 1
         if self.finds_batch_size:
@@ -97,7 +97,7 @@ class EvaluationDataModule(LightningDataModule):
     def _trial(self, trainer: Trainer) -> Trial | None:
         """None where there is nothing to try with: no example can be read."""
         module, example = trainer.lightning_module, first_example(self.data)
-        if example is None or not isinstance(module, GuidedDiffusion):
+        if example is None or not isinstance(module, SamplingModule):
             return None
         samples = self.data.samples_per_image if self.data.whole_problems else 1
         return Trial(module.sampler, example, trainer.strategy.root_device, samples)

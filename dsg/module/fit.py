@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from functools import partial
 
-from dsg.combiners.base import columns_of_condition
 from dsg.data.base import EvaluationData
 from dsg.data.batches import check_workers
 from dsg.data.examples import KERNEL, LABEL, MASK
 from dsg.data.file_names import check_file_names
 from dsg.errors import UserError
-from dsg.sampling import Sampler
+from dsg.process import AnySampler
 from tasks.base import InverseProblem, Task
 
 
-def check_data(sampler: Sampler, data: EvaluationData) -> None:
+def check_data(sampler: AnySampler, data: EvaluationData) -> None:
     """Raise UserError if the task, the model and the data do not fit."""
-    data.bind(sampler.score_model)
+    data.bind(sampler.model)
     keys = data.keys()  # finds what is wrong with the data itself
-    check_file_names(keys, partial(sampler.score_model.medium.files, whole_problem=data.whole_problems))
+    check_file_names(keys, partial(sampler.model.medium.files, whole_problem=data.whole_problems))
     check_workers(data)
     columns = data.columns()
     sampler.task.check_columns(columns)
-    shape = sampler.score_model.image_shape
+    shape = sampler.model.image_shape
     if data.image_shape is not None and data.image_shape != shape:
         raise UserError(
             f"data: its images are {_size(data.image_shape)} and the model's {_size(shape)}; {_shape_mend(data, shape)}"
         )
     _check_condition(sampler, columns)
-    sampler.score_model.check_examples(data.known)
+    sampler.model.check_examples(data.known)
     _check_labels(sampler, data)
     sampler.task.check(shape)
     sampler.task.check_examples(data.known)
     _check_measurements(sampler.task, data, shape)
 
 
-def notes_on(sampler: Sampler, data: EvaluationData) -> list[str]:
+def notes_on(sampler: AnySampler, data: EvaluationData) -> list[str]:
     """What whoever starts an evaluation should be told of the data and the model, a line each."""
     columns = data.columns()
     unread = columns - sampler.task.needs - {sampler.task.compares(columns)}
-    return [*data.notes(), *sampler.score_model.notes(unread, sampler.combiner.needs_condition)]
+    return [*data.notes(), *sampler.model.notes(unread, sampler.leads_away)]
 
 
 def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]) -> None:
@@ -55,20 +54,15 @@ def _check_measurements(task: Task, data: EvaluationData, shape: tuple[int, ...]
         data.expect(task.expected(shape))
 
 
-def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
+def _check_condition(sampler: AnySampler, columns: frozenset[str]) -> None:
     """Whether the data has what a condition is made of, where somebody needs one."""
-    model, combiner, guidance = sampler.score_model, sampler.combiner, sampler.guidance
-    needs = (
-        (combiner, combiner.needs(model)),
-        (guidance, columns_of_condition(model) if guidance.needs_condition else frozenset()),
-        (model, model.requires),
-    )
-    for who, names in needs:
+    model = sampler.model
+    for who, names in sampler.needs:
         missing = sorted(names - columns)
         if missing == [LABEL] and who is model:
-            classes = combiner.num_classes(model)
             raise UserError(
-                f"data.labels: the model needs labels, of {classes} classes, and the data has none; set data.labels"
+                f"data.labels: the model needs labels, of {sampler.num_classes} classes, and the data has none; set "
+                "data.labels"
             )
         if missing == [LABEL]:
             raise UserError(
@@ -81,10 +75,10 @@ def _check_condition(sampler: Sampler, columns: frozenset[str]) -> None:
             )
 
 
-def _check_labels(sampler: Sampler, data: EvaluationData) -> None:
+def _check_labels(sampler: AnySampler, data: EvaluationData) -> None:
     """Whether labels that the data has are classes of the model."""
-    classes, largest = sampler.combiner.num_classes(sampler.score_model), data.largest_label()
-    if largest is None or (classes is None and sampler.score_model.is_conditional):
+    classes, largest = sampler.num_classes, data.largest_label()
+    if largest is None or (classes is None and sampler.model.is_conditional):
         return
     if classes is None and LABEL in sampler.task.needs:
         return

@@ -8,13 +8,11 @@ import torch
 
 from dsg.data.base import EvaluationData
 from dsg.data.examples import Example, Examples
-from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UnreadableImage
-from dsg.guidance import LossGuidance
 from dsg.module.device import peak_memory, reset_peak_memory
 from dsg.module.live_bytes import LiveBytes
-from dsg.sampling import Sampler
+from dsg.process import AnySampler
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Trial:
         samples: of one unit of the batch size: 1, or those of a whole problem.
     """
 
-    sampler: Sampler
+    sampler: AnySampler
     example: Example
     device: torch.device
     samples: int = 1
@@ -56,10 +54,10 @@ class Trial:
         keys = [SampleKey(0, "a trial of memory", sample) for sample in range(count)]
         examples = Examples.of([self.example] * count).to(self.device)
         process = self.sampler.begin(examples, NoiseStreams(keys, self.device))
-        process.steps = [_guided(self.sampler)]
+        process.steps = [self.sampler.heaviest_step]
         with torch.autocast(self.device.type, enabled=False):
             *_, record = self.sampler.run(process)
-            self.sampler.task.loss(process.decode(record.x_prev), process.measurement)
+            self.sampler.task.loss(process.decode(record.clean_estimate), process.measurement)
 
 
 def first_example(data: EvaluationData) -> Example | None:
@@ -70,15 +68,6 @@ def first_example(data: EvaluationData) -> Example | None:
         except UnreadableImage:
             continue
     return None
-
-
-def _guided(sampler: Sampler) -> Step:
-    """A step that is guided, if any is: of the later half, for combiners and methods may leave the first ones alone."""
-    levels, guidance = sampler.levels, sampler.guidance
-    late_first = levels[len(levels) // 2 :] + levels[: len(levels) // 2]
-    if isinstance(guidance, LossGuidance):
-        return next((step for step in late_first if guidance.is_guided(step)), late_first[0])
-    return late_first[0]
 
 
 def _allocated(device: torch.device) -> int | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -18,15 +16,14 @@ from dsg.diffusion.noise import NoiseStreams, Purpose
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
 from dsg.process.averages import Average, log_mean_exp
+from dsg.process.base import Process
 from dsg.process.gradients import LossGradient
-from dsg.process.trace import GradientKind
-from dsg.types import Image, PerSample, State
+from dsg.process.trace import GradientKind, Record, StepRecord
+from dsg.types import PerSample, State
 from tasks.base import Measurement, Task
 
-COUNTS = ("forwards", "backwards", "decoder_forwards", "decoder_backwards", "encoder_forwards", "encoder_backwards")
 
-
-class ReverseProcess:
+class ReverseProcess(Process):
     """A score model, a task's measurement and a kernel, bound for one batch.
 
     An autocast that is active where this is made applies to the network alone; norms, losses and steps are float32.
@@ -55,38 +52,17 @@ class ReverseProcess:
         clip_denoised: bool = True,
         combiner: PredictionCombiner | None = None,
     ) -> None:
+        super().__init__(score_model, task, measurement, streams, steps, condition)
         self.score_model = score_model
-        self.task = task
-        self.measurement = measurement
         self.kernel = kernel
-        self.streams = streams
-        self.steps = steps
-        self.condition = condition
         self._bounds = score_model.clean_range if clip_denoised else None
         self.combiner = combiner or Conditional()
-        self.forwards = self.backwards = 0  # passes of every sample of the batch through the network, and
-        self.decoder_forwards = self.decoder_backwards = 0  # through the decoder of a model of latents, and
-        self.encoder_forwards = self.encoder_backwards = 0  # through its encoder
-        self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
-        device = streams.device.type
-        self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
-
-    @contextmanager
-    def uncounted(self) -> Iterator[None]:
-        """What an observer asks inside this block is no cost of the method: the counts are as before."""
-        before = {name: getattr(self, name) for name in COUNTS}
-        try:
-            yield
-        finally:
-            vars(self).update(before)
 
     def evaluate(
         self, x_t: State, step: Step, condition: Condition | None, score_model: ScoreModel | None = None
     ) -> Prediction:
         """One evaluation of the network (or of another one) under `condition`, float32."""
-        self.forwards += 1
-        device, dtype, enabled = self._autocast
-        with torch.autocast(device, dtype, enabled=enabled):
+        with self.evaluation():
             return (score_model or self.score_model)(x_t, step, condition)
 
     def clamped(self, prediction: Prediction, x_t: State, level: NoiseLevel) -> Prediction:
@@ -103,26 +79,11 @@ class ReverseProcess:
         """x̂ and ε at `x_t`, float32, as the combiner has them: one network evaluation, or as many as it takes."""
         return self.combiner.predict(x_t, step, self)
 
-    def loss(self, clean_estimate: State) -> PerSample:
-        """L(x̂, y) of the decoded estimate, (B,)."""
-        return self.task.loss(self.decode(clean_estimate), self.measurement)
-
-    def decode(self, state: State) -> Image:
-        """State → images in [−1, 1], (B, *image_shape); the identity in pixel space.
-
-        A pass through the decoder is counted, and where `state` has a graph a backward one: it is differentiated once.
-        """
-        if self.score_model.has_decoder:
-            self.decoder_forwards += 1
-            self.decoder_backwards += state.requires_grad
-        return self.score_model.decode(state)
-
-    def encode(self, image: Image) -> State:
-        """Images in [−1, 1] → state, (B, *shape), counted as `decode` is; the identity in pixel space."""
-        if self.score_model.has_decoder:
-            self.encoder_forwards += 1
-            self.encoder_backwards += image.requires_grad
-        return self.score_model.encode(image)
+    def watched(self, record: Record) -> Record:
+        """With the loss of an unguided step too: it needs no gradient, and guided steps are compared with it."""
+        if not isinstance(record, StepRecord) or record.loss is not None:
+            return record
+        return replace(record, loss=self.loss(record.prediction.clean_estimate))
 
     def loss_gradient(
         self, x_t: State, step: Step, loss: Callable[[State], PerSample] | None = None, kind: GradientKind = "loss"

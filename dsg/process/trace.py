@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from torch import Tensor
 
 from dsg.diffusion.kernels import Transition
 from dsg.diffusion.level import Step
@@ -23,13 +27,38 @@ discriminator: −∇_{x_t} log d/(1−d), d how likely x_t is of the data
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """One reverse step.
+class Record(ABC):
+    """One step, of whichever process.
 
     Args:
         step: the levels that it went between.
         x_t: the state before, (B, *shape).
         x_prev: the state after.
+    """
+
+    step: Step
+    x_t: Tensor
+    x_prev: Tensor
+
+    measures: ClassVar[Mapping[str, str]] = {}
+    """Properties that are numbers of every sample, (B,), or None, and what each is in words."""
+
+    before_the_end: ClassVar[frozenset[str]] = frozenset()
+    """Those that say nothing of the last step."""
+
+    @property
+    @abstractmethod
+    def clean_estimate(self) -> Tensor:
+        """The clean state that the step expected, (B, *shape)."""
+
+
+@dataclass(frozen=True)
+class StepRecord(Record):
+    """One reverse step of a Gaussian process.
+
+    The last step has no noise, hence no shell, and no direction that guidance would have chosen.
+
+    Args:
         prediction: of the network at `x_t`.
         transition: the unguided mean and standard deviation; the guided ones where those would cost evaluations.
         loss: L(x̂, y), (B,); None where the step was not guided.
@@ -38,9 +67,6 @@ class StepRecord:
         noise: z of the step, (B, *shape); None of a method that takes its steps otherwise.
     """
 
-    step: Step
-    x_t: State
-    x_prev: State
     prediction: Prediction
     transition: Transition
     loss: PerSample | None = None
@@ -53,6 +79,19 @@ class StepRecord:
         """x_prev − (μ + σ z): what guidance added to the unguided step with the same noise; None where z is not known,
         and 0 where the transition is the guided one."""
         return None if self.noise is None else self.x_prev - self.transition.sample(self.noise)
+
+    measures: ClassVar[Mapping[str, str]] = {
+        "loss": "loss L(x̂, y)",
+        "gradient_norm": "",  # its name says what the gradient is of
+        "shell_ratio": "shell ratio ‖x_prev − μ‖ / √n σ",
+        "cosine": "cosine of x_prev − μ and −g",
+    }
+    before_the_end: ClassVar[frozenset[str]] = frozenset({"shell_ratio", "cosine"})
+
+    @property
+    def clean_estimate(self) -> State:
+        """x̂ of the network at `x_t`."""
+        return self.prediction.clean_estimate
 
     @property
     def displacement(self) -> State:

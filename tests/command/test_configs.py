@@ -21,6 +21,7 @@ from dsg.command.merge import at
 from dsg.command.table_of_strengths import read_table
 from dsg.diffusion.kernels import Churn
 from dsg.errors import DoesNotFit
+from dsg.models.portraits.token_network import WEIGHTS
 from train_free_eval import CheckCLI, EvaluationCLI
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -102,7 +103,8 @@ COMPOSITIONS = [(model, "random_inpainting", "dsg") for model in WITHOUT_WEIGHTS
 COMPOSITIONS += [("twenty_five_gaussians", "random_projection", method) for method in (*OF_A_MIXTURE, "dps")]
 COMPOSITIONS += [("linear_latents", "random_projection", "psld")]
 COMPOSITIONS += [("portraits_latent", "super_resolution", "psld")]
-COMPOSITIONS += [("pair", "generation", "unguided")]
+COMPOSITIONS += [("pair", "generation", "unguided"), ("token_pair", "generation", "unguided")]
+COMPOSITIONS += [("portraits_tokens", "generation", "unguided")]
 FOR_IMAGES = [
     task
     for task in TASKS
@@ -126,6 +128,9 @@ def test_the_compositions_cover_every_model_task_and_method():
 @pytest.mark.parametrize(("model", "task", "method"), COMPOSITIONS, ids=["-".join(c) for c in COMPOSITIONS])
 def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, built, tmp_path):
     options = configurations(f"model/{model}", f"task/{task}", f"guidance/{method}")
+    if model == "portraits_tokens" and not WEIGHTS.exists():
+        assert at(resolved(*options), "model.token_model.class_path") == "dsg.models.portraits.tokens.PortraitsTokens"
+        return
     if model in WITHOUT_WEIGHTS:
         assert at(resolved(*options, "--data.root", "images"), "model.guidance.class_path") == "dsg.guidance.DSG"
         return
@@ -135,8 +140,9 @@ def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, b
     run = [*options, *small, "--run_dir", str(tmp_path / "run"), "--trainer.accelerator", "cpu"]
     if task.startswith("given_"):
         run += [*configurations("data/measured"), *measured(tmp_path, task)]
-    if model == "pair":
-        run += [*configurations("combiner/classifier_free"), "--data.label", "1"]
+    if model in ("pair", "token_pair"):
+        combiner = "classifier_free" if model == "pair" else "tokens_classifier_free"
+        run += [*configurations(f"combiner/{combiner}"), "--data.label", "1"]
     try:
         assert CheckCLI(["predict", *run], built).datamodule.keys()
     except Exception as error:
@@ -161,6 +167,13 @@ def test_the_page_on_configurations_composes_as_it_says():
         parts = re.findall(r"`((?:model|data|task|guidance|combiner|kernel)/\w+)`", row)
         options = " ".join(re.findall(r"`(--[^`]*)`", row)).split()
         assert at(resolved(*configurations(*parts), *options), "model.task.class_path")
+
+
+def test_tokens_take_a_kernel_of_their_own():
+    parts = configurations("model/portraits_tokens", "task/generation", "kernel/confidence_order")
+    found = resolved(*parts, *configurations("combiner/tokens_classifier_free"), "--data.labels", "true")["model"]
+    assert (found["kernel"]["class_path"], found["steps"]) == ("dsg.masked.kernels.ConfidenceOrder", 32)
+    assert found["combiner"]["init_args"] == {"guidance_scale": 2.0, "normalised": True}
 
 
 def test_what_a_composition_fills_in_is_what_the_table_says():

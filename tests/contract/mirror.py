@@ -66,7 +66,7 @@ class MirroredDecoder(MirroredModel):
 
 def mirrored_model(model: ScoreModel) -> ScoreModel:
     """The model that sees every state flipped."""
-    in_pixels = type(model).decode is ScoreModel.decode
+    in_pixels = not model.has_decoder
     return MirroredModel(model) if in_pixels else MirroredDecoder(model)
 
 

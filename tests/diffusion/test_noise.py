@@ -45,3 +45,15 @@ def test_streams_of_a_thousand_images_are_standard_normal_and_uncorrelated():
     assert abs(draws.std() - 1) < 0.01
     correlations = np.corrcoef(draws.T)[np.triu_indices(64, 1)]
     assert np.abs(correlations).max() < 5.5 / np.sqrt(1000)
+
+
+def test_uniform_numbers_are_each_samples_own_and_lie_in_the_half_open_interval():
+    keys = [SampleKey(0, "a"), SampleKey(0, "b")]
+    together = NoiseStreams(keys).uniform(Purpose.TOKEN, (5000,))
+    assert torch.equal(together[1:], NoiseStreams(keys[1:]).uniform(Purpose.TOKEN, (5000,)))
+    assert not torch.equal(together[0], NoiseStreams(keys[:1]).uniform(Purpose.UNMASK, (5000,))[0])
+    assert 0.0 <= together.min() < 0.01
+    assert 0.99 < together.max() < 1.0
+    streams = NoiseStreams(keys)
+    halves = torch.cat([streams.uniform(Purpose.TOKEN, (2500,)) for _ in range(2)], dim=1)
+    assert torch.equal(halves, together)
