@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -646,7 +647,8 @@ def test_a_combiner_configuration_spells_out_every_parameter():
     assert len(files) >= 6
     for path in files:
         section = yaml.safe_load(path.read_text())["model"]["combiner"]
-        combiner = getattr(dsg.combiners, section["class_path"].rsplit(".", 1)[1])
+        module, name = section["class_path"].rsplit(".", 1)
+        combiner = getattr(importlib.import_module(module), name)
         fields = dataclasses.fields(combiner) if dataclasses.is_dataclass(combiner) else ()
         assert set(section.get("init_args", {})) == {field.name for field in fields}, path.name
 
@@ -655,7 +657,9 @@ def test_classifier_free_guidance_of_the_portraits_is_written_in_a_configuration
     from train_free_eval import main
 
     configs = Path(__file__).parents[2] / "configs"
-    for path in (configs / "combiner").glob("*.yaml"):
+    for path in sorted((configs / "combiner").glob("*.yaml")):
+        if path.stem.startswith("tokens"):  # of another kind of process
+            continue
         experiment = configs / "experiment" / "portraits_inpainting_dsg.yaml"
         given = ["--config", str(experiment), "--config", str(path), "--run_dir", "unused", "--print_config"]
         with pytest.raises(SystemExit) as end:
