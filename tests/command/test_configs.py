@@ -162,7 +162,7 @@ def measured(tmp_path: Path, task: str) -> list[str]:
 def test_the_page_on_configurations_composes_as_it_says():
     lines = (CONFIGS.parent / "docs" / "configuration.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ") and "`model/" in line and "`guidance/" in line]
-    assert len(rows) == 7
+    assert len(rows) == 9
     for row in rows:
         parts = re.findall(r"`((?:model|data|task|guidance|combiner|kernel)/\w+)`", row)
         options = " ".join(re.findall(r"`(--[^`]*)`", row)).split()

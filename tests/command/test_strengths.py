@@ -108,8 +108,8 @@ def test_a_strength_is_of_the_rule_that_it_was_chosen_with(fill):
 @pytest.mark.parametrize(
     ("method", "strength", "option"),
     [
-        ("red_diff", 0.3, "average=mean"),
-        ("red_diff", 0.3, "weighting=sqrt"),
+        ("red_diff", 1.98e-06, "average=mean"),
+        ("red_diff", 1.98e-06, "weighting=sqrt"),
         ("diffpir", 3.0, "unit_noise=true"),
     ],
 )

@@ -613,7 +613,8 @@ def test_several_samples_of_an_image_count_as_their_mean_and_empty_fields_as_unm
     (tmp_path / "metrics.json").write_text('{"metrics": {"fid_clean": {"mean": 4.0}}}')
     (tmp_path / "config.yaml").write_text("model: {}")
     found = read_results(tmp_path)
-    assert found.images == {"psnr": {"NA": 2.0}, "sw": {"NA": 5.0, "b": 7.0}, "seconds": {"b": 2.0}}
+    together = {"psnr_best": {"NA": 3.0}, "psnr_worst": {"NA": 1.0}, "std_psnr": {"NA": 2**0.5}}
+    assert found.images == {"psnr": {"NA": 2.0}, "sw": {"NA": 5.0, "b": 7.0}, "seconds": {"b": 2.0}, **together}
     assert found.mean("fid_clean") == 4.0
 
 

@@ -8,7 +8,7 @@ from tests.contract.design import AXES, NAMES, covering, pairs_of, product
 
 DSGS = {name for name in AXES.method if name.startswith("dsg")}
 STILL = {"ddim without noise", "euler", "heun"}
-OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*"}
+OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*", "switching"}
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
 LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
 OF_NETWORKS = ("class label", "feature", "sum")
@@ -54,7 +54,7 @@ REFUSED = {
     },
     **{
         ("model", "toy from noise alone", "combiner", combiner): "ā = 0"
-        for combiner in ("classifier guidance", "apg, from the unconditional")
+        for combiner in ("classifier guidance", "discriminator guidance", "apg, from the unconditional")
     },
     ("model", "edm", "method", "diffpir, bounded first order"): "no table of timesteps",
     ("model", "edm", "kernel", "churned"): "no level above its noisiest",

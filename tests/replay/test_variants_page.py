@@ -25,6 +25,7 @@ NAMES |= {
     **vars(hard_consistency),
     **vars(ode_path),
     "Karras": dsg.diffusion.Karras,
+    "d": None,  # a discriminator, which the page does not choose
 }
 
 
