@@ -74,7 +74,7 @@ def put_tables(page: Path, tables: dict[str, str]) -> list[str]:
     for name, markdown in tables.items():
         start, end = f"<!-- table: {name} -->\n", "<!-- end -->"
         head, found, rest = text.partition(start)
-        if not found or end not in rest:
+        if not found or end not in rest or "<!-- table:" in rest[: rest.index(end)]:
             missing.append(name)
             continue
         text = head + start + markdown + rest[rest.index(end) :]

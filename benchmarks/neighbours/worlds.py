@@ -12,7 +12,7 @@ from dsg.metrics.statistics import Interval
 from dsg.models.portraits.classifier import PortraitsClassifier
 
 WORLDS: dict[str, tuple[str, ...]] = {"as trained": (), **{world: (world,) for world in UNSEEN}, "all three": UNSEEN}
-FIRST = HELD_OUT_START + 700_000  # portraits that no other measurement looks at
+FIRST = HELD_OUT_START + 700_000  # far beyond those of comparisons
 HEADER = ["accuracy", "confidence", "ECE", "Δ (confidence − accuracy), 95 %", "Δ ECE, 95 %",
           "AUROC of the confidence, 95 %"]  # fmt: skip
 

@@ -48,6 +48,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--each", type=int, help="pictures of every class, in folders of classes; instead of --count")
     options = parser.parse_args()
+    if (count := options.count if options.each is None else options.each) < 1:
+        parser.error(f"--count, --each: at least 1, got {count}")
+    if options.out.is_dir() and any(options.out.iterdir()):
+        parser.error(f"--out: {options.out} is not empty, and its pictures would count too; take another folder")
     if options.each is not None:
         write_by_class(options.out, options.first, options.each)
         print(f"{options.out}: {options.each} portraits of each class from {options.first} on")

@@ -50,6 +50,8 @@ class Switched:
         if len(bits) != 1 or not bits <= BITS.keys():
             raise UserError(f"{path}: its switch does not bring one attribute to every class; set above and below so")
         found = json.loads((path / METRICS).read_text(encoding="utf-8"))["metrics"]
+        if "fd_portraits" not in found:
+            raise UserError(f"{path}: it has no fd_portraits; evaluate it with --distribution.features '[portraits]'")
         t, distance = float(at(settings, "model.combiner.init_args.t")), found["fd_portraits"]["mean"]
         return cls(t, BITS[bits.pop()], RunFolder(path), float(distance))
 
@@ -130,6 +132,8 @@ def main(arguments: list[str] | None = None) -> None:
         runs = [Switched.read(path.parent) for path in options.comparison.glob(f"runs/*/*/*/{METRICS}")]
         if not runs:
             raise UserError(f"--comparison: no finished run in {options.comparison}; run the comparison first")
+        if len(attributes := {run.attribute for run in runs}) > 1:
+            raise UserError(f"--comparison: its runs switch {' and '.join(sorted(attributes))}; one figure is of one")
         points = measure(runs)
     except UserError as error:
         raise SystemExit(f"error: {error}") from error

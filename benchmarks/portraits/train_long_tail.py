@@ -73,7 +73,10 @@ def train(options: argparse.Namespace) -> None:
     device = torch.device(options.device)
     counts = class_counts(options.largest, options.ratio, NULL_CLASS)
     indices, classes = picture_indices(FIRST, counts)
+    asked = f"{options.loss}, tau {options.tau}, labels {options.labels}, pictures {list(counts)}"
     run = Timed(options.out, f"long_tail_{options.loss}", math.inf, options.lr, Replicas(device), steps=options.steps)
+    if (of := run.saved.get("of", asked)) != asked:
+        raise UserError(f"--out: {run.checkpoint} is of another training ({of}); take another folder")
     loss = loss_of(options, counts, run.step)
     file = options.latents or options.out / "latents.pt"
     if file.exists():
@@ -112,7 +115,7 @@ def train(options: argparse.Namespace) -> None:
         return loss(network, latents[pick], labels, times, noise)
 
     def state() -> dict[str, Any]:
-        weights = {"network": network.state_dict(), "average": average.weights}
+        weights = {"network": network.state_dict(), "average": average.weights, "of": asked}
         return {**weights, "optimizer": optimizer.state_dict()}
 
     learn(run, network, optimizer, average, next_loss, state)

@@ -10,7 +10,7 @@ from torch import nn
 from dsg.combiners.base import Evaluations, PredictionCombiner, check_both_ways
 from dsg.combiners.noisy_classifier import NoisyClassifier
 from dsg.combiners.noisy_gradient import value_and_gradient
-from dsg.combiners.scale import GuidanceScale, check_scale, scale_at
+from dsg.combiners.scale import GuidanceScale, check_scale, refuse_class_scale, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.condition import class_labels
 from dsg.diffusion.kernels import ReverseKernel
@@ -48,6 +48,7 @@ class ClassifierGuidance(PredictionCombiner):
     needs_signal: ClassVar[bool] = True  # ε moves x̂ by √((1−ā)/ā)
 
     def __post_init__(self) -> None:
+        refuse_class_scale(self.guidance_scale)
         check_scale(self.guidance_scale)
 
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -10,7 +10,7 @@ from dsg.combiners.around import Around, Seen
 from dsg.combiners.base import Evaluations
 from dsg.combiners.interval import InInterval
 from dsg.combiners.noisy_gradient import value_and_gradient
-from dsg.combiners.scale import GuidanceScale, scale_at
+from dsg.combiners.scale import GuidanceScale, refuse_class_scale, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
@@ -51,6 +51,10 @@ class DiscriminatorGuidance(Around, InInterval):
     discriminator: Discriminator = field(kw_only=True)
     further_calls: bool = field(default=True, kw_only=True)
 
+    def __post_init__(self) -> None:
+        refuse_class_scale(self.guidance_scale)
+        super().__post_init__()
+
     @property
     def needs_signal(self) -> bool:  # type: ignore[override]
         return True  # ε moves x̂ by √((1−ā)/ā)
@@ -79,8 +83,10 @@ class DiscriminatorGuidance(Around, InInterval):
         prediction = self.base.predict(x_t, step, Seen(process, process.condition, clamps=False))
         _, gradient = value_and_gradient(lambda x: self.discriminator.logit(x, step, process.condition), x_t)
         shifted = prediction.shifted(-self._weight(step) * step.noise * gradient, step)
-        # the halves move together, so that one which CFG++ put apart stays so
-        return shifted.moved_to(process.clamped(shifted, x_t, step).clean_estimate, step)
+        # each half by its own estimate, since CFG++ puts them apart
+        clean_estimate = process.clamped(shifted, x_t, step).clean_estimate
+        of_epsilon = process.clamped(Prediction.from_epsilon(shifted.epsilon, x_t, step), x_t, step)
+        return replace(shifted, clean_estimate=clean_estimate, epsilon=of_epsilon.epsilon)
 
 
 def check_fits(discriminator: Discriminator, score_model: ScoreModel, where: str) -> None:

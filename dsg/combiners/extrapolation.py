@@ -67,7 +67,7 @@ class Extrapolation(InInterval):
         """γ at this step, or those of the batch's classes, (B, 1, ..., 1)."""
         if not isinstance(self.guidance_scale, tuple):
             return scale_at(self.guidance_scale, step)
-        key = (type(self), self.guidance_scale)
+        key = (type(self), self.guidance_scale, id(process.condition))  # another combiner may tell another class
         if key not in process.memory:  # once a batch: no step is to wait for a copy to the device
             labels = class_labels(process.condition, "combiner.guidance_scale")
             process.memory[key] = torch.tensor(self.guidance_scale, device=labels.device)[labels].to(x_t.device)

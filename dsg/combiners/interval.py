@@ -29,6 +29,8 @@ class InInterval(PredictionCombiner):
     t_high: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.guidance_scale, list):  # as Python writes it, and hashable
+            object.__setattr__(self, "guidance_scale", tuple(self.guidance_scale))
         check_scale(self.guidance_scale)
         if not 0.0 <= self.t_low <= (math.inf if self.t_high is None else self.t_high):
             raise UserError(f"t_low, t_high: need 0 ≤ t_low ≤ t_high, got {self.t_low} and {self.t_high}")

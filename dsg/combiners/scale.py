@@ -62,6 +62,12 @@ ClassScale = ScaleSchedule | tuple[float, ...] | float
 """Also γ_y of each class y, in the classes' order: rare classes may need another scale than common ones."""
 
 
+def refuse_class_scale(scale: object) -> None:
+    """Raise UserError for a number for each class, where one is for all."""
+    if isinstance(scale, tuple | list):
+        raise UserError(f"guidance_scale: one number for all classes, or a schedule; got {list(scale)}")
+
+
 def check_scale(scale: ClassScale) -> None:
     """Raise UserError unless 0 ≤ γ < ∞, of every class."""
     if isinstance(scale, ScaleSchedule):

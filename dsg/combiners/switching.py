@@ -45,6 +45,11 @@ class Switching(Around):
     above: Told = None
     below: Told = None
 
+    def __post_init__(self) -> None:
+        for side in ("above", "below"):
+            if isinstance(told := getattr(self, side), list):  # as Python writes it, and hashable
+                object.__setattr__(self, side, tuple(told))
+
     def check(self, score_model: ScoreModel, kernel: ReverseKernel) -> None:
         super().check(score_model, kernel)
         classes, name = self.num_classes(score_model), type(score_model).__name__
@@ -68,7 +73,7 @@ class Switching(Around):
         if told is None:
             class_labels(process.condition, "combiner: Switching")
             return process.condition
-        key = (Switching, told)  # made once, so that no step waits for it
+        key = (Switching, told, id(process.condition))  # made once, so that no step waits for it
         if key not in process.memory:
             process.memory[key] = _labels(told, x_t, process)
         return process.memory[key]

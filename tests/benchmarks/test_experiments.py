@@ -32,6 +32,17 @@ def test_a_table_replaces_the_one_before_and_nothing_else(tmp_path):
     assert page.read_text() == "before\n<!-- table: a -->\nnew\n<!-- end -->\nafter\n"
 
 
+def test_a_table_without_an_end_is_told_and_the_page_stays_as_it_is(tmp_path):
+    page = tmp_path / "theory.md"
+    page.write_text("<!-- table: a -->\nold\n\n## More\n<!-- table: b -->\nold\n<!-- end -->\n")
+    before = page.read_text()
+    assert put_tables(page, {"a": "new\n"}) == ["a"]
+    assert page.read_text() == before
+    for topic in PAGES:
+        text = (DOCS / f"{topic}.md").read_text()
+        assert text.count("<!-- table: ") == text.count("<!-- end -->")
+
+
 @pytest.mark.parametrize(
     ("measured", "below", "holds"),
     [(1.05, False, True), (0.85, False, False), (0.2, True, True), (1.2, True, False), (float("nan"), True, False)],

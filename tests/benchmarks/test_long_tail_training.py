@@ -119,6 +119,8 @@ def test_a_training_ends_in_weights_that_the_model_loads_and_a_mistake_in_a_line
     assert (model.num_classes, model.knows_marginal) == (8, True)
     assert train_long_tail.main(["--loss", "plain", "--out", str(tmp_path / "p"), *given, "--largest", "3"]) == 2
     assert "holds 16 pictures and the set has 24" in capsys.readouterr().err
+    assert train_long_tail.main(["--loss", "plain", "--out", str(tmp_path / "b"), *given]) == 2
+    assert "is of another training (balanced" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"no file at .*train_long_tail --loss plain makes one"):
         PortraitsLongTail("plain", str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="plain or balanced, got 'even'"):

@@ -150,6 +150,10 @@ def test_the_estimate_is_clamped_once_and_what_cfg_plus_plus_put_apart_stays_apa
     for prediction in (found, before):
         together = step.signal * prediction.clean_estimate + step.noise * prediction.epsilon
         assert not torch.allclose(together, x, atol=1e-3)
+    slight = DiscriminatorGuidance(1e-9, discriminator=discriminator, base=CFGPlusPlus(0.6))
+    nearly = begin(slight, model, labels=True)[1].predict(x, step)
+    assert torch.allclose(nearly.clean_estimate, before.clean_estimate, atol=1e-5)
+    assert torch.allclose(nearly.epsilon, before.epsilon, atol=1e-5)
 
 
 def test_dsg_goes_over_its_gradient_and_keeps_to_the_shell():

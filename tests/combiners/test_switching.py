@@ -96,3 +96,24 @@ def test_a_level_outside_the_schedule_and_a_class_that_is_not_there_are_refused(
 def test_a_model_without_classes_is_refused():
     with pytest.raises(UserError, match="Switching needs classes, and GaussianMixture has none"):
         begin(Switching(500, 0, 1), model=GaussianMixture.standard_normal((2,)))
+
+
+@pytest.mark.parametrize(
+    "base",
+    [ClassifierFree((1.5, 4.0, 2.0)), Switching(0.0, above=(1, 2, 0), below=0)],
+    ids=["a scale for each class", "a switch inside"],
+)
+def test_what_a_combiner_inside_keeps_of_a_batch_is_of_the_class_that_it_is_told(base):
+    levels = begin(Conditional())[0].levels
+    switching = Switching(levels[4].t, 0, 1, base=base)
+    process = begin(switching)[1]
+    for step in levels:
+        expected = under(base, [0, 0, 0] if step.t > levels[4].t else [1, 1, 1], step)
+        assert torch.equal(process.predict(X, step).epsilon, expected.epsilon)
+
+
+def test_a_list_from_python_is_a_list_from_a_configuration():
+    assert Switching(5.0, above=[1, 0, 2]).above == (1, 0, 2)
+    assert ClassifierFree([1.0, 2.0, 3.0]) == ClassifierFree((1.0, 2.0, 3.0))
+    with pytest.raises(UserError, match="one number for all classes"):
+        ClassifierGuidance(MixtureClassifier(MODEL), guidance_scale=(1.0, 2.0, 3.0))

@@ -41,6 +41,8 @@ def picture_indices(first: int, counts: tuple[int, ...]) -> tuple[np.ndarray, np
     Returns:
         indices (N,) int64 and their classes (N,) int64, N = Σ counts.
     """
+    if len(counts) > len(CLASSES) or any(count < 0 for count in counts):
+        raise UserError(f"portraits of each class: at most {len(CLASSES)} numbers, none below 0, got {list(counts)}")
     missing = list(counts)
     indices, labels, index = [], [], first
     while any(missing):

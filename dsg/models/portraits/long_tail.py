@@ -20,7 +20,7 @@ class PortraitsLongTail(LatentModel):
     is that of `PortraitsLatent`, which saw all classes as often as they come.
 
     Args:
-        trained: which of the two; without a checkpoint, the one that comes with the library.
+        trained: which of the two, where no checkpoint is named; none comes with the library yet (docs/portraits.md).
         checkpoint: weights (.safetensors) of the same network, as `benchmarks.portraits.train_long_tail` writes them.
         decoding: the autoencoder's precision, and what saves memory.
         engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
