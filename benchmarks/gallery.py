@@ -31,7 +31,7 @@ def finished(folder: Path) -> Iterator[tuple[str, str, Path]]:
     if not table.is_file():
         raise UserError(f"{table}: not there; give the folder of a comparison that has ended")
     with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if not row.get("cells")]  # of images, not of cells of them
     if len(settings := {row["setting"] for row in rows}) > 1:
         raise UserError(f"{table}: it has {len(settings)} settings, and a gallery shows one")
     for task, method, setting, chosen in dict.fromkeys(

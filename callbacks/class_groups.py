@@ -140,6 +140,11 @@ class ClassGroups(EvaluationCallback):
             if row["status"] == "ok" and GROUP in row:
                 files.setdefault(row[GROUP], []).append(folder.picture_path("samples", row["id"], row["sample"]))
         found = Findings()
+        for name in self.columns:
+            for group in self.groups.classes:
+                if f"{name}_{group}" not in metrics["metrics"]:
+                    told = f"no sample of {group} has {name}; list this callback behind the one that measures it"
+                    found.unavailable[f"{name}_{group}"] = f"{name}_{group}: {told}"
         for network in self.features:
             features_of = partial(
                 extract, network, device=trainer.strategy.root_device, batch_size=self.batch_size

@@ -35,8 +35,8 @@ class Posterior(EvaluationCallback):
         first_step_use                 how far the first step's x̂ goes from the prior's mean to the posterior's
 
     The posterior is that of what x_0 was drawn from: the data's `prior`, where it has one, or else the score model. The
-    last column is of methods that take the kernel's steps (`dsg.metrics.first_step`). Of a model of latents all are
-    among latents, whose posterior is the one that is known.
+    last column is of methods that take the kernel's steps (`dsg.metrics.first_step`), and where the prior is the
+    model's. Of a model of latents all are among latents, whose posterior is the one that is known.
 
     Args:
         directions: of the sliced Wasserstein distance, at least 1.
@@ -99,7 +99,7 @@ class Posterior(EvaluationCallback):
             if len(finite) > 1:
                 states = prior.encode(outputs.samples[finite])  # of latents they are the latents again
                 columns = self._measure(outputs.keys[finite[0]], states, posterior)
-                if self._estimates is not None:
+                if self._estimates is not None and prior is pl_module.model:  # else the model starts elsewhere
                     before = self._unmeasured(prior, None if labels is None else int(labels[finite[0]]))
                     estimates = self._estimates[finite].flatten(1).cpu()
                     columns["first_step_use"] = use_of_measurement(estimates, before, posterior)

@@ -33,7 +33,8 @@ def places(folder: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     with file.open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row.get("metric") in METRICS and row["mean"]]
+        found = [row for row in csv.DictReader(handle) if not row.get("cells")]  # of images, not of cells of them
+    rows = [row for row in found if row.get("metric") in METRICS and row["mean"]]
     if missing := METRICS.keys() - set(_each(rows, "metric")):
         raise UserError(
             f"{file}: has no {', '.join(sorted(missing))}; run configs/comparison/portraits_consistency.yaml there"

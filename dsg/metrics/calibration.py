@@ -67,7 +67,8 @@ class Judged:
         """Of a run's rows, those that finished and were judged."""
         found: dict[str, list[list[float]]] = {}
         for row in rows:
-            if row["status"] == "ok" and row.get(CONFIDENCE_COLUMN) not in (None, ""):
+            judged = all(row.get(name) not in (None, "") for name in (CONFIDENCE_COLUMN, CORRECT_COLUMN))
+            if row["status"] == "ok" and judged:
                 value = [float(row[CONFIDENCE_COLUMN]), float(row[CORRECT_COLUMN])]
                 if all(map(math.isfinite, value)):
                     found.setdefault(row["id"], []).append(value)

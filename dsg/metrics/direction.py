@@ -22,8 +22,8 @@ SMALLER_IS_BETTER = re.compile(
 )
 RIGHT_VALUES = {"residual": 1.0, "spread_ratio": 1.0, "first_step_use": 1.0, "coverage_pixel_minus_nominal": 0.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
-NEITHER_IS_BETTER = re.compile(r"(std|diversity)_\w+|coverage_pixel")
-"""Metrics of which nobody can say: less spread is consistent, or it is over-confident."""
+NEITHER_IS_BETTER = re.compile(r"(std|diversity)_\w+|coverage_pixel|judge_confidence(_\w+)?")
+"""Metrics of which nobody can say: less spread is consistent, or it is over-confident; a sure judge may be wrong."""
 
 
 @dataclass(frozen=True)

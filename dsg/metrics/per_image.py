@@ -17,8 +17,8 @@ from dsg.metrics.passes import NAMES
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start", "group"})
 COSTS = frozenset({"seconds", *NAMES})
 """What a sample cost: seconds, and passes through the network, and through a model of latents' decoder and encoder."""
-HEAVY_TAILED = frozenset({"judge_reciprocal"})
-"""Metrics that have no mean at all where one value is infinite: the others' would be no estimate of it."""
+HEAVY_TAILED = "judge_reciprocal"
+"""Metrics of this beginning, that of a group too, have no mean where one value is infinite: the others' is none."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def per_image(rows: Sequence[Mapping[str, Any]]) -> PerImage:
             not_finite[name] += 1
             if direction_of(name).is_worst(value):
                 spoiled[name].add(row["id"])
-            if name in HEAVY_TAILED and math.isinf(value):
+            if name.startswith(HEAVY_TAILED) and math.isinf(value):
                 infinite.add(name)
     for name in infinite:
         samples[name] = {}

@@ -46,7 +46,9 @@ def worst_mixture(errors: np.ndarray, gamma: float) -> np.ndarray:
     low, high = np.full(len(below), -LOG_SHARPEST), np.full(len(below), LOG_SHARPEST)
     found = elementwise.find_root(lambda sharp, row: _divergence(sharp, below[row.astype(int)]) - gamma,
                                   (low, high), args=(rows,), tolerances={"xrtol": 1e-12, "xatol": 1e-12})  # fmt: skip
-    return _mixture(np.where(found.success, found.x, high), below)[0].reshape(errors.shape)
+    flat = _divergence(low, below) >= gamma  # a γ so small that rounding is all there is of the divergence
+    sharp = np.where(found.success, found.x, np.where(flat, low, high))
+    return _mixture(sharp, below)[0].reshape(errors.shape)
 
 
 def check_gamma(gamma: float, cells: int, where: str) -> None:

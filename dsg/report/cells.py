@@ -19,6 +19,7 @@ from dsg.report.labels import at
 from dsg.report.truth import open_data
 
 OPTION = "--cells"
+GAMMA = 1.0  # nats; of two cells it is log 2
 Columns = Mapping[str, Mapping[str, int | float | str]]
 
 
@@ -38,9 +39,12 @@ class Division:
 
 
 def divisions(
-    runs: Sequence[EvaluatedRun], asked: Sequence[str], gamma: float, trusted: Sequence[str] = ()
+    runs: Sequence[EvaluatedRun], asked: Sequence[str], gamma: float | None, trusted: Sequence[str] = ()
 ) -> list[Division]:
     """One for each column that is asked for; without any, by `label`, where the data of all runs knows it.
+
+    Args:
+        gamma: in nats; by default 1, or log m where that is less.
 
     Raises:
         UserError: for a column that is asked for and makes no cells, and for a γ beyond them.
@@ -53,10 +57,10 @@ def divisions(
     try:
         return [_divide(runs, LABEL, known, gamma)]
     except UserError as reason:
-        return [Division(None, gamma, str(reason))]
+        return [Division(None, GAMMA, str(reason))]
 
 
-def _divide(runs: Sequence[EvaluatedRun], by: str, known: Sequence[Columns], gamma: float) -> Division:
+def _divide(runs: Sequence[EvaluatedRun], by: str, known: Sequence[Columns], gamma: float | None) -> Division:
     parts = []
     for run, columns in zip(runs, known, strict=True):
         try:
@@ -64,6 +68,8 @@ def _divide(runs: Sequence[EvaluatedRun], by: str, known: Sequence[Columns], gam
         except UserError as reason:
             raise UserError(f"{reason} ({run.name})" if len(runs) > 1 else str(reason)) from reason
     cells = Cells.merged(parts)
+    if gamma is None:
+        return Division(cells, min(GAMMA, math.log(len(cells.names))))
     check_gamma(gamma, len(cells.names), "--gamma")
     return Division(cells, gamma)
 
@@ -105,7 +111,7 @@ def _of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, int | fl
     found: dict[str, int | float | str] = {}
     for row in rows:
         value = row.get(name)
-        if name in DESCRIPTIVE or not isinstance(value, int | float | str) or value == "":
+        if name in DESCRIPTIVE - {"group"} or not isinstance(value, int | float | str) or value == "":
             continue
         whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
         found.setdefault(row["id"], int(value) if whole else value)

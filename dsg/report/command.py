@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsg.command.exit_codes import OK
 from dsg.command.subcommand import SubcommandParser
+from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
 
 ABOUT = """\
@@ -30,9 +31,9 @@ def _parser() -> SubcommandParser:
                         help="what divides the images into cells, over which the worst case is taken: `label`, a trait "
                         "of the portraits, a column of the metadata or of per_image.csv, `folder`, or several together "
                         "as hat+beard; may be repeated. By default `label`, where the data knows it")  # fmt: skip
-    parser.add_argument("--gamma", type=float, default=1.0, metavar="NATS",
+    parser.add_argument("--gamma", type=float, metavar="NATS",
                         help="how far from uniform the mixture of cells may be, in the tables: from 0, the mean of the "
-                        "cells, to log m, the worst of m cells; by default 1")  # fmt: skip
+                        "cells, to log m, the worst of m cells; by default 1, or log m where that is less")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; by default the first run folder")
     return parser
 
@@ -45,6 +46,10 @@ def report(arguments: Sequence[str]) -> int:
             them, and where the report cannot be written.
     """
     options = _parser().parse_args(list(arguments))
+    if options.gamma is not None and not options.gamma >= 0:
+        raise UserError(
+            f"--gamma: must be between 0, the mean of the cells, and log m of m cells; got {options.gamma:g}"
+        )
     from dsg.report.cells import divisions
     from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
     from dsg.report.read import read_runs

@@ -21,7 +21,8 @@ def compared(tmp_path):
             (run / kind).mkdir(parents=True)
             Image.new("RGB", (8, 8), shade).save(run / kind / "7.png")
     (tmp_path / "runs/blur/dsg/default/guidance_rate=0.1/samples").mkdir(parents=True)  # another choice, left as it was
-    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    lines = [f"{line}," for line in lines] + [f"blur,{method},default,psnr,,label" for method in COLOURS]
+    (tmp_path / "table.csv").write_text("\n".join(["task,method,setting,metric,chosen,cells", *lines[1:]]) + "\n")
     return tmp_path
 
 

@@ -77,3 +77,5 @@ def test_a_value_that_is_none_spoils_what_is_made_of_it():
 def test_the_mean_of_a_heavy_tailed_metric_is_none_where_a_value_is_infinite():
     rows = [good("a", judge_reciprocal=1.5), good("b", judge_reciprocal=math.inf)]
     assert summarise(rows)["metrics"]["judge_reciprocal"] == {"n": 0, "not_finite": 1}
+    rows = [good("a", judge_reciprocal_tail=1.5), good("b", judge_reciprocal_tail=math.inf)]
+    assert summarise(rows)["metrics"]["judge_reciprocal_tail"] == {"n": 0, "not_finite": 1}

@@ -125,3 +125,8 @@ def test_the_same_images_give_the_same_numbers_and_the_curve_goes_through_them()
     found = cross_fit(errors, cells, 0.8)
     assert np.array_equal(cross_fit(errors, cells, 0.8).replicates, found.replicates)
     assert cross_fitted_curve(errors, cells, np.array([0.0, 0.8]))[1] == pytest.approx(found.value)
+
+
+@pytest.mark.parametrize("gamma", [1e-22, 1e-18, 1e-15, 1e-12])
+def test_a_gamma_that_rounding_swallows_is_the_mean(gamma):
+    assert worst_case(np.arange(4.0), gamma) == pytest.approx(1.5, abs=1e-4)
