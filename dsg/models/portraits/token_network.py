@@ -79,7 +79,7 @@ class TokenNetwork(nn.Module):
 
 
 class CodedNetwork(KeepsBuffers):
-    """The network and its codes, as one file holds them. `codes` are (V, 4), float32, whatever the network is cast to."""
+    """The network and its codes, as one file holds them. `codes` are (V, 4), and stay float32 under a cast."""
 
     def __init__(self, network: TokenNetwork | None = None, codes: Tensor | None = None) -> None:
         super().__init__()
