@@ -16,7 +16,7 @@ from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.metrics.manifold import TypicalSet
 from dsg.models.mixture import GaussianMixture
-from dsg.module import BatchResult, SamplingModule
+from dsg.module import BatchResult, GuidedDiffusion, SamplingModule
 from dsg.process import Process, Record
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.folder import RunFolder
@@ -29,10 +29,15 @@ class Manifold(EvaluationCallback):
     curves go to manifold/<id>.safetensors as `z`, (samples, steps), with `alpha_bar`, (steps,).
 
     Raises:
-        UserError: before the first sample, if the score model is no Gaussian mixture.
+        UserError: before the first sample, for a process that is no Gaussian one, or a score model that is no Gaussian
+            mixture.
     """
 
     def check(self, module: SamplingModule, data: EvaluationData) -> None:
+        if not isinstance(module, GuidedDiffusion):
+            raise UserError(
+                f"callbacks.manifold: follows a Gaussian path, and {type(module).__name__} takes none; leave it out"
+            )
         if not isinstance(module.model, GaussianMixture):
             raise UserError(
                 f"callbacks.manifold: the density of {type(module.model).__name__} is not known; "

@@ -28,7 +28,7 @@ from dsg.guidance.base import Guidance, LossGuidance
 from dsg.models.base import ScoreModel
 from dsg.models.precision import full_float32
 from dsg.process import AnySampler, ReverseProcess
-from dsg.process.sampler import Needs
+from dsg.process.sampler import Needs, refuse_inference_mode
 from dsg.process.trace import StepRecord
 from dsg.types import State
 from tasks.base import Task
@@ -149,8 +149,7 @@ class Sampler(AnySampler):
         Raises:
             UserError: under inference mode, where no gradient can be taken.
         """
-        if torch.is_inference_mode_enabled():
-            raise UserError("sampling needs gradients: set trainer.inference_mode to false")
+        refuse_inference_mode()
         with torch.autocast(streams.device.type, enabled=False), full_float32():
             measurement = self.task.measurement_of(examples, streams, tuple(self.score_model.image_shape))
         condition = self.score_model.condition(examples)

@@ -133,7 +133,7 @@ def train(options: argparse.Namespace) -> None:
     losses = []
     while run.goes_on(optimizer):
         pick = torch.randint(len(tokens), (batch,), generator=generator)
-        silent = torch.rand(batch, generator=generator) < options.no_label
+        silent = (torch.rand(batch, generator=generator) < options.no_label).to(device)
         mask = hidden(tokens[pick], shares_of(batch, generator), generator).to(device)
         clean, of_class = tokens[pick].long(), torch.where(silent, NULL_CLASS, labels[pick])
         loss = masked_loss(network, clean, of_class, mask)

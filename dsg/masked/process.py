@@ -51,5 +51,12 @@ class MaskedProcess(Process):
             return self.token_model(tokens, condition)
 
     def unmasking(self, tokens: Tokens, moment: Moment) -> Unmasking:
-        """The rates at `tokens`, as the combiner has them: one evaluation, or as many as it takes."""
-        return self.combiner.unmasking(tokens, moment, self)
+        """The rates at `tokens`, as the combiner has them: one evaluation, or as many as it takes.
+
+        Tokens are whole numbers whatever the network says, so that a sample of which it once said no chances is noted
+        in `finite`. It goes on with equal ones, to its end, without anybody waiting for the device.
+        """
+        unmasking = self.combiner.unmasking(tokens, moment, self)
+        said = unmasking.is_said
+        self.finite = self.finite & (said | (tokens != self.token_model.mask)).all(1)
+        return unmasking.equal_unless(said)

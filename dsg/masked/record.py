@@ -58,4 +58,4 @@ class MaskedRecord(Record):
         return self._over_masked(-(log_p.exp() * log_p.clamp_min(-1e4)).sum(-1))
 
     def _over_masked(self, values: Tensor) -> PerSample:
-        return (values * self.masked).sum(1) / self.masked.sum(1)
+        return values.where(self.masked, 0.0).sum(1) / self.masked.sum(1)  # what is seen may be infinite

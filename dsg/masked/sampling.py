@@ -27,7 +27,7 @@ from dsg.masked.schedule import Linear, MaskSchedule
 from dsg.models.precision import full_float32
 from dsg.models.tokens.base import TokenModel
 from dsg.process import AnySampler
-from dsg.process.sampler import Needs
+from dsg.process.sampler import Needs, refuse_inference_mode
 from tasks import Generation
 from tasks.base import Task
 
@@ -104,7 +104,11 @@ class MaskedSampler(AnySampler):
         """Let the model make its condition of `examples`: the masked process of one batch.
 
         An autocast that is active here is remembered for the network.
+
+        Raises:
+            UserError: under inference mode, where a classifier's gradient cannot be taken.
         """
+        refuse_inference_mode()
         with torch.autocast(streams.device.type, enabled=False), full_float32():
             measurement = self.task.measurement_of(examples, streams, tuple(self.token_model.image_shape))
         condition = self.token_model.condition(examples)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dsg.models.tokens.base import LogChances, Tokens
@@ -50,6 +51,18 @@ class Unmasking:
     def speed(self) -> Float[Tensor, "B L"] | None:
         """Z_i, (B, L); None where all are 1."""
         return None if self.log_speed is None else self.log_speed.exp()
+
+    @property
+    def is_said(self) -> Bool[Tensor, "B L"]:
+        """Where max_v log p_i(v) is finite and log Z_i < ∞: where they are chances, and a speed."""
+        said = self.log_chances.amax(-1).isfinite()
+        return said if self.log_speed is None else said & (self.log_speed < math.inf)
+
+    def equal_unless(self, said: Bool[Tensor, "B L"]) -> Unmasking:
+        """These rates, and where they are not said p_i(v) = 1/V and Z_i = 1."""
+        equal = -math.log(self.log_chances.shape[-1])
+        log_speed = None if self.log_speed is None else self.log_speed.where(said, 0.0)
+        return Unmasking(self.log_chances.where(said[..., None], equal), log_speed)
 
 
 def draw(log_chances: LogChances, uniform: Float[Tensor, "B L"]) -> Tokens:

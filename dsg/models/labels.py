@@ -24,15 +24,15 @@ def labels_for(
     if condition is None and null_class is not None:
         return torch.full((len(x_t),), null_class, dtype=torch.long, device=x_t.device)
     if condition is None and num_classes is not None:
-        raise UserError(f"score model: conditional on {num_classes} classes and needs class labels; give a condition")
+        raise UserError(f"model: conditional on {num_classes} classes and needs class labels; give a condition")
     if condition is None:
         return None
     if num_classes is None:
-        raise UserError("score model: unconditional and takes no condition; drop the condition, or use another model")
+        raise UserError("model: unconditional and takes no condition; drop the condition, or use another model")
     if not isinstance(condition, ClassLabels):
-        raise UserError(f"score model: conditional on class labels, and cannot use a {type(condition).__name__}")
+        raise UserError(f"model: conditional on class labels, and cannot use a {type(condition).__name__}")
     if condition.labels.shape != (len(x_t),):
         raise UserError(
-            f"score model: class labels must be ({len(x_t)},), one per state, got {tuple(condition.labels.shape)}"
+            f"model: class labels must be ({len(x_t)},), one per state, got {tuple(condition.labels.shape)}"
         )
     return condition.labels.to(device=x_t.device, dtype=torch.long)

@@ -114,7 +114,7 @@ class SamplingModule(LightningModule):
                     told = {"residual": residual, **told}
             columns = {name: values.tolist() for name, values in told.items()}
             picture = self.model.medium.preview_measurement(task, process.measurement)
-        finite = samples.flatten(1).isfinite().all(dim=1).tolist()
+        finite = (samples.flatten(1).isfinite().all(dim=1) & process.finite).tolist()
         spent = seconds_on(self.device) - started
         seconds = (spent - sum(seconds_between(start, end) for start, end in watched)) / len(keys)
         rows = [

@@ -53,13 +53,15 @@ class Process:
         self.decoder_forwards = self.decoder_backwards = 0  # through the decoder of a model of latents, and
         self.encoder_forwards = self.encoder_backwards = 0  # through its encoder
         self.memory: dict[Any, Any] = {}  # what a combiner or a method keeps of a batch, by a key of its own
+        # of each sample, whether all that the model said of it was finite: states that are whole numbers do not tell
+        self.finite = torch.ones(len(streams), dtype=torch.bool, device=streams.device)
         device = streams.device.type
         self._autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
-        """What an observer asks inside this block is no cost of the method: the counts are as before."""
-        before = {name: getattr(self, name) for name in COUNTS}
+        """What an observer asks inside this block is no cost of the method: the counts, and `finite`, are as before."""
+        before = {name: getattr(self, name) for name in (*COUNTS, "finite")}
         try:
             yield
         finally:

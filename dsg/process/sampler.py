@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from dsg.data.examples import Examples
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams
+from dsg.errors import UserError
 from dsg.models.frozen import FrozenModel
 from dsg.process.base import Process
 from dsg.process.trace import Record
@@ -61,3 +63,9 @@ class AnySampler(ABC):
     @abstractmethod
     def run(self, process: Any) -> Iterator[Record]:
         """The trajectory, a record a step; the last record's `x_prev` is the sample."""
+
+
+def refuse_inference_mode() -> None:
+    """Raise UserError under inference mode, where no gradient can be taken."""
+    if torch.is_inference_mode_enabled():
+        raise UserError("sampling needs gradients: set trainer.inference_mode to false")

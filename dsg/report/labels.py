@@ -23,21 +23,27 @@ def class_name(settings: Any, key: str) -> str:
 
 
 def task(settings: Any) -> str:
-    """The task's class; of a sum its tasks' classes, `Identity + Segmentation`."""
+    """The task's class; of a sum its tasks' classes, `Identity + Segmentation`; Generation where nothing is asked."""
     parts = at(settings, "model.task.init_args.tasks")
     if isinstance(parts, list) and parts:
         return " + ".join(class_name({"task": part}, "task") for part in parts)
-    return class_name(settings, "model.task")
+    named = class_name(settings, "model.task")
+    return "Generation" if named == NONE and at(settings, "model.token_model") else named
 
 
 def method(settings: Any) -> str:
-    """The guidance's class, what it goes over, and the combiner: `ClassifierFree + DSG over FreeDoM`."""
-    words = class_name(settings, "model.guidance")
+    """The guidance's class, what it goes over, and the combiner: `ClassifierFree + DSG over FreeDoM`.
+
+    A combiner without guidance stands alone, `ClassifierFree`; tokens have no other.
+    """
+    words, combiner = class_name(settings, "model.guidance"), class_name(settings, "model.combiner")
+    if words == NONE and at(settings, "model.token_model"):
+        words = "Unguided"
     if isinstance(at(settings, "model.guidance.init_args.base"), Mapping):
         words += f" over {class_name(settings, 'model.guidance.init_args.base')}"
-    if at(settings, "model.combiner") and class_name(settings, "model.combiner") != "Conditional":
-        words = f"{class_name(settings, 'model.combiner')} + {words}"
-    return words
+    if combiner in (NONE, "Conditional"):
+        return words
+    return combiner if words in (NONE, "Unguided") else f"{combiner} + {words}"
 
 
 def flat(settings: Any, key: str = "") -> dict[str, str]:

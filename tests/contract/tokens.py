@@ -61,9 +61,9 @@ COMBINERS: dict[str, tuple[TokenCombiner, int, int]] = {  # with forward and bac
     "classifier-free, ramp": (ClassifierFree(RAMP), 2, 0),
     "classifier-free, not normalised, ramp": (ClassifierFree(RAMP, normalised=False), 2, 0),
     "posterior tilt": (PosteriorTilt(3.0), 2, 0),
-    "classifier": (ClassifierGuidance(TableClassifier(TABLE), 2.0), 1, 1),
+    "classifier": (ClassifierGuidance(TableClassifier(TABLE), 2.0), 1, 0),
     "classifier, exact": (ClassifierGuidance(TableClassifier(TABLE), 2.0, first_order=False), 1, 0),
-    "classifier, not normalised": (ClassifierGuidance(TableClassifier(TABLE), 2.0, normalised=False), 1, 1),
+    "classifier, not normalised": (ClassifierGuidance(TableClassifier(TABLE), 2.0, normalised=False), 1, 0),
 }
 
 

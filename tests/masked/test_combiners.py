@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dsg.combiners.scale import PiecewiseLinear
 from dsg.data.examples import Examples
 from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -115,3 +116,38 @@ def test_a_method_of_a_gaussian_state_and_a_task_with_a_loss_are_refused():
         MaskedDiffusion(TABLE, guidance=DSG())
     with pytest.raises(DoesNotFit, match="RandomInpainting asks for something by a loss"):
         MaskedDiffusion(TABLE, task=RandomInpainting())
+
+
+def test_what_neither_condition_has_is_never_seen():
+    class Untrue(JointTable):
+        """Says of a class what the sum over classes does not have, as a network may."""
+
+        def forward(self, tokens, condition=None):
+            log_p = torch.tensor([0.5, 0.5, 0.0]).log() if condition is None else torch.full((3,), 1 / 3).log()
+            return log_p.expand(*tokens.shape, 3)
+
+    model = Untrue(torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))
+    process = MaskedSampler(model, steps=1, combiner=ClassifierFree(3.0)).begin(
+        Examples(None, {"label": torch.zeros(1, dtype=torch.long)}), NoiseStreams([SampleKey(0, "a")])
+    )
+    chances = process.unmasking(model.masked(1), NOW).log_chances.exp()
+    assert chances[0, 0].tolist() == pytest.approx([0.5, 0.5, 0.0])
+
+
+def test_no_gradient_is_taken_where_a_schedule_is_zero():
+    class Unasked(TableClassifier):
+        def forward(self, weights):
+            raise AssertionError("asked")
+
+    ramp = PiecewiseLinear((0.5, 1.0), (2.0, 0.0))
+    found = rates(ClassifierGuidance(Unasked(TABLE), ramp))
+    torch.testing.assert_close(found.log_chances.exp(), log_p()[1].exp())
+
+
+def test_a_classifier_of_other_classes_and_a_schedule_of_timesteps_are_refused():
+    with pytest.raises(UserError, match="it has 3 classes and the token model 2"):
+        MaskedSampler(TABLE, combiner=ClassifierGuidance(TableClassifier(JointTable(random_table(classes=3)))))
+    timesteps = PiecewiseLinear((0.0, 999.0), (1.0, 4.0))
+    for combiner in (ClassifierFree(timesteps), ClassifierGuidance(TableClassifier(TABLE), timesteps)):
+        with pytest.raises(UserError, match=r"t of tokens is in \[0, 1\]"):
+            MaskedSampler(TABLE, combiner=combiner)

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from callbacks.loggers.hparams import columns
+from callbacks.manifold import Manifold
+from dsg.data.batches import Batch
+from dsg.data.examples import Examples
+from dsg.errors import UserError
+from dsg.models.portraits.token_network import CodedNetwork
+from dsg.models.tokens import JointTable, NetworkTokens
 from dsg.module import GuidedDiffusion, MaskedDiffusion, module_for
+from dsg.report.labels import method
 from train_free_eval import main
 
 EXPERIMENT = Path(__file__).parents[2] / "configs" / "experiment" / "theory_tokens.yaml"
@@ -81,3 +90,40 @@ def test_a_judge_that_lacks_the_classes_is_refused(tmp_path, capsys):
     ]  # fmt: skip
     assert main(["predict", "--config", str(EXPERIMENT), "--run_dir", str(tmp_path / "run"), *SMALL, *options]) == 2
     assert "it knows 2 classes and there are 4" in capsys.readouterr().err
+
+
+class Silent(nn.Module):
+    """Answers no numbers to sequences of the second class."""
+
+    def forward(self, tokens, labels):
+        return torch.zeros(*tokens.shape, 3).masked_fill((labels == 1)[:, None, None], torch.nan)
+
+
+def test_a_sample_of_which_the_network_says_no_numbers_is_a_failed_row():
+    module = MaskedDiffusion(NetworkTokens(Silent(), length=2, vocabulary=3, num_classes=2))
+    examples = Examples(None, {"label": torch.tensor([0, 1])})
+    rows = module.predict_step(Batch([("a", 0), ("b", 0)], examples, [])).rows
+    assert [row["status"] for row in rows] == ["ok", "failed: the sample is not finite"]
+
+
+def test_tables_and_codes_keep_their_digits_where_all_is_cast():
+    table = JointTable([[0.1, 0.9], [0.3, 0.7]])
+    assert MaskedDiffusion(table).to(torch.bfloat16).token_model.joint.dtype == torch.float64
+    assert CodedNetwork().to(torch.bfloat16).codes.dtype == torch.float32
+
+
+def test_a_run_of_tokens_is_named_by_its_combiner():
+    combiner = {
+        "class_path": "dsg.masked.combiners.ClassifierFree",
+        "init_args": {"guidance_scale": 3.0, "normalised": True},
+    }
+    model = {"token_model": {"class_path": "dsg.models.tokens.JointTable"}, "combiner": combiner, "steps": None}
+    told = columns({"model": model})
+    assert (told["task"], told["method"], told["steps"]) == ("Generation", "ClassifierFree", "one a token")
+    assert (told["strength"], told["strength_of"]) == (3.0, "guidance_scale")
+    assert method({"model": {"token_model": model["token_model"]}}) == "Unguided"
+
+
+def test_a_manifold_of_a_density_is_refused():
+    with pytest.raises(UserError, match="follows a Gaussian path, and MaskedDiffusion takes none"):
+        Manifold().check(MaskedDiffusion(JointTable([[0.1, 0.9]])), None)

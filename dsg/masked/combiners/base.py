@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.combiners.base import Conditioned
-from dsg.combiners.scale import GuidanceScale, ScaleSchedule, scale_at
+from dsg.combiners.scale import GuidanceScale, PiecewiseLinear, ScaleSchedule, scale_at
 from dsg.data.examples import LABEL
 from dsg.diffusion.condition import Condition
 from dsg.errors import UserError
@@ -23,7 +23,6 @@ class TokenEvaluations(Conditioned, Protocol):
 
     token_model: TokenModel
     schedule: MaskSchedule
-    backwards: int
 
     def evaluate(self, tokens: Tokens, condition: Condition | None) -> LogChances:
         """One evaluation of the model under `condition`: log p(x_i = v | x_t, c), float32 or better."""
@@ -83,6 +82,14 @@ def scale_of(scale: GuidanceScale, moment: Moment, schedule: MaskSchedule) -> fl
         return scale_at(scale, schedule.level(moment.time))
     values = [scale_at(scale, schedule.level(time)) for time in moment.time.tolist()]
     return torch.tensor(values, dtype=torch.float64, device=moment.time.device).view(-1, 1, 1)
+
+
+def check_times(scale: GuidanceScale) -> None:
+    """Raise UserError if the points of a schedule are outside masked time, as those of timesteps are."""
+    if isinstance(scale, PiecewiseLinear) and not 0.0 <= scale.t[0] <= scale.t[-1] <= 1.0:
+        raise UserError(
+            f"guidance_scale: t of tokens is in [0, 1], from 0, all seen, to 1, all masked; got {list(scale.t)}"
+        )
 
 
 def check_both_ways(model: TokenModel, combiner: TokenCombiner) -> None:

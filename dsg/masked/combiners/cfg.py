@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dsg.combiners.base import condition_of, null_of
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, check_scale
-from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_both_ways, scale_of
+from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_both_ways, check_times, scale_of
 from dsg.masked.unmasking import LEAST, Moment, Unmasking
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
@@ -23,7 +23,8 @@ class TiltedGuidance(TokenCombiner):
             conditional model, 0 the unconditional one, each by one evaluation.
 
     Raises:
-        UserError: for a negative γ; before the first sample, for a model without classes or without a null class.
+        UserError: for a negative γ; before the first sample, for times outside [0, 1], and a model without classes or
+            without a null class.
     """
 
     guidance_scale: GuidanceScale = 2.0
@@ -43,16 +44,21 @@ class TiltedGuidance(TokenCombiner):
         return isinstance(self.guidance_scale, ScaleSchedule)
 
     def check(self, model: TokenModel) -> None:
+        check_times(self.guidance_scale)
         check_both_ways(model, self)
 
     def tilt(self, tokens: Tokens, moment: Moment, process: TokenEvaluations) -> LogChances:
-        """γ log p_c + (1 − γ) log p_u, (B, L, V), by one evaluation where γ is 0 or 1 for all samples."""
+        """γ log p_c + (1 − γ) log p_u, (B, L, V), and none where p_u is 0; by one evaluation where γ is 0 or 1.
+
+        Samples with times of their own, as under FirstHitting, take two in each step of a schedule, whatever γ is.
+        """
         scale = scale_of(self.guidance_scale, moment, process.schedule)
         if not isinstance(scale, Tensor) and scale in (0.0, 1.0):
             return process.evaluate(tokens, condition_of(process) if scale else null_of(process))
         told = process.evaluate(tokens, condition_of(process)).clamp_min(LEAST)
         untold = process.evaluate(tokens, null_of(process)).clamp_min(LEAST)
-        return untold + (scale.to(told.dtype) if isinstance(scale, Tensor) else scale) * (told - untold)
+        tilt = untold + (scale.to(told.dtype) if isinstance(scale, Tensor) else scale) * (told - untold)
+        return tilt.masked_fill(untold <= LEAST, LEAST)  # else γ > 1 makes what is impossible the likeliest
 
 
 @dataclass(frozen=True)

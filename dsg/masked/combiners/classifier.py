@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, check_scale
+from dsg.data.examples import LABEL
 from dsg.diffusion.condition import class_labels
 from dsg.errors import UserError
-from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, scale_of
+from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_times, scale_of
 from dsg.masked.unmasking import LEAST, Moment, Unmasking
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
@@ -38,7 +39,8 @@ class ClassifierGuidance(TokenCombiner):
         ρ_i(v) = p(c | x_t with x_i = v)/p(c | x_t),   first order: log ρ_i(v) ≈ ∂_{i,v} log p − ∂_{i,mask} log p
 
     The first order takes one backward pass of the classifier (their eq. 7; Schiff et al. 2412.10193, eq. 13), the exact
-    ratio L V evaluations of it. At γ = 1, exact, these are the conditional rates, by Bayes' rule.
+    ratio L V evaluations of it. At γ = 1, exact, these are the conditional rates, by Bayes' rule. Passes through the
+    classifier are not counted, as in ClassifierGuidance of a Gaussian state, and none is made where γ is 0.
 
     Args:
         classifier: p(c | x_t) of partly masked sequences.
@@ -47,7 +49,8 @@ class ClassifierGuidance(TokenCombiner):
         normalised: whether the rates of a token are divided by their sum, as in ClassifierFree.
 
     Raises:
-        UserError: for a negative γ; before the first sample, for a classifier of other sequences.
+        UserError: for a negative γ; before the first sample, for times outside [0, 1], and a classifier of other
+            sequences or classes.
     """
 
     classifier: TokenClassifier
@@ -68,6 +71,9 @@ class ClassifierGuidance(TokenCombiner):
     def changes_with_time(self) -> bool:
         return isinstance(self.guidance_scale, ScaleSchedule)
 
+    def needs(self, model: TokenModel) -> frozenset[str]:
+        return frozenset({LABEL})
+
     def num_classes(self, model: TokenModel) -> int | None:
         return self.classifier.num_classes
 
@@ -75,11 +81,17 @@ class ClassifierGuidance(TokenCombiner):
         return (self.classifier,)
 
     def check(self, model: TokenModel) -> None:
+        check_times(self.guidance_scale)
         own, other = (self.classifier.length, self.classifier.vocabulary), (model.length, model.vocabulary)
         if own != other:
             raise UserError(
                 f"combiner: the classifier knows {own[0]} tokens of {own[1]} and the token model has {other[0]} of "
                 f"{other[1]}; take a classifier of the same sequences"
+            )
+        if model.num_classes not in (None, self.classifier.num_classes):
+            raise UserError(
+                f"combiner.classifier: it has {self.classifier.num_classes} classes and the token model "
+                f"{model.num_classes}; take a classifier with the same classes"
             )
         if not model.knows_marginal:
             raise UserError(
@@ -91,9 +103,11 @@ class ClassifierGuidance(TokenCombiner):
         log_p = process.evaluate(tokens, None)
         if self.guidance_scale == 0.0:
             return Unmasking(log_p)
-        labels = class_labels(process.condition, "ClassifierGuidance")
         scale = scale_of(self.guidance_scale, moment, process.schedule)
-        ratio = self._first_order(tokens, labels, process) if self.first_order else self._exact(tokens, labels)
+        if not isinstance(scale, Tensor) and scale == 0.0:
+            return Unmasking.of(log_p, self.normalised)  # with a speed, if any step has one
+        labels = class_labels(process.condition, "ClassifierGuidance")
+        ratio = self._first_order(tokens, labels) if self.first_order else self._exact(tokens, labels)
         tilt = (scale * ratio.clamp_min(LEAST)).to(log_p.dtype)
         return Unmasking.of(log_p.clamp_min(LEAST) + tilt, self.normalised)
 
@@ -103,11 +117,10 @@ class ClassifierGuidance(TokenCombiner):
     def _weights(self, tokens: Tokens) -> Tensor:
         return one_hot(tokens, self.classifier.vocabulary + 1).float()
 
-    def _first_order(self, tokens: Tokens, labels: Tensor, process: TokenEvaluations) -> LogChances:
+    def _first_order(self, tokens: Tokens, labels: Tensor) -> LogChances:
         with torch.enable_grad():
             weights = self._weights(tokens).requires_grad_()
             (gradient,) = torch.autograd.grad(self._log_chance(weights, labels).sum(), weights)
-        process.backwards += 1
         return gradient[..., :-1] - gradient[..., -1:]
 
     def _exact(self, tokens: Tokens, labels: Tensor) -> LogChances:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -48,19 +49,26 @@ class FirstHitting(TokenKernel):
     def step(self, tokens: Tokens, step: Step, process: MaskedProcess) -> MaskedRecord:
         share: Tensor = process.memory.get(self, torch.ones(len(tokens), dtype=torch.float64, device=tokens.device))
         when, where = process.streams.uniform(Purpose.UNMASK, (2,)).double().unbind(1)
-        rates = (tokens == process.token_model.mask).double()
+        log_when = when.clamp_min(2.0**-25).log()  # 0 has no logarithm
+        seen = tokens != process.token_model.mask
         if process.combiner.changes_speed:
             unmasking = process.unmasking(tokens, Moment(process.schedule.time(share)))
-            assert unmasking.speed is not None  # it said so
-            rates = rates * unmasking.speed.double()
-            share = share * when ** (1.0 / rates.sum(1))
+            assert unmasking.log_speed is not None  # it said so
+            log_rates = unmasking.log_speed.double().masked_fill(seen, -math.inf)  # Z itself may overflow
+            share = share * _left(log_when, log_rates)
         else:
-            share = share * when ** (1.0 / rates.sum(1))
+            log_rates = torch.zeros_like(tokens, dtype=torch.float64).masked_fill(seen, -math.inf)
+            share = share * _left(log_when, log_rates)
             unmasking = process.unmasking(tokens, Moment(process.schedule.time(share)))
         process.memory[self] = share
-        place = draw(rates.log()[:, None], where[:, None])
+        place = draw(log_rates.log_softmax(1)[:, None], where[:, None])
         token = self.drawn(_at(unmasking.log_chances, place), process)
         return MaskedRecord(step, tokens, tokens.scatter(1, place, token), unmasking)
+
+
+def _left(log_when: Tensor, log_rates: Tensor) -> Tensor:
+    """u^{1/Σ Z_i}, (B,), of log u and log Z_i, (B, L)."""
+    return (log_when * (-log_rates.logsumexp(1)).exp()).exp()
 
 
 def _at(log_chances: LogChances, place: Tensor) -> LogChances:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from dsg.data.portraits import CLASSES
+from dsg.models.precision import KeepsBuffers
 
 SIDE, CHANNELS = 16, 4  # of the latents
 LENGTH, CODES = SIDE * SIDE, 256
@@ -77,8 +78,8 @@ class TokenNetwork(nn.Module):
         return self.head(self.last(self.blocks(x)))
 
 
-class CodedNetwork(nn.Module):
-    """The network and its codes, as one file holds them. `codes` are (V, 4), float32."""
+class CodedNetwork(KeepsBuffers):
+    """The network and its codes, as one file holds them. `codes` are (V, 4), and stay float32 under a cast."""
 
     def __init__(self, network: TokenNetwork | None = None, codes: Tensor | None = None) -> None:
         super().__init__()

@@ -1,10 +1,11 @@
-"""The portraits as tokens: a transformer that guesses masked codes, told a class; shipped with its weights."""
+"""The portraits as tokens: a transformer that guesses masked codes, told a class; its weights are to be trained."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from dsg.diffusion.condition import Condition
+from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
 from dsg.models.diffusers.autoencoder import AutoencoderFolder
 from dsg.models.labels import labels_for
@@ -28,7 +29,8 @@ class PortraitsTokens(TokenModel):
     Trained with dropped labels (Ho & Salimans 2022), so that without a condition it is unconditional.
 
     Args:
-        checkpoint: weights (.safetensors) of the same network and its codes; null are those that come with the library.
+        checkpoint: weights (.safetensors) of the same network and its codes, as `benchmarks.portraits.train_tokens`
+            makes them; null is tokens.safetensors beside this file, which does not come with the library yet.
 
     Raises:
         UserError: if the weights are missing, or of another network.
@@ -41,6 +43,12 @@ class PortraitsTokens(TokenModel):
 
     def __init__(self, checkpoint: str | None = None) -> None:
         super().__init__()
+        if checkpoint is None and not WEIGHTS.is_file():
+            raise UserError(
+                "PortraitsTokens: no weights come with the library yet; make them with "
+                "`python -m benchmarks.portraits.train_tokens --out FOLDER` and set checkpoint to "
+                "FOLDER/tokens.safetensors"
+            )
         self.coded = CodedNetwork()
         self.weight_files = load_exactly(self.coded, WEIGHTS if checkpoint is None else checkpoint)
         self.autoencoder = AutoencoderFolder(str(FOLDER / "vae"), 64)

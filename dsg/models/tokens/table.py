@@ -13,13 +13,14 @@ from torch.nn.functional import one_hot
 
 from dsg.diffusion.condition import Condition, class_labels
 from dsg.errors import UserError
+from dsg.models.precision import KeepsPrecision
 from dsg.models.tokens.base import LogChances, TokenModel, Tokens
 
 MOST = 2**16  # chances in a table: each evaluation looks at all of them
 
 
-class JointTable(TokenModel):
-    """p(c, x_1, ..., x_L) as a table, of which every conditional is a sum. float64 inside.
+class JointTable(KeepsPrecision, TokenModel):
+    """p(c, x_1, ..., x_L) as a table, of which every conditional is a sum. float64 inside, whatever it is cast to.
 
     Args:
         classes: a table each of p(x | c), nested lists V × ... × V, or a tensor (K, V, ..., V), ≥ 0; each is
