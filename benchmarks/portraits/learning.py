@@ -42,7 +42,7 @@ def learn(
     """Steps of the optimizer on the loss of one batch after the other, until the run ends.
 
     Args:
-        run: says when that is, and keeps log and checkpoint.
+        run: says when that is, keeps log and checkpoint, and knows the processes whose gradients are averaged.
         network: the one that learns.
         optimizer: of its parameters; their gradient's norm is cut at 1.
         average: of its weights.
@@ -55,6 +55,7 @@ def learn(
     while going() and run.goes_on(optimizer):
         loss = loss_of()
         loss.backward()
+        run.replicas.average_gradients(network.parameters())
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -28,11 +28,11 @@ from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, CodedN
 
 from .cache import cached_pictures
 from .codes import cached_codes, cached_tokens, labels_of
+from .learning import learn
 from .pictures import render_bytes
 from .replicas import Replicas
 from .timed import Average, Timed
 
-LOG_EVERY, SAVE_EVERY = 50, 240.0
 HELD_OUT, UNSEEN_START = 500, HELD_OUT_START + 700_000  # portraits of which the last line tells the loss
 VAE = Path("dsg/models/portraits/latent/vae")
 
@@ -130,25 +130,14 @@ def train(options: argparse.Namespace) -> None:
         weights = {"network": network.state_dict(), "average": average.weights}
         return {**weights, "optimizer": optimizer.state_dict()}
 
-    losses = []
-    while run.goes_on(optimizer):
+    def next_loss() -> torch.Tensor:
         pick = torch.randint(len(tokens), (batch,), generator=generator)
         silent = (torch.rand(batch, generator=generator) < options.no_label).to(device)
         mask = hidden(tokens[pick], shares_of(batch, generator), generator).to(device)
         clean, of_class = tokens[pick].long(), torch.where(silent, NULL_CLASS, labels[pick])
-        loss = masked_loss(network, clean, of_class, mask)
-        loss.backward()
-        replicas.average_gradients(network.parameters())
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if replicas.rank == 0:
-            average.update(run.step)
-        losses.append(loss.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=sum(losses) / len(losses))
-            losses = []
-            run.save(state(), SAVE_EVERY)
+        return masked_loss(network, clean, of_class, mask)
+
+    learn(run, network, optimizer, average, next_loss, state)
     run.save(state())
     if replicas.rank == 0:
         network.load_state_dict(average.weights)
