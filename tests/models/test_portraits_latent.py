@@ -14,6 +14,7 @@ from dsg.data.examples import PROMPT
 from dsg.data.portraits import HELD_OUT_START, caption, render
 from dsg.data.portraits.captions import vocabulary
 from dsg.diffusion import ShiftedFlow
+from dsg.models.latent import Decoding
 from dsg.models.portraits.attribute_judge import WEIGHTS as JUDGE
 from dsg.models.portraits.latent_model import FOLDER, PortraitsLatent
 from dsg.models.weights import weights_of
@@ -148,6 +149,14 @@ def test_guided_latents_keep_the_laws_of_the_contract(images):
     alone, _, process = contract_sample(case, images[2:3], "c")
     assert agree(alone, four[0][2:3], case, images[2:3], "c")
     assert process.decoder_backwards == process.backwards
+
+
+def test_decoding_in_bfloat16_moves_a_picture_by_less_than_a_shade_of_8_bits(model, images):
+    half = PortraitsLatent(decoding=Decoding("bfloat16"))
+    latents = model.encode(images[:2])
+    moved = half.decode(latents) - model.decode(latents)
+    assert moved.dtype == torch.float32
+    assert 0 < float(moved.square().mean().sqrt()) < 1 / 255
 
 
 def test_its_data_bring_the_prompts_that_it_asks_for(model):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dsg.models.diffusers.stable_diffusion import StableDiffusion
 from dsg.models.engines import Engine
+from dsg.models.latent import Decoding
 
 FOLDER = Path(__file__).with_name("latent")
 
@@ -20,6 +21,7 @@ class PortraitsLatent(StableDiffusion):
         prompt: the text of all images; "" is none. Null takes each image's from the data.
         negative_prompt: likewise the text from which prediction combiners lead away; "" is none.
         truncate: cut texts that are longer than the encoder takes; otherwise they are refused.
+        decoding: the autoencoder's precision, and what saves memory.
         engine: how the network is run, of dsg.models.engines; null is Plain: as it is, in the Trainer's precision.
 
     Raises:
@@ -31,6 +33,7 @@ class PortraitsLatent(StableDiffusion):
         prompt: str | None = None,
         negative_prompt: str | None = "",
         truncate: bool = False,
+        decoding: Decoding | None = None,
         engine: Engine | None = None,
     ) -> None:
         super().__init__(
@@ -38,5 +41,6 @@ class PortraitsLatent(StableDiffusion):
             prompt=prompt,
             negative_prompt=negative_prompt,
             truncate=truncate,
+            decoding=decoding,
             engine=engine,
         )
