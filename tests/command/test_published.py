@@ -145,6 +145,24 @@ def stand_ins(tmp_path, monkeypatch) -> Path:
     return tmp_path / "over.yaml"
 
 
+@pytest.mark.parametrize(
+    ("over", "missing"),
+    [
+        ({"data": {"init_args": {"root": "data/nothing"}}}, r"data\.root: .*data/nothing"),
+        ({"quality": {"lpips": ["vgg"]}}, r"lpips_vgg: wants vgg16-397923af\.pth in checkpoints"),
+        ({"distribution": {"features": ["inception"]}}, r"wants inception-2015-12-05\.pt in \S*checkpoints"),
+    ],
+    ids=["images", "vgg", "inception"],
+)
+def test_whatever_else_is_missing_is_one_line_with_its_place(over, missing, stand_ins, capsys):
+    over["comparison"] = {"optional_metrics": ["fid_clean" if "quality" in over else "lpips_vgg"]}
+    Path("also.yaml").write_text(yaml.safe_dump(over))
+    configs = [option for file in (FILES["dps_ffhq256"], stand_ins, "also.yaml") for option in ("--config", str(file))]
+    assert main(["compare", *configs, "--out_dir", "out"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert re.search(missing, line)
+
+
 def check(found: Grid) -> int:
     """How many images each run would evaluate; LPIPS and the FID may be missing."""
 
