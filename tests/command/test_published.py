@@ -191,3 +191,12 @@ def test_every_protocol_goes_up_to_the_first_sample_with_stand_ins_of_the_publis
         if f"checkpoints/{file}" in FILES[name].read_text():
             torch.save(network().state_dict(), f"checkpoints/{file}")
     assert check(grid(name, stand_ins)) == 2
+
+
+def test_the_page_links_every_protocol_and_has_every_number():
+    page = (Path(__file__).parents[2] / "docs" / "published.md").read_text()
+    for name in FILES:
+        assert f"(../configs/published/{name}.yaml)" in page
+        rows = re.findall(rf"^\| {name}\b.*(?:\n\| \|.*)*", page, re.MULTILINE)
+        for number in grid(name).comparison.published_numbers:
+            assert re.search(rf"(?<![\d.]){number.number.value:g}\)? \|", "\n".join(rows)), number
