@@ -75,6 +75,7 @@ def test_no_strength_is_left_to_chance_and_every_number_names_a_paper(name):
         ("dps_ffhq256", ("box_inpainting", "dps", "default"), {"step_size": 0.5}),
         ("dps_ffhq256", ("random_inpainting", "dps", "default"), {"step_size": 0.5}),
         ("dps_ffhq256", ("motion_deblurring", "dps", "default"), {"step_size": 0.3}),
+        ("dps_imagenet256", ("box_inpainting", "dps", "default"), {"step_size": 0.5}),
         ("daps_ffhq256", ("super_resolution", "daps", "default"), {LEARNING_RATE: 1e-4, "ode_steps": 5}),
         ("daps_ffhq256", ("motion_deblurring", "daps", "default"), {LEARNING_RATE: 5e-5, "likelihood_sigma": 0.01}),
         ("daps_ffhq256_nonlinear", ("high_dynamic_range", "daps", "default"), {LEARNING_RATE: 2e-5, "ode_steps": 10}),
