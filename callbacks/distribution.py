@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -99,6 +100,9 @@ class Distribution(EvaluationCallback):
         check_reference(self.reference)
         for network in self._load():
             check_features(network, shape, self.reference, self._first)
+
+    def unavailable(self) -> Mapping[str, str]:
+        return self._unavailable
 
     def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self.features and trainer.is_global_zero:

@@ -14,6 +14,7 @@ from dsg.command.merge import Settings
 from dsg.comparison.budget import Budget
 from dsg.comparison.candidate import Axis
 from dsg.comparison.entries import ENTRIES, read_with_entries
+from dsg.comparison.published import PublishedNumber, of_what_is_left, read_published
 from dsg.errors import UserError
 from dsg.metrics.direction import LESS, MORE, Direction, direction_of, has_no_direction
 
@@ -45,6 +46,8 @@ class Comparison:
             cells, to log m, the worst of m cells.
         unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
         larger_is_better: metric: true or false, for a metric whose direction the comparison does not know.
+        published: what papers state, shown beside ours: `task: {method: {metric: {value, source}}}`, with `variant` for
+            what was measured otherwise than here, and is not compared, and `setting` where there are several.
 
     Raises:
         UserError: for sections that do not hold what they should, and for unequal numbers of candidates.
@@ -61,6 +64,7 @@ class Comparison:
     gamma: float = 1.0
     unfit: str = "error"
     larger_is_better: dict[str, bool] = field(default_factory=dict)
+    published: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind in ENTRIES:
@@ -84,6 +88,7 @@ class Comparison:
         self._check_tuning()
         for metric in self.all_metrics:
             self.direction(metric)
+        read_published(self.published, self.tasks, self.methods, self.settings, self.metrics_of)
         for metric in {self.tuned_by(task) for task in self.tasks if self.tuning}:
             if not self.direction(metric).sign:
                 why = "a smaller loss may fit the measurement's noise; take residual, or, where there is none, say"
@@ -129,6 +134,11 @@ class Comparison:
     def all_metrics(self) -> list[str]:
         """Those of all tasks, each once."""
         return list(dict.fromkeys(metric for task in self.tasks for metric in self.metrics_of(task)))
+
+    @property
+    def published_numbers(self) -> list[PublishedNumber]:
+        """What papers state of the runs."""
+        return read_published(self.published, self.tasks, self.methods, self.settings, self.metrics_of)
 
     def tuned_by(self, task: str) -> str:
         """The metric that chooses the candidates on a task."""
@@ -190,6 +200,7 @@ def read_comparison(files: Sequence[str | Path]) -> tuple[Comparison, Settings]:
         if name not in section:
             raise UserError(f"comparison.{name}: is missing; docs/comparison.md has an example")
     kept = {name: _without_nulls(value) if name in ENTRIES else value for name, value in section.items()}
+    kept["published"] = of_what_is_left(section.get("published", {}), section)
     return Comparison(**kept), shared
 
 

@@ -9,8 +9,11 @@ from rich.console import Console
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.layout import legend, overviews, sections
 from dsg.comparison.layout_over_cells import LEGEND, sections_over_cells
+from dsg.comparison.layout_published import LEGEND as LEGEND_PUBLISHED
+from dsg.comparison.layout_published import sections_published
 from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.plot import quality_against
+from dsg.comparison.published_file import FILE, as_json
 from dsg.comparison.render import latex, markdown, show
 from dsg.comparison.table import Row, as_csv, make_table
 from dsg.comparison.tuning import Choice
@@ -33,7 +36,9 @@ def report(
     glance, note = overviews(rows, grid.comparison), legend(rows, grid.comparison, otherwise)
     over = over_cells(grid, results, divisions or {})
     laid_out = [*glance, *sections(rows, grid.comparison), *sections_over_cells(over.rows, grid.comparison)]
-    note = " ".join([note, *([LEGEND] if over.rows else []), *over.notes])
+    published = sections_published(rows, grid.comparison)
+    laid_out += published
+    note = " ".join([note, *([LEGEND] if over.rows else []), *over.notes, *([LEGEND_PUBLISHED] if published else [])])
     first = {task: grid.comparison.metrics_of(task)[0] for task in grid.comparison.tasks}
     files = {
         "table.csv": as_csv([*rows, *over.rows]),
@@ -42,6 +47,10 @@ def report(
         "quality_against_seconds.png": quality_against(rows, first, _seconds, "seconds per image", log=True),
         "quality_against_nfe.png": quality_against(rows, first, _evaluations, "network evaluations per image"),
     }
+    if published:
+        files[FILE] = as_json(grid.comparison.published_numbers)
+    else:
+        (grid.out_dir / FILE).unlink(missing_ok=True)  # of an earlier form of the comparison
     for name, content in files.items():
         write_atomically(grid.out_dir / name, content)
     show(laid_out, note, console)

@@ -13,8 +13,10 @@ from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.tuning import Choice
 from dsg.metrics.direction import Direction
 from dsg.metrics.passes import NAMES, NONE, Passes
+from dsg.metrics.published import Published, beside
 from dsg.metrics.ranking import Standing, standings
 from dsg.metrics.results import Results
+from dsg.metrics.statistics import Interval
 
 BEST, AS_GOOD = "best", "not distinguishable from the best"
 LOST = "lost images that others have"
@@ -42,6 +44,9 @@ class Row:
         worst_cell: the name of the cell with the worst mean.
         place: among the methods by `mean`, 1 for the best; 0 of a method that lost images.
         place_by_mean: likewise by the mean over images.
+        published: what a paper states of this, by `published_source`.
+        published_difference: ours − published, where the two are compared.
+        published_inside: whether `low` to `high` holds it, `yes` or `no`, or why that is not said.
     """
 
     task: str
@@ -74,6 +79,10 @@ class Row:
     worst_cell: str = ""
     place: int = 0
     place_by_mean: int = 0
+    published: float = NONE
+    published_difference: float = NONE
+    published_inside: str = ""
+    published_source: str = ""
 
     @property
     def passes(self) -> Passes:
@@ -89,6 +98,7 @@ def make_table(
 ) -> list[Row]:
     """The rows, in the comparison's order; optional metrics that no run has are left out."""
     otherwise = made_otherwise(results).cells
+    stated = {(n.task, n.method, n.setting, n.metric): n.number for n in grid.comparison.published_numbers}
     rows = []
     for cell in grid.cells:
         row = Row(cell.task, cell.method, cell.setting)
@@ -110,6 +120,7 @@ def make_table(
                 flags="; ".join([*flags_of(standing), *[OTHERWISE] * (cell in otherwise), *choice.flags]),
                 mean=found.mean, low=found.low, high=found.high, n=found.n, se=found.se,
             )  # fmt: skip
+            measured = _beside_published(measured, stated.get((cell.task, cell.method, cell.setting, metric)), found)
             rows.append(_against_baseline(measured, cell, rivals, grid.comparison.reference, direction))
     return rows
 
@@ -138,4 +149,14 @@ def _against_baseline(
     found = rivals[cell].difference(rivals[baseline], row.metric, direction)
     return replace(
         row, difference=found.mean, difference_low=found.low, difference_high=found.high, pairs=found.n
+    )  # fmt: skip
+
+
+def _beside_published(row: Row, stated: Published | None, ours: Interval) -> Row:
+    if stated is None:
+        return row
+    found = beside(stated, ours)
+    return replace(
+        row, published=stated.value, published_difference=found.difference, published_inside=found.inside,
+        published_source=stated.source,
     )  # fmt: skip

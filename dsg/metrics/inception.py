@@ -40,7 +40,7 @@ class Inception(FeatureNetwork):
     def __init__(self, file: str | Path | None = None, sha256: str | None = None) -> None:
         super().__init__()
         path = Path(file).expanduser() if file else Path("." if platform.system() == "Windows" else "/tmp")
-        path = path / FILE if path.is_dir() else path
+        path = path / FILE if path.is_dir() or not path.suffix else path  # a folder that is not there is one too
         if path.name != FILE or not path.is_file():
             raise UserError(
                 f"distribution.inception: wants {FILE} in {path.parent}, or the file that distribution.inception names"

@@ -17,6 +17,7 @@ from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
 from dsg.report.pictures import GAIN, strips
+from dsg.report.published import published
 from dsg.report.table import MARKS, Table
 from dsg.report.worst_case import WorstCase
 
@@ -39,7 +40,7 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     metrics = tables.all_metrics(runs)
     plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
     parts = {
-        "numbers": [tables.overview(runs), *_shown([*tables.paired(runs), calibration(runs)])],
+        "numbers": [tables.overview(runs), *_shown([*tables.paired(runs), published(runs), calibration(runs)])],
         "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
         "worst_case": [
             (found.table, [(m, Markup(figures.curve(runs, m, lines))) for m, lines in found.curves.items()])
@@ -71,7 +72,8 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
 def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
     """report.md: every table of the page."""
     over = [found.table for found in worst]
-    numbers = [tables.overview(runs), *tables.paired(runs), calibration(runs), tables.spread(runs), *over]
+    beside = published(runs)
+    numbers = [tables.overview(runs), *tables.paired(runs), beside, calibration(runs), tables.spread(runs), *over]
     shown = _shown([*numbers, *_appendix(runs)])
     return document(_title(runs), shown)
 
