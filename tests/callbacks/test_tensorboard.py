@@ -24,6 +24,7 @@ from callbacks.loggers.tensorboard import TensorBoardSink
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.trace_file import Trace
 from tests.contract.toys import ToyWithDecoder
 
 
@@ -118,9 +119,31 @@ def test_the_trace_is_told_as_soon_as_it_has_its_samples(evaluate, tmp_path, mon
     from callbacks.loggers.bands import Bands
 
     taken = []
-    monkeypatch.setattr(Bands, "write", lambda self, writer: taken.append(self._values.isfinite().sum(-1)[0].tolist()))
+    monkeypatch.setattr(Bands, "trace", lambda self: taken.append(self._values.isfinite().sum(-1)[0].tolist()))
     assert evaluate("--diagnostics.traced_samples", 3) == 0
     assert taken == [[3, 3, 3, 3, 3]]  # of the second batch one, of the third none
+
+
+def test_the_run_folder_keeps_the_trace_that_tensorboard_is_told(evaluate, tmp_path):
+    assert evaluate() == 0
+    events, kept = events_of(tmp_path / "run"), Trace.read(tmp_path / "run")
+    assert kept is not None
+    assert (kept.samples, kept.steps) == (6, 5)
+    assert list(kept.measures) == ["loss", "gradient_norm", "shell_ratio", "cosine"]
+    for name, curve in kept.measures.items():
+        told = {event.step: event.value for event in events.Scalars(f"trace/{name}/mean")}
+        assert {i: v for i, v in enumerate(curve.mean) if v is not None} == pytest.approx(told, rel=1e-5)
+        known = [band for band in zip(curve.p10, curve.p50, curve.p90, strict=True) if None not in band]
+        assert all(low <= middle <= high for low, middle, high in known)
+    assert kept.measures["shell_ratio"].p50[-1] is None  # the last step has no noise
+
+
+def test_a_continued_run_tells_a_tensorboard_of_ones_own_the_trace_once(evaluate, tmp_path):
+    place = {"save_dir": str(tmp_path / "tb"), "name": "", "version": ""}
+    logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": place}
+    for limit in ((), ("--data.limit", 2))[::-1]:
+        assert evaluate("--trainer.logger", json.dumps(logger), *limit) == 0
+    assert steps(events_of(tmp_path / "tb"), "trace/loss/mean") == [0, 1, 2, 3, 4]
 
 
 def test_a_run_without_guidance_has_a_loss_to_compare_with_and_no_gradient(evaluate, tmp_path):
