@@ -90,9 +90,8 @@ class Diagnostics(EvaluationCallback):
             self._tell_trace(self._sink)
 
     def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
-        with contextlib.suppress(
-            OSError, UserError
-        ):  # a full disk must not keep the callbacks after this one from finishing
+        # a full disk must not keep the callbacks after this one from finishing
+        with contextlib.suppress(OSError, UserError):
             self.on_predict_end(trainer, pl_module)
 
     def _tell_trace(self, sink: Sinks) -> None:
