@@ -43,7 +43,7 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
             _steps(run), _setting(run, "model.seed"), number(len(run.results.per_image.finished)),
             *(mean(found[m][i], digits[m]) for m in metrics),
             number(run.results.mean("seconds"), ".3g"),
-            *(_passes(passes[i], column) for column in columns),
+            *(passes_cell(passes[i], column) for column in columns),
             number(run.results.failures),
         ])  # fmt: skip
     of_metrics = [heading(metric, runs) for metric in metrics]
@@ -58,7 +58,8 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
     return Table("Results", names, rows, [about, *_notes(runs)])
 
 
-def _passes(passes: Passes, column: str) -> Cell:
+def passes_cell(passes: Passes, column: str) -> Cell:
+    """`100 + 99`, forward + backward, by their sum."""
     total = number(sum(passes.through(column)), "g")
     return total if total.value is None else Cell(passes.text(column, NONE), total.value)
 

@@ -20,7 +20,7 @@ Numbers = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure against the step: what it is in words, its mean, and its 10th, 50th and 90th percentile of samples."""
+    """One measure against the step: its words, its mean, and its 10th, 50th and 90th percentile over samples."""
 
     title: str
     mean: Numbers
