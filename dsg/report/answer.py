@@ -24,25 +24,28 @@ WHICH = (
     "of the distances to it; untested: of all images together, which have no interval. Who lost images to failures "
     "that another one has is neither best nor as good. It is no correction for many comparisons."
 )
+MOST = 6  # metrics of a task
 LEAST = "Small: times the least of the runs of the task."
 
 
 def which(runs: Sequence[EvaluatedRun]) -> Table | None:
     """Of every task that several runs have, a row a metric of which it is known what is better; None without any."""
     groups = [group for group in of_one_task(runs) if len(group) > 1]
-    rows = []
+    rows, more = [], 0
     for group in groups:
         own = [runs[i] for i in group]
-        for metric in all_metrics(own):
-            towards = direction(metric, own)
+        told = [m for m in all_metrics(own) if direction(m, own).sign and sum(run.results.has(m) for run in own) > 1]
+        told = [m for m in told if m != "loss"] or told
+        more += len(told[MOST:])
+        for metric in told[:MOST]:
             rivals = {i: runs[i].results for i in group if runs[i].results.has(metric)}
-            if towards.sign and len(rivals) > 1:
-                named = [Cell(task(own[0].settings))] if len(groups) > 1 else []
-                rows.append([*named, Cell(heading(metric, own)), *_verdict(runs, rivals, metric, towards)])
+            named = [Cell(task(own[0].settings))] if len(groups) > 1 else []
+            rows.append([*named, Cell(heading(metric, own)), *_verdict(runs, rivals, metric, direction(metric, own))])
     if not rows:
         return None
+    notes = [WHICH, *[f"{more} more metrics are in the tables below."] * (more > 0)]
     header = [*["task"] * (len(groups) > 1), "metric", "best", "as good", "behind", "lost images"]
-    return Table("Which method", header, rows, [WHICH])
+    return Table("Which method", header, rows, notes)
 
 
 def cost_and_why(runs: Sequence[EvaluatedRun]) -> Table:

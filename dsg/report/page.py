@@ -27,6 +27,7 @@ NAMES = {
     "distributions": "Distributions", "worst_case": "Worst case", "cost": "Cost", "pictures": "Pictures",
     "appendix": "Details", "settings": "Settings",
 }  # fmt: skip
+STRIPS = 1_500_000  # characters of the pictures of runs that stand alone
 SCRIPTS = ("tables.js", "pictures.js", "side_by_side.js", "trajectories.js")
 
 
@@ -50,7 +51,8 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequenc
     style, *scripts = (loader.get_source(environment, name)[0] for name in ("report.css", *SCRIPTS))
     script = "\n".join(['"use strict";', *scripts])
     addresses = links.folder_links(runs, out)
-    shown_side_by_side = {i for found in side for i in found.runs}
+    compared = {i for found in side for i in found.runs}
+    alone = [i for i in range(len(runs)) if i not in compared]
     traces = trajectories.trajectories(runs)
     metrics = tables.all_metrics(runs)
     plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
@@ -69,9 +71,7 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequenc
             for m in metrics
             if m != "loss" and sum(run.results.has(m) for run in runs) > 1
         ],
-        "pictures": [
-            (i, found) for i, run in enumerate(runs) if i not in shown_side_by_side and (found := strips(run))
-        ],
+        "pictures": [(i, found) for i in alone if (found := strips(runs[i], STRIPS / len(alone)))],
         "appendix": _shown(_appendix(runs)),
         "settings": [(run.name, yaml.safe_dump(run.settings, sort_keys=False, allow_unicode=True)) for run in runs],
     }

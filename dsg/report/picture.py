@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from dsg.errors import UserError
 
 LARGEST = 512  # pixels a side; larger pictures are made smaller
+SMALLEST = 64  # to which a picture is made smaller for want of room
 EXACT = 24_000  # bytes, up to which a picture is kept to the last bit
 QUALITY = 90  # of WebP, beyond
 
@@ -45,19 +47,31 @@ def read_picture(path: Path, folder: Path) -> Tensor:
         raise UserError(f"{path} cannot be read") from error
 
 
-def picture(label: str, pixels: Tensor, largest: int = LARGEST) -> Picture:
-    """`pixels`, (3,H,W) uint8, with at most `largest` of them a side."""
+def picture(label: str, pixels: Tensor, largest: int = LARGEST, room: float = math.inf) -> Picture:
+    """`pixels`, (3,H,W) uint8, with at most `largest` of them a side, and fewer where the page has no room.
+
+    Args:
+        room: characters of its URI, kept to as long as it stays larger than 64 pixels a side.
+    """
     image = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
     size = image.size
     if max(size) > largest:
         image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-        label = f"{label} (shown at {image.width}x{image.height})"
+    uri = _uri(image)
+    while len(uri) > room and max(image.size) > SMALLEST:
+        half = max(SMALLEST, max(image.size) // 2)
+        image.thumbnail((half, half), Image.Resampling.LANCZOS)
+        uri = _uri(image)
+    return Picture(label if image.size == size else f"{label} (shown at {image.width}x{image.height})", uri, size)
+
+
+def _uri(image: Image.Image) -> str:
+    """Exact where that takes little, else the smaller of PNG and WebP."""
     kind, content = "png", _encoded(image, "PNG", optimize=True)
     if len(content) > EXACT:
-        kind, content = min(
-            (kind, content), ("webp", _encoded(image, "WEBP", quality=QUALITY)), key=lambda k: len(k[1])
-        )
-    return Picture(label, f"data:image/{kind};base64,{base64.b64encode(content).decode()}", size)
+        other = _encoded(image, "WEBP", quality=QUALITY)
+        kind, content = min((kind, content), ("webp", other), key=lambda found: len(found[1]))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _encoded(image: Image.Image, kind: str, **options: int | bool) -> bytes:

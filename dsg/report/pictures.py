@@ -15,6 +15,7 @@ from dsg.report.picture import Picture, picture, read_picture
 from dsg.report.truth import check_truth, error_picture, read_truth
 
 GAIN = 4  # of the error
+PICTURES = 12  # of a run, at most
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,12 @@ class Strips:
     note: str
 
 
-def strips(run: EvaluatedRun) -> Strips | None:
-    """None for a run that has no pictures."""
+def strips(run: EvaluatedRun, room: float = math.inf) -> Strips | None:
+    """None for a run that has no pictures; those that there are take `room` characters of the page, or little more."""
     metric = next((m for m in run.metrics if m in run.results.images), None)
     if metric is None or not has_pictures(run):
         return None
-    made = [_strip(run, place, row, float(row[metric])) for place, row in chosen(run, metric)]
+    made = [_strip(run, place, row, float(row[metric]), room / PICTURES) for place, row in chosen(run, metric)]
     return Strips(run, metric, made, about_truth(run))
 
 
@@ -75,7 +76,7 @@ def chosen(run: EvaluatedRun, metric: str) -> list[tuple[str, dict[str, Any]]]:
     return [(places[i], rows[i]) for i in sorted(places)]
 
 
-def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> Strip:
+def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float, room: float) -> Strip:
     image_id, number = str(row["id"]), int(row["sample"])
     pictures, notes = [], []
     sample = None
@@ -90,14 +91,14 @@ def _strip(run: EvaluatedRun, place: str, row: dict[str, Any], value: float) -> 
         except UserError as reason:
             notes.append(str(reason))
             continue
-        pictures.append(picture(label, found))
+        pictures.append(picture(label, found, room=room))
         sample = found if kind == "samples" else None
     if run.data is not None and sample is not None and run.compared_with is not None:
         try:
             truth = read_truth(run.data, image_id, run.compared_with)
             check_truth(truth, sample, row.get("psnr"))
             error = error_picture(truth, sample, GAIN)
-            pictures = [picture("truth", truth), *pictures, picture(f"error × {GAIN}", error)]
+            pictures = [picture("truth", truth, room=room), *pictures, picture(f"error × {GAIN}", error, room=room)]
         except UserError as reason:
             notes.append(f"no truth: {reason}")
     return Strip(place, image_id, number, value, pictures, "; ".join(notes))

@@ -13,7 +13,7 @@ from dsg.report.figures import colour
 from dsg.run_folder.trace_file import Curve, Trace
 
 MOST_POINTS = 250  # of a curve; a page has several thousand curves' worth of room, not several hundred thousand
-FIRST = 4  # runs that are shown before anyone chooses
+FIRST = 6  # runs that are shown before anyone chooses
 BAND = ("p10", "p50", "p90")
 
 

@@ -42,7 +42,7 @@ function drawTrajectories(data, section) {
   const shares = new Set(data.runs.map((run) => run.steps)).size > 1;
   const last = shares ? 100 : data.runs[0].steps - 1;
   slider.max = last;
-  slider.value = last;
+  slider.value = Math.round(0.95 * last);
   const along = (run, place) => (shares ? (100 * run.at[place]) / Math.max(1, run.steps - 1) : run.at[place]);
   let cursors = [];
 
