@@ -27,7 +27,7 @@ NAMES = {
     "distributions": "Distributions", "worst_case": "Worst case", "cost": "Cost", "pictures": "Pictures",
     "appendix": "Details", "settings": "Settings",
 }  # fmt: skip
-STRIPS = 1_500_000  # characters of the pictures of runs that stand alone
+STRIPS = 1_200_000  # characters of the pictures of runs that stand alone
 SCRIPTS = ("tables.js", "pictures.js", "side_by_side.js", "trajectories.js")
 
 

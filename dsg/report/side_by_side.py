@@ -18,7 +18,7 @@ from dsg.report.problems import of_one_problem
 from dsg.report.tables import all_metrics, direction
 from dsg.report.truth import check_truth, read_truth
 
-ROOM = 2_500_000  # characters of all pictures that stand side by side
+ROOM = 2_300_000  # characters of all pictures that stand side by side
 MOST = 24  # images of a problem
 FEW, SMALLER = 4, 256  # beyond so many runs pictures have at most so many pixels a side
 NUMBERS = 3  # below a picture

@@ -117,7 +117,7 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     browser.press("ArrowLeft")
     assert browser.run("document.querySelector('#trajectories output').textContent") == "94 %"
     assert browser.run("document.querySelector('#trajectories tbody tr').cells[1].textContent").startswith("3[1.5, 6]")
-    shown = "[...document.querySelectorAll('.side .strip')].filter((row) => !row.hidden).map((row) => row.innerText.split('\\n')[0])"
+    shown = "[...document.querySelectorAll('.side .strip:not([hidden])')].map((row) => row.innerText.split('\\n')[0])"
     (first,) = browser.run(shown)
     browser.run("document.querySelector('.side .strip:not([hidden]) .picture').focus()")
     browser.press("ArrowRight")
