@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from dsg.metrics.direction import Direction
 from dsg.metrics.passes import Passes, headings
 from dsg.metrics.ranking import Standing, best_of, standings
 from dsg.metrics.results import Results
-from dsg.metrics.statistics import decimals
+from dsg.metrics.statistics import Interval, decimals
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.labels import task
 from dsg.report.problems import of_one_task
@@ -25,6 +26,7 @@ WHICH = (
     "that another one has is neither best nor as good. It is no correction for many comparisons."
 )
 MOST = 6  # metrics of a task
+OPTIONAL = ("shell", "cosine", "loss left", "residual")  # columns that are left out where no run has them
 LEAST = "Small: times the least of the runs of the task."
 
 
@@ -52,26 +54,34 @@ def cost_and_why(runs: Sequence[EvaluatedRun]) -> Table:
     """A row a run, the best of its task first."""
     rows = []
     passes = [Passes.of(run.results.mean) for run in runs]
-    columns, reasons = headings(passes), [why(run) for run in runs]
-    for group in of_one_task(runs):
-        own = [runs[i] for i in group]
-        metric = next((m for m in all_metrics(own) if direction(m, own).sign), None)
-        digits = decimals((f.low, f.high) for f in (run.results.interval(metric) for run in own)) if metric else 0
+    columns, reasons, groups = headings(passes), [why(run) for run in runs], of_one_task(runs)
+    firsts = [_first_metric([runs[i] for i in group]) for group in groups]
+    shared = len({named for _, named in firsts}) == 1
+    for group, (metric, named) in zip(groups, firsts, strict=True):
+        found = {i: runs[i].results.interval(metric) if metric else Interval() for i in group}
+        digits = decimals((f.low, f.high) for f in found.values())
         seconds = {i: runs[i].results.mean("seconds") for i in group}
         evaluations = {i: sum(passes[i].through("NFE")) for i in group}
         for i in _ordered(runs, group, metric):
-            good = mean(runs[i].results.interval(metric), digits) if metric else Cell(NONE)
+            good = mean(found[i], digits)
             rows.append([
                 Cell(runs[i].name, run=i),
-                Cell(good.text, good.value, f"{heading(metric, own)} {good.small}" if metric else ""),
+                good if shared else replace(good, small=f"{named} {good.small}".strip()),
                 _times(number(seconds[i], ".3g"), seconds, i),
                 _times(passes_cell(passes[i], columns[0]), evaluations, i),
                 *(passes_cell(passes[i], column) for column in columns[1:]),
                 *_reasons(reasons[i]),
             ])  # fmt: skip
-    names = ["run", "first metric", "s/image", *columns, "shell", "cosine", "loss left", "residual", "in words"]
-    notes = [LEAST] if len(runs) > 1 else []
-    return Table("What it costs, and why", names, rows, [*notes, RULES])
+    names = ["run", firsts[0][1] if shared else "first metric", "s/image", *columns, *OPTIONAL, "in words"]
+    told = [k for k in range(len(names)) if names[k] not in OPTIONAL or any(row[k].value is not None for row in rows)]
+    notes = [LEAST, RULES] if len(runs) > 1 else [RULES]
+    return Table("What it costs, and why", [names[k] for k in told], [[row[k] for k in told] for row in rows], notes)
+
+
+def _first_metric(runs: Sequence[EvaluatedRun]) -> tuple[str | None, str]:
+    """The first of which it is known what is better, if there is one, and its heading."""
+    metric = next((m for m in all_metrics(runs) if direction(m, runs).sign), None)
+    return metric, "first metric" if metric is None else heading(metric, runs)
 
 
 def _verdict(

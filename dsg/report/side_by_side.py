@@ -28,12 +28,13 @@ Rows = Mapping[Key, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Tile:
-    """A run's sample, by the run's index: its picture with its file, or why there is none; and its numbers."""
+    """A run's sample, by the run's index: its picture with its file, and its numbers; or why there is none."""
 
     run: int
     picture: Picture | None
     file: tuple[str, ...]
     said: str
+    numbers: tuple[str, ...] = ()
     is_best: bool = False
 
 
@@ -151,6 +152,7 @@ def _row(runs: Sequence[EvaluatedRun], rows: Mapping[int, Rows], key: Key, place
                     i,
                     picture("sample", pixels[i], largest),
                     file,
+                    "",
                     _numbers(runs[i], row),
                     i == _best(runs, rows, key, metric),
                 )
@@ -218,7 +220,7 @@ def _value(row: Mapping[str, Any] | None, metric: str) -> float:
     return math.nan if found is None else float(found)
 
 
-def _numbers(run: EvaluatedRun, row: Mapping[str, Any]) -> str:
-    """The first few of its metrics."""
+def _numbers(run: EvaluatedRun, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The first few of its metrics, `psnr 26.3`."""
     known = [(m, float(row[m])) for m in run.metrics if isinstance(row.get(m), int | float)]
-    return " · ".join(f"{name} {value:.4g}" for name, value in known[:NUMBERS])
+    return tuple(f"{name} {value:.4g}" for name, value in known[:NUMBERS])

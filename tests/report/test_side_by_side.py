@@ -27,7 +27,7 @@ def test_an_image_has_its_truth_and_measurement_once_and_a_sample_of_every_run(m
     for row in found.rows:
         assert [picture.label for picture in row.shared] == ["truth", "measurement"]
         assert [(tile.run, tile.is_best) for tile in row.tiles] == [(0, True), (1, False)]
-        assert all(tile.picture is not None and tile.said.startswith("psnr ") for tile in row.tiles)
+        assert all(tile.picture is not None and tile.numbers[0].startswith("psnr ") for tile in row.tiles)
     places = {row.place for row in found.rows}
     assert any("worst of good" in place for place in places)
     assert any("best of poor" in place for place in places)
