@@ -105,8 +105,8 @@ def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> s
 
 
 def _breakable(text: str) -> Markup:
-    """Long names may go on in the next line behind a separator."""
-    return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
+    """Long names may go on in the next line behind a separator, and numbers stay whole."""
+    return Markup(re.sub(r"([_/.])(?!\d)", r"\1<wbr>", str(escape(text))))
 
 
 def _title(runs: Sequence[EvaluatedRun]) -> str:

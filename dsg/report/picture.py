@@ -18,7 +18,7 @@ from dsg.errors import UserError
 LARGEST = 512  # pixels a side; larger pictures are made smaller
 SMALLEST = 64  # to which a picture is made smaller for want of room
 EXACT = 24_000  # bytes, up to which a picture is kept to the last bit
-QUALITY = 90  # of WebP, beyond
+QUALITY, LESS = 90, 75  # of WebP, beyond; and where there is no room for that
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,20 @@ def picture(label: str, pixels: Tensor, largest: int = LARGEST, room: float = ma
     if max(size) > largest:
         image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
     uri = _uri(image)
+    if len(uri) > room:
+        uri = _uri(image, LESS)
     while len(uri) > room and max(image.size) > SMALLEST:
         half = max(SMALLEST, max(image.size) // 2)
         image.thumbnail((half, half), Image.Resampling.LANCZOS)
-        uri = _uri(image)
+        uri = _uri(image, LESS)
     return Picture(label if image.size == size else f"{label} (shown at {image.width}x{image.height})", uri, size)
 
 
-def _uri(image: Image.Image) -> str:
+def _uri(image: Image.Image, quality: int = QUALITY) -> str:
     """Exact where that takes little, else the smaller of PNG and WebP."""
     kind, content = "png", _encoded(image, "PNG", optimize=True)
     if len(content) > EXACT:
-        other = _encoded(image, "WEBP", quality=QUALITY)
+        other = _encoded(image, "WEBP", quality=quality)
         kind, content = min((kind, content), ("webp", other), key=lambda found: len(found[1]))
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 

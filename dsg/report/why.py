@@ -14,7 +14,7 @@ OFF_THE_SHELL = 1.25  # times the radius
 HARDLY = 0.8  # of the first loss
 RISES = 1.25  # times the least loss
 WEAK, ALONE = 0.01, 0.9  # cosines
-NOT_MET, FITS_NOISE = 1.25, 0.8  # residuals
+NOT_MET, FITS_NOISE = 1.5, 0.67  # residuals
 RULES = (
     f"Medians of the samples that were traced. Shell: ‖x_prev − μ‖/√n σ where it is furthest from 1; from "
     f"{OFF_THE_SHELL:g} on, or below {1 / OFF_THE_SHELL:g}, the state leaves the noise shell. Cosine: of the step and "
