@@ -67,14 +67,14 @@ class Bands:
             self._taken = end
 
     def trace(self) -> Trace | None:
-        """What is collected, at each step over the samples that have a finite value; None if nothing is."""
-        if self._values is None:
+        """What is collected, at each step over the samples that have a finite value; None while no batch has ended."""
+        if self._values is None or not self._taken:
             return None
         titles = dict(
             GRADIENTS[self._gradient] if name == "gradient_norm" else (name, title)
             for name, title in self._measures.items()
         )
-        values = self._values.cpu().double().numpy()
+        values = self._values[..., : self._taken].cpu().double().numpy()  # without a batch that was interrupted
         samples = int(np.isfinite(values).any((0, 1)).sum())
         curves = {name: _curve(title, of) for (name, title), of in zip(titles.items(), values, strict=True)}
         return Trace(samples, {name: curve for name, curve in curves.items() if any(v is not None for v in curve.p50)})
