@@ -38,12 +38,17 @@ def side_by_side(runs: Sequence[EvaluatedRun], images: Sequence[str] = ()) -> li
         images: ids that are to be shown whatever else is; the others follow as far as the page has room.
 
     Raises:
-        UserError: for an id of which no run has a sample.
+        UserError: for an id of which no run has a sample, and for any where no runs stand side by side.
     """
     groups = [group for found in of_one_problem(runs) if len(group := [i for i in found if has_pictures(runs[i])]) > 1]
     known = {row["id"] for run in runs for row in run.rows}
     if unknown := [image for image in images if image not in known]:
         raise UserError(f"--image: no run has a sample of {unknown[0]!r}; per_image.csv of each run lists its ids")
+    if images and not groups:
+        raise UserError(
+            "--image: no two of these runs have pictures of the same task, data and seed, so that none stand side by "
+            "side; give runs that do, or leave it out"
+        )
     made = [_of_problem(runs, group, images, ROOM / len(groups)) for group in groups]
     return [found for found in made if found is not None]
 

@@ -49,9 +49,12 @@ def test_runs_of_other_measurements_are_not_put_side_by_side(make_run):
     assert side_by_side(read_runs([first, second])) == []
 
 
-def test_an_image_that_no_run_has_is_one_line(make_run, capsys):
+def test_an_image_that_cannot_be_shown_side_by_side_is_one_line(make_run):
+    runs = read_runs([make_run("one"), make_run("two")])
     with pytest.raises(UserError, match="--image: no run has a sample of 'nobody'"):
-        side_by_side(read_runs([make_run("one"), make_run("two")]), ["nobody"])
+        side_by_side(runs, ["nobody"])
+    with pytest.raises(UserError, match="--image: no two of these runs have pictures of the same task, data and seed"):
+        side_by_side(runs[:1], ["a"])
 
 
 def test_as_many_images_are_shown_as_the_page_has_room_for(make_run, monkeypatch):
