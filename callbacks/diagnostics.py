@@ -13,13 +13,14 @@ from torch import Tensor
 
 from callbacks.base import EvaluationCallback, evaluated, samples_done
 from callbacks.loggers import Sinks, told
-from callbacks.loggers.bands import Bands, has_trace
+from callbacks.loggers.bands import Bands, tell
 from dsg.data.image_file import to_uint8
 from dsg.data.media import Medium
 from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.module import BatchResult, SamplingModule
 from dsg.process import Process, Record
+from dsg.run_folder.trace_file import is_there
 
 
 class Diagnostics(EvaluationCallback):
@@ -28,7 +29,8 @@ class Diagnostics(EvaluationCallback):
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
     `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error, those
     that there are; `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the
-    trace. A continued run shows the same ids, and traces only if it had not yet.
+    trace, which stays in the run folder as trace.json. A continued run shows the same ids, and traces only if it had
+    not yet.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
@@ -53,7 +55,8 @@ class Diagnostics(EvaluationCallback):
         # the ranks share the ids out, and this one shows what falls to it
         keys = evaluated(trainer).keys()
         self._shown = frozenset(list(dict(keys))[: self.images * trainer.world_size])
-        if not samples_done(trainer) or not has_trace(Path(trainer.default_root_dir)):
+        self._folder = Path(trainer.default_root_dir)
+        if not samples_done(trainer) or not is_there(self._folder):
             self._bands = Bands(self.traced_samples)
         pl_module.observers.append(self)
 
@@ -87,13 +90,15 @@ class Diagnostics(EvaluationCallback):
             self._tell_trace(self._sink)
 
     def on_exception(self, trainer: Trainer, pl_module: SamplingModule, exception: BaseException) -> None:
-        with contextlib.suppress(OSError):  # a full disk must not keep the callbacks after this one from finishing
+        # a full disk must not keep the callbacks after this one from finishing
+        with contextlib.suppress(OSError, UserError):
             self.on_predict_end(trainer, pl_module)
 
     def _tell_trace(self, sink: Sinks) -> None:
         bands, self._bands = self._bands, None
-        if bands is not None:
-            bands.write(sink)
+        if bands is not None and (trace := bands.trace()) is not None:
+            tell(trace, sink)
+            trace.write(self._folder)  # last: with it nobody is told again
 
     def _tell_pictures(self, sink: Sinks) -> None:
         pictures, self._pictures = self._pictures, []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
+import numpy as np
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from callbacks.loggers.base import Sink
 from dsg.process import GradientKind, Record, StepRecord
+from dsg.run_folder.trace_file import Curve, Trace
 from dsg.types import PerSample
 
 GRADIENTS: dict[GradientKind, tuple[str, str]] = {
@@ -25,10 +25,11 @@ GRADIENTS: dict[GradientKind, tuple[str, str]] = {
 }
 """Tag and title of a gradient's norm: norms of different things stand on different charts."""
 KINDS = ("mean", "p10", "p90")
+QUANTILES = (10, 50, 90)
 
 
 class Bands:
-    """Collects the measures of every step, and writes them as `trace/<measure>/{mean,p10,p90}` against the step.
+    """Collects the measures of every step.
 
     Args:
         samples: how many are taken, at least 1; those that come later are not.
@@ -65,26 +66,37 @@ class Bands:
         if last:
             self._taken = end
 
-    def write(self, sink: Sink) -> None:
-        """Tell what is collected, if anything is."""
-        if self._values is None:
-            return
+    def trace(self) -> Trace | None:
+        """What is collected, at each step over the samples that have a finite value; None while no batch has ended."""
+        if self._values is None or not self._taken:
+            return None
         titles = dict(
             GRADIENTS[self._gradient] if name == "gradient_norm" else (name, title)
             for name, title in self._measures.items()
         )
-        for name, of_steps in zip(titles, self._values.cpu(), strict=True):
-            for position, values in enumerate(of_steps):
-                finite = values[values.isfinite()]
-                if len(finite):
-                    low, high = torch.quantile(finite, torch.tensor([0.1, 0.9], dtype=torch.float32)).tolist()
-                    for kind, value in zip(KINDS, (finite.mean().item(), low, high), strict=True):
-                        sink.scalar(f"trace/{name}/{kind}", value, position)
-        charts = {title: [f"trace/{name}/{kind}" for kind in KINDS] for name, title in titles.items()}
-        sink.charts("trace against the step: mean, and band from 10 % to 90 % of the samples", charts)
+        values = self._values[..., : self._taken].cpu().double().numpy()  # without a batch that was interrupted
+        samples = int(np.isfinite(values).any((0, 1)).sum())
+        curves = {name: _curve(title, of) for (name, title), of in zip(titles.items(), values, strict=True)}
+        return Trace(samples, {name: curve for name, curve in curves.items() if any(v is not None for v in curve.p50)})
 
 
-def has_trace(folder: Path) -> bool:
-    """Whether an earlier start told its trace to the event files in `folder`: a second one would double back on it."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 1, "images": 1, "histograms": 1, "tensors": 1})
-    return any(tag.startswith("trace/") for tag in events.Reload().Tags()["scalars"])
+def tell(trace: Trace, sink: Sink) -> None:
+    """`trace/<measure>/{mean,p10,p90}` against the step, and a chart of each measure."""
+    charts = {}
+    for name, curve in trace.measures.items():
+        charts[curve.title] = [f"trace/{name}/{kind}" for kind in KINDS]
+        for kind, tag in zip(KINDS, charts[curve.title], strict=True):
+            for position, value in enumerate(getattr(curve, kind)):
+                if value is not None:
+                    sink.scalar(tag, value, position)
+    sink.charts("trace against the step: mean, and band from 10 % to 90 % of the samples", charts)
+
+
+def _curve(title: str, values: np.ndarray) -> Curve:
+    """Of values (steps, samples), NaN where there is none."""
+    columns: list[tuple[float | None, ...]] = []
+    for of_step in values:
+        finite = of_step[np.isfinite(of_step)]
+        found = (finite.mean(), *np.percentile(finite, QUANTILES)) if len(finite) else (None,) * 4
+        columns.append(tuple(None if value is None else float(f"{value:.7g}") for value in found))
+    return Curve(title, *([row[i] for row in columns] for i in range(4)))

@@ -15,7 +15,7 @@ from dsg.comparison.same_pictures import Looks
 from dsg.data.base import EvaluationData
 from dsg.errors import DoesNotFit, UserError
 from dsg.metrics.cells import Cells
-from dsg.metrics.worst_case import check_gamma
+from dsg.metrics.worst_case import gamma_of
 from dsg.run_folder.folder import RunFolder
 
 Check = Callable[[list[str], dict[str, Any], Sequence[str]], EvaluationData]
@@ -103,7 +103,7 @@ def _divide(data: EvaluationData, comparison: Comparison) -> list[Cells]:
     columns = data.cell_columns() if comparison.cells else {}
     found = [Cells.divide(by, columns, "comparison.cells") for by in comparison.cells]
     for cells in found:
-        check_gamma(comparison.gamma, len(cells.names), "comparison.gamma")
+        gamma_of(comparison.gamma, len(cells.names), "comparison.gamma")
     return found
 
 

@@ -37,7 +37,7 @@ def _section(title: str, rows: Sequence[Row], comparison: Comparison) -> Section
     row, *_ = rows
     name = comparison.direction(row.metric).compared_name(row.metric)
     arrow = "↑" if row.better == "↑" else "↓"
-    at_gamma = f"γ = {comparison.gamma:g}"
+    at_gamma = f"γ = {rows[1].gamma:g}"
     header = ["method", f"{name}, rebalanced {arrow}", at_gamma, "uncorrected", "worst cell", "place",
               f"{at_gamma} − {comparison.reference}"]  # fmt: skip
     digits = decimals([(row.low, row.high) for row in worst.values()], 1)

@@ -43,7 +43,7 @@ class Comparison:
         cells: columns that divide the images into cells, over which each metric is rebalanced and its worst case taken:
             `label`, a trait of the portraits, a column of the metadata, `folder`, or several together as hat+beard.
         gamma: how far from uniform, in nats, the mixture of cells may be in the worst case: from 0, the mean of the
-            cells, to log m, the worst of m cells.
+            cells, to log m, the worst of m cells; by default 1, or log m where that is less.
         unfit: error, or skip: leave a method out where it does not fit the task, and say why in the table.
         larger_is_better: metric: true or false, for a metric whose direction the comparison does not know.
         published: what papers state, shown beside ours: `task: {method: {metric: {value, source}}}`, with `variant` for
@@ -61,7 +61,7 @@ class Comparison:
     optional_metrics: list[str] = field(default_factory=list)
     baseline: str | None = None
     cells: list[str] = field(default_factory=list)
-    gamma: float = 1.0
+    gamma: float | None = None
     unfit: str = "error"
     larger_is_better: dict[str, bool] = field(default_factory=dict)
     published: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +72,8 @@ class Comparison:
         for kind in ("metrics", "optional_metrics"):
             _check_names(kind, getattr(self, kind))
         _check_names("cells", self.cells, "columns")
-        if isinstance(self.gamma, bool) or not isinstance(self.gamma, int | float) or not self.gamma >= 0:
+        is_number = isinstance(self.gamma, int | float) and not isinstance(self.gamma, bool)
+        if self.gamma is not None and not (is_number and self.gamma >= 0):
             raise UserError(f"comparison.gamma: must be a number of nats, at least 0, got {self.gamma!r}")
         for task in self.tasks:
             _check_names(f"tasks.{task}.metrics", self.tasks[task].get("metrics", []))

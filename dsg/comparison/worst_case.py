@@ -13,6 +13,7 @@ from dsg.metrics.over_cells import RunsOverCells
 from dsg.metrics.ranking import Standing
 from dsg.metrics.results import Results
 from dsg.metrics.statistics import Interval
+from dsg.metrics.worst_case import gamma_of
 
 Divisions = Mapping[tuple[str, str], Sequence[Cells]]
 """(task, setting): the cells of its images, by each of `comparison.cells`."""
@@ -38,12 +39,13 @@ def over_cells(grid: Grid, results: Mapping[Cell, Results], divisions: Divisions
         rivals = {cell.method: r for cell, r in results.items() if (cell.task, cell.setting) == (task, setting)}
         place = f"{task}, {setting}" if len(grid.comparison.settings) > 1 else task
         for cells in divided:
+            gamma = gamma_of(grid.comparison.gamma, len(cells.names), "comparison.gamma")
             for metric in grid.comparison.metrics_of(task):
                 direction = grid.comparison.direction(metric, noisy=any(rival.noisy for rival in rivals.values()))
                 those = {method: run for method, run in rivals.items() if metric in run.images}
                 if not direction.sign or not those:
                     continue
-                runs = RunsOverCells(those, metric, direction, cells, grid.comparison.gamma)
+                runs = RunsOverCells(those, metric, direction, cells, gamma)
                 if metric == grid.comparison.metrics_of(task)[0]:
                     found.notes.extend(f"{place}, {metric} over {cells.by}: {line}" for line in _notes(runs))
                 row = Row(task, "", setting, metric, direction.arrow, cells=cells.by)

@@ -19,6 +19,7 @@ from dsg.errors import UserError
 LOG_SHARPEST = math.log(1e9)
 """Of the range of the errors over τ: cells that are closer than a billionth of it count as equally bad."""
 ROUNDING = 1e-9  # by which γ may exceed log m
+GAMMA = 1.0  # nats, where nobody says another; of two cells it is log 2
 
 
 def worst_case(errors: np.ndarray, gamma: float) -> np.ndarray:
@@ -72,3 +73,15 @@ def _divergence(log_sharp: np.ndarray, below: np.ndarray) -> np.ndarray:
     """KL(q ‖ uniform) = Σ q below/τ − log mean exp(below/τ), (k,)."""
     q, log_mean = _mixture(log_sharp, below)
     return np.exp(log_sharp) * (q * below).sum(-1) - log_mean
+
+
+def gamma_of(stated: float | None, cells: int, where: str) -> float:
+    """The γ of m cells: `stated` in [0, log m], or else 1 nat, or log m where that is less.
+
+    Raises:
+        UserError: for a stated one that is out of its range, naming the option `where`.
+    """
+    if stated is None:
+        return min(GAMMA, math.log(cells))
+    check_gamma(stated, cells, where)
+    return stated

@@ -13,13 +13,12 @@ from dsg.data.examples import LABEL
 from dsg.errors import UserError
 from dsg.metrics.cells import AND, Cells
 from dsg.metrics.per_image import DESCRIPTIVE
-from dsg.metrics.worst_case import check_gamma
+from dsg.metrics.worst_case import GAMMA, gamma_of
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.labels import at
 from dsg.report.truth import open_data
 
 OPTION = "--cells"
-GAMMA = 1.0  # nats; of two cells it is log 2
 Columns = Mapping[str, Mapping[str, int | float | str]]
 
 
@@ -51,10 +50,13 @@ def divisions(
     """
     if asked:
         return [_divide(runs, by, [_asked(run, by, trusted) for run in runs], gamma) for by in dict.fromkeys(asked)]
-    known = [_known(run) for run in runs]
-    if not all(LABEL in columns for columns in known):
-        return []
     try:
+        known = [_known(run) for run in runs]
+        lacking = [run.name for run, columns in zip(runs, known, strict=True) if LABEL not in columns]
+        if len(lacking) == len(runs):
+            return []
+        if lacking:
+            raise UserError(f"the data of {', '.join(lacking)} has none")
         return [_divide(runs, LABEL, known, gamma)]
     except UserError as reason:
         return [Division(None, GAMMA, str(reason))]
@@ -68,21 +70,22 @@ def _divide(runs: Sequence[EvaluatedRun], by: str, known: Sequence[Columns], gam
         except UserError as reason:
             raise UserError(f"{reason} ({run.name})" if len(runs) > 1 else str(reason)) from reason
     cells = Cells.merged(parts)
-    if gamma is None:
-        return Division(cells, min(GAMMA, math.log(len(cells.names))))
-    check_gamma(gamma, len(cells.names), "--gamma")
-    return Division(cells, gamma)
+    return Division(cells, gamma_of(gamma, len(cells.names), "--gamma"))
 
 
 def _known(run: EvaluatedRun) -> Columns:
-    """What the run's data knows, as far as no file of labels has to be read that only the run folder names."""
+    """What the run's data knows, as far as no file of labels has to be read that only the run folder names.
+
+    Raises:
+        UserError: if its data, which may know, cannot be read.
+    """
     stated = at(run.settings, "data.init_args.labels")
-    if run.data is None:
-        return {}
     try:
+        if run.data is None:
+            raise UserError(run.no_data)
         return _columns(run.data if stated not in ("folders", "metadata") else open_data(run.settings, labels=True))
-    except UserError:
-        return {}
+    except UserError as reason:
+        raise UserError(f"the data of {run.name} cannot be read: {reason}") from reason
 
 
 def _asked(run: EvaluatedRun, by: str, trusted: Sequence[str]) -> Columns:

@@ -11,8 +11,9 @@ from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
 
 ABOUT = """\
-One page about one or more run folders: a table with intervals and paired differences, distributions, the worst case
-over cells of the images, quality against cost, the best, median and worst images, failures, and the settings.
+One page about one or more run folders: which method, at what cost, and why; what happened along the trajectories; the
+same images under all runs; tables with intervals and paired differences, distributions, the worst case over cells of
+the images, quality against cost, failures, and the settings.
 docs/report.md says how to read it.
 
   report.html  everything, in one file that needs no network
@@ -34,6 +35,9 @@ def _parser() -> SubcommandParser:
     parser.add_argument("--gamma", type=float, metavar="NATS",
                         help="how far from uniform the mixture of cells may be, in the tables: from 0, the mean of the "
                         "cells, to log m, the worst of m cells; by default 1, or log m where that is less")  # fmt: skip
+    parser.add_argument("--image", action="append", default=[], metavar="ID",
+                        help="an image that is to be shown under all runs, besides those that the page chooses; may be "
+                        "repeated")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; by default the first run folder")
     return parser
 
@@ -53,12 +57,14 @@ def report(arguments: Sequence[str]) -> int:
     from dsg.report.cells import divisions
     from dsg.report.page import html, markdown  # matplotlib and pictures, after the first mistakes are found
     from dsg.report.read import read_runs
+    from dsg.report.side_by_side import side_by_side
     from dsg.report.worst_case import worst_case
 
     runs = read_runs(options.runs, options.trust)
     worst = [worst_case(runs, division) for division in divisions(runs, options.cells, options.gamma, options.trust)]
     out = options.out or options.runs[0]
-    for name, content in (("report.html", html(runs, worst)), ("report.md", markdown(runs, worst))):
+    page = html(runs, worst, side_by_side(runs, options.image), out)
+    for name, content in (("report.html", page), ("report.md", markdown(runs, worst))):
         write_atomically(out / name, content.encode())
         print(out / name)
     return OK

@@ -9,6 +9,7 @@ from dsg.data.base import EvaluationData
 from dsg.data.examples import IMAGE
 from dsg.metrics.results import Results
 from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.trace_file import Trace
 
 LAST = ("residual", "loss")  # columns that tell how well the measurement is met, not how good the picture is
 
@@ -30,6 +31,7 @@ class EvaluatedRun:
         data: what it evaluated, to read the truth again; None if that is not there any more, and `no_data` says why.
         compared_with: what of the data the samples are compared with, `image` or a column; None where that is nothing.
         assumed: why it is not known, and taken to be the image; empty where it is known.
+        trace: what happened along its trajectories; None if it kept none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class EvaluatedRun:
     no_data: str
     compared_with: str | None = IMAGE
     assumed: str = ""
+    trace: Trace | None = None
 
     @property
     def good(self) -> list[dict[str, Any]]:

@@ -6,40 +6,61 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dsg.report import appendix, figures, tables
+from dsg.report import answer, appendix, figures, links, tables, trajectories
 from dsg.report.calibration import calibration
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
 from dsg.report.pictures import GAIN, strips
 from dsg.report.published import published
+from dsg.report.side_by_side import SideBySide
 from dsg.report.table import MARKS, Table
 from dsg.report.worst_case import WorstCase
 
 NAMES = {
-    "numbers": "Results", "distributions": "Distributions", "worst_case": "Worst case", "cost": "Cost", 
-    "pictures": "Pictures", "appendix": "Details", "settings": "Settings",
+    "answer": "Answer", "trajectories": "Along the way", "side": "Side by side", "numbers": "Results",
+    "distributions": "Distributions", "worst_case": "Worst case", "cost": "Cost", "pictures": "Pictures",
+    "appendix": "Details", "settings": "Settings",
 }  # fmt: skip
+STRIPS = 1_200_000  # characters of the pictures of runs that stand alone
+SCRIPTS = ("tables.js", "pictures.js", "side_by_side.js", "trajectories.js")
 
 
-def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
-    """report.html. Whatever comes from a run folder is escaped; and a policy lets no script run but the page's own."""
+def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequence[SideBySide], out: Path) -> str:
+    """report.html. Whatever comes from a run folder is escaped; and a policy lets no script run but the page's own.
+
+    Args:
+        runs: in the order of the page.
+        worst: over cells of their images.
+        side: the same images under several of them; runs that are in none have strips of their own.
+        out: the folder that the page is written to, from which links lead to the run folders.
+    """
     environment = Environment(
         loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["breakable"] = _breakable
+    environment.filters["run_name"] = lambda i: runs[i].name
     loader = environment.loader
     assert loader is not None
-    style, script = (loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
+    style, *scripts = (loader.get_source(environment, name)[0] for name in ("report.css", *SCRIPTS))
+    script = "\n".join(['"use strict";', *scripts])
+    addresses = links.folder_links(runs, out)
+    compared = {i for found in side for i in found.runs}
+    alone = [i for i in range(len(runs)) if i not in compared]
+    traces = trajectories.trajectories(runs)
     metrics = tables.all_metrics(runs)
     plotted = [m for m in metrics if any(m in run.results.images for run in runs)]
     parts = {
+        "answer": _shown([answer.which(runs), answer.cost_and_why(runs)]),
+        "trajectories": traces,
+        "side": side,
         "numbers": [tables.overview(runs), *_shown([*tables.paired(runs), published(runs), calibration(runs)])],
         "distributions": [(m, Markup(figures.distribution(runs, m))) for m in plotted],
         "worst_case": [
@@ -51,13 +72,13 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
             for m in metrics
             if m != "loss" and sum(run.results.has(m) for run in runs) > 1
         ],
-        "pictures": [(i, found) for i, run in enumerate(runs) if (found := strips(run))],
+        "pictures": [(i, found) for i in alone if (found := strips(runs[i], STRIPS / len(alone)))],
         "appendix": _shown(_appendix(runs)),
         "settings": [(run.name, yaml.safe_dump(run.settings, sort_keys=False, allow_unicode=True)) for run in runs],
     }
     return environment.get_template("report.html").render(
         title=_title(runs),
-        sections=[(key, NAMES[key]) for key, content in parts.items() if content],
+        sections=[(key, name) for key, name in NAMES.items() if parts[key]],
         parts=parts,
         marks=MARKS,
         style=Markup(style),
@@ -66,6 +87,12 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:
         colours=[figures.colour(i) for i in range(len(runs))],
         quartiles=tables.spread(runs),
         gain=GAIN,
+        links=addresses,
+        files=[links.files_of(run, folder) for run, folder in zip(runs, addresses, strict=True)],
+        below=links.below,
+        place=links.place_of(out),
+        traces=Markup(trajectories.embedded(traces)) if traces else "",
+        untraced=trajectories.untraced(runs),
     )
 
 
@@ -73,14 +100,15 @@ def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> s
     """report.md: every table of the page."""
     over = [found.table for found in worst]
     beside = published(runs)
+    answered = [answer.which(runs), answer.cost_and_why(runs)]
     numbers = [tables.overview(runs), *tables.paired(runs), beside, calibration(runs), tables.spread(runs), *over]
-    shown = _shown([*numbers, *_appendix(runs)])
+    shown = _shown([*answered, *numbers, *_appendix(runs)])
     return document(_title(runs), shown)
 
 
 def _breakable(text: str) -> Markup:
-    """Long names may go on in the next line behind a separator."""
-    return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
+    """Long names may go on in the next line behind a separator, and numbers stay whole."""
+    return Markup(re.sub(r"([_/.])(?!\d)", r"\1<wbr>", str(escape(text))))
 
 
 def _title(runs: Sequence[EvaluatedRun]) -> str:

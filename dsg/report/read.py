@@ -19,6 +19,7 @@ from dsg.report.truth import compared_with, open_data
 from dsg.run_folder.folder import METRICS, RunFolder
 from dsg.run_folder.provenance import differences, in_words
 from dsg.run_folder.settings import SETTINGS, head, measures_with_noise
+from dsg.run_folder.trace_file import Trace
 
 UNFINISHED = "the run has not ended: the numbers are of the samples that are finished"
 
@@ -64,8 +65,13 @@ def _read(path: Path, name: str, trusted: Sequence[str]) -> EvaluatedRun:
         no_data = str(reason)
     timing = summary.get("timing", {})
     notes += _not_alike(results)
+    trace = None
+    try:
+        trace = Trace.read(path)
+    except UserError as reason:
+        notes.append(f"{reason}: what happened along the trajectories is not shown")
     return EvaluatedRun(name, folder, settings, comments, rows, results, metrics, timing, notes, data, no_data,
-                        *compared_with(settings, trusted, data))  # fmt: skip
+                        *compared_with(settings, trusted, data), trace)  # fmt: skip
 
 
 def _judged(metric: str) -> bool:

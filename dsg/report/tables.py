@@ -10,10 +10,8 @@ from dsg.metrics.ranking import verdict
 from dsg.metrics.statistics import decimals, quartiles
 from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.labels import at, method, task
+from dsg.report.problems import another_problem, of_one_task
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
-
-SAME_PROBLEM = ("data.class_path", "data.init_args", "model.seed")  # what makes a measurement, besides the task
-UNIMPORTANT = ("batch_size", "num_workers", "first", "limit", "spread", "samples_per_image")
 
 
 def direction(metric: str, runs: Sequence[EvaluatedRun]) -> Direction:
@@ -42,10 +40,10 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
     for i, run in enumerate(runs):
         rows.append([
             Cell(run.name, run=i), Cell(task(run.settings)), Cell(method(run.settings)),
-            _setting(run, "model.steps"), _setting(run, "model.seed"), number(len(run.results.per_image.finished)),
+            _steps(run), _setting(run, "model.seed"), number(len(run.results.per_image.finished)),
             *(mean(found[m][i], digits[m]) for m in metrics),
             number(run.results.mean("seconds"), ".3g"),
-            *(_passes(passes[i], column) for column in columns),
+            *(passes_cell(passes[i], column) for column in columns),
             number(run.results.failures),
         ])  # fmt: skip
     of_metrics = [heading(metric, runs) for metric in metrics]
@@ -60,16 +58,15 @@ def overview(runs: Sequence[EvaluatedRun]) -> Table:
     return Table("Results", names, rows, [about, *_notes(runs)])
 
 
-def _passes(passes: Passes, column: str) -> Cell:
+def passes_cell(passes: Passes, column: str) -> Cell:
+    """`100 + 99`, forward + backward, by their sum."""
     total = number(sum(passes.through(column)), "g")
     return total if total.value is None else Cell(passes.text(column, NONE), total.value)
 
 
 def paired(runs: Sequence[EvaluatedRun]) -> list[Table]:
     """For every task that several runs have, each of them minus the first, on the images that both have."""
-    tasks = [at(run.settings, "model.task") for run in runs]
-    firsts = [tasks.index(task) for task in tasks]
-    tables = [_differences(runs, *(i for i, of in enumerate(firsts) if of == first)) for first in dict.fromkeys(firsts)]
+    tables = [_differences(runs, *those) for those in of_one_task(runs)]
     return [table for table in tables if table]
 
 
@@ -95,7 +92,7 @@ def _differences(runs: Sequence[EvaluatedRun], base: int, *others: int) -> Table
         "ahead where the other one has the image. It is no correction for many comparisons."
     )
     notes = [f"{run.name}: its {what} differs from {first.name}'s, so that the measurements of an image do too."
-             for run in rest if (what := _another_problem(first, run))]  # fmt: skip
+             for run in rest if (what := another_problem(first, run))]  # fmt: skip
     names = [f"{towards[m].compared_name(m)} {_arrow(towards[m])}".strip() for m in shared]
     return Table(f"Difference to {first.name}", ["run", *names], rows, [about, *notes])
 
@@ -121,6 +118,12 @@ def _notes(runs: Sequence[EvaluatedRun]) -> list[str]:
     return [f"{', '.join(run.name for run in runs if note in run.notes)}: {note}." for note in every]
 
 
+def _steps(run: EvaluatedRun) -> Cell:
+    """Of tokens that are unmasked one a step none are set."""
+    is_open = at(run.settings, "model.steps") is None and at(run.settings, "model.token_model") is not None
+    return Cell("one a token") if is_open else _setting(run, "model.steps")
+
+
 def _setting(run: EvaluatedRun, key: str) -> Cell:
     value = at(run.settings, key)
     return number(value, "g") if isinstance(value, int | float) else Cell(NONE if value is None else str(value))
@@ -129,16 +132,3 @@ def _setting(run: EvaluatedRun, key: str) -> Cell:
 def _arrow(towards: Direction) -> str:
     """Of what is compared: less of a distance to the right value is better."""
     return Direction(towards.sign).arrow
-
-
-def _another_problem(first: EvaluatedRun, run: EvaluatedRun) -> str:
-    """Which of the settings that make a measurement is another one."""
-    for key in SAME_PROBLEM:
-        one, two = at(first.settings, key), at(run.settings, key)
-        if isinstance(one, dict) and isinstance(two, dict):
-            # an option that one of them lacks is newer than that run, and its default is what was done before
-            both = (one.keys() & two.keys()).difference(UNIMPORTANT)
-            one, two = ({key: part[key] for key in both} for part in (one, two))
-        if one != two:
-            return key.removeprefix("model.").partition(".")[0]
-    return ""

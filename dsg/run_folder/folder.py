@@ -8,6 +8,7 @@ rows/rank<r>.jsonl       the journal: a line per sample, appended after its pict
 rows/left_out.json       ids that the journal knows and the last start did not ask for; absent if there are none
 per_image.csv            the journal's rows, sorted; made when a run ends
 metrics.json             their means with intervals; made when a run ends
+trace.json               what happened along the first trajectories (`dsg.run_folder.trace_file`)
 .lock                    held by the run that is going on; left behind by one that was killed
 """
 

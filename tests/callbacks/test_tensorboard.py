@@ -6,6 +6,8 @@ import csv
 import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +20,14 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.backend_context import Context
 from torch.utils.tensorboard import SummaryWriter
 
+from callbacks.loggers.bands import Bands
 from callbacks.loggers.board import Board
 from callbacks.loggers.hparams import columns
 from callbacks.loggers.tensorboard import TensorBoardSink
 from callbacks.network_time import MethodTime, NetworkTime
 from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
+from dsg.run_folder.trace_file import Trace
 from tests.contract.toys import ToyWithDecoder
 
 
@@ -115,12 +119,51 @@ def test_a_continued_run_goes_on_where_it_stopped_and_draws_nothing_twice(evalua
 
 
 def test_the_trace_is_told_as_soon_as_it_has_its_samples(evaluate, tmp_path, monkeypatch):
-    from callbacks.loggers.bands import Bands
-
     taken = []
-    monkeypatch.setattr(Bands, "write", lambda self, writer: taken.append(self._values.isfinite().sum(-1)[0].tolist()))
+    monkeypatch.setattr(Bands, "trace", lambda self: taken.append(self._values.isfinite().sum(-1)[0].tolist()))
     assert evaluate("--diagnostics.traced_samples", 3) == 0
     assert taken == [[3, 3, 3, 3, 3]]  # of the second batch one, of the third none
+
+
+def test_the_run_folder_keeps_the_trace_that_tensorboard_is_told(evaluate, tmp_path):
+    assert evaluate() == 0
+    events, kept = events_of(tmp_path / "run"), Trace.read(tmp_path / "run")
+    assert kept is not None
+    assert (kept.samples, kept.steps) == (6, 5)
+    assert list(kept.measures) == ["loss", "gradient_norm", "shell_ratio", "cosine"]
+    for name, curve in kept.measures.items():
+        told = {event.step: event.value for event in events.Scalars(f"trace/{name}/mean")}
+        assert {i: v for i, v in enumerate(curve.mean) if v is not None} == pytest.approx(told, rel=1e-5)
+        known = [band for band in zip(curve.p10, curve.p50, curve.p90, strict=True) if None not in band]
+        assert all(low <= middle <= high for low, middle, high in known)
+    assert kept.measures["shell_ratio"].p50[-1] is None  # the last step has no noise
+
+
+def test_a_batch_that_was_interrupted_is_in_no_trace():
+    """Else a run that continues would tell the first steps again."""
+
+    def record(position: int, *losses: float) -> Any:
+        step = SimpleNamespace(position=position, total=2, is_last=position == 1)
+        return SimpleNamespace(
+            step=step, x_prev=torch.zeros(2), measures={"loss": "loss"}, before_the_end=(), loss=torch.tensor(losses)
+        )
+
+    bands = Bands(8)
+    bands.add(record(0, 4.0, 6.0))
+    assert bands.trace() is None
+    bands.add(record(1, 1.0, 3.0))
+    bands.add(record(0, 100.0, 100.0))
+    kept = bands.trace()
+    assert kept is not None
+    assert (kept.samples, kept.measures["loss"].mean) == (2, [5.0, 2.0])
+
+
+def test_a_continued_run_tells_a_tensorboard_of_ones_own_the_trace_once(evaluate, tmp_path):
+    place = {"save_dir": str(tmp_path / "tb"), "name": "", "version": ""}
+    logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": place}
+    for limit in ((), ("--data.limit", 2))[::-1]:
+        assert evaluate("--trainer.logger", json.dumps(logger), *limit) == 0
+    assert steps(events_of(tmp_path / "tb"), "trace/loss/mean") == [0, 1, 2, 3, 4]
 
 
 def test_a_run_without_guidance_has_a_loss_to_compare_with_and_no_gradient(evaluate, tmp_path):

@@ -50,7 +50,17 @@ def test_a_run_writes_what_the_page_on_run_folders_says(evaluate, tmp_path, caps
     events = [p.name for p in run.iterdir() if p.name.startswith("events.out.tfevents.")]
     assert len(events) == 1
     assert sorted(p.name for p in run.iterdir()) == sorted(
-        ["config.yaml", "measurements", "metrics.json", "per_image.csv", "provenance.jsonl", "rows", "samples", *events]
+        [
+            "config.yaml",
+            "measurements",
+            "metrics.json",
+            "per_image.csv",
+            "provenance.jsonl",
+            "rows",
+            "samples",
+            "trace.json",
+            *events,
+        ]
     )
     assert set(pictures(run)) == {f"{kind}/{i}.png" for kind in ("samples", "measurements") for i in IDS}
     rows = table(run)

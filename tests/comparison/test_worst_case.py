@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from dsg.metrics.results import Results
 
 IDS = [f"{i:02d}" for i in range(36)]
 HATS = Cells("hat", {image_id: "cap" if i % 4 == 0 else "none" for i, image_id in enumerate(IDS)})
+THIRDS = Cells("third", {image_id: str(i % 3) for i, image_id in enumerate(IDS)})
 METHODS: Mapping[str, tuple[float, float]] = {"dps": (28.0, 28.0), "dsg": (25.0, 31.0), "weak": (20.0, 20.0)}
 COMPARISON = Comparison({"t": {}}, {name: {} for name in METHODS}, ["psnr", "loss"], gamma=0.5, cells=["hat"])
 GRID = Grid(COMPARISON, {}, Path("unused"))
@@ -134,6 +137,12 @@ def test_what_makes_no_cells_is_refused_before_the_first_sample(monkeypatch, opt
     with pytest.raises(UserError) as error:
         check(HeldOutPortraits(limit=64), **options)
     assert str(error.value).startswith(words)
+
+
+def test_without_a_gamma_two_cells_take_log_2_and_more_take_1(tmp_path):
+    stated = replace(COMPARISON, gamma=None)
+    found = over_cells(Grid(stated, {}, tmp_path), RESULTS, {("t", "default"): [HATS, THIRDS]})
+    assert {(row.cells, row.gamma) for row in found.rows if row.gamma} == {("hat", math.log(2)), ("third", 1.0)}
 
 
 def test_data_that_knows_nothing_of_its_images_says_so(monkeypatch, image_folder):

@@ -64,7 +64,7 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key."""
-        code = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}[key]
+        code = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,

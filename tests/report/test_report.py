@@ -5,77 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
 from dsg.metrics.statistics import mean_with_interval
-from dsg.metrics.summary import summarise
 from dsg.run_folder.folder import RunFolder
-from tests.report.browser import Browser, find_browser
-from train_free_eval import main
+from tests.report.browser import Browser
+from tests.report.pages import IDS, line, pages, psnrs, report
 
-IDS = ["a", "b", "c", "d", "more/e", "more/f"]
 HEAD = "# git abc1234\n# python 3.11.0, torch 2.6.0\n# device abacus\n"
-
-
-@pytest.fixture
-def make_run(settings: Path, image_folder: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Write a run folder whose samples are the truth with noise of a `level`; `changes` go into its rows by id."""
-
-    def make(name: str, level: float = 10.0, ids: list[str] = IDS, finished: bool = True, **changes: dict) -> Path:
-        folder = RunFolder(tmp_path / name)
-        content = yaml.safe_load(settings.read_text())
-        content["model"] |= {"seed": 0, "combiner": None}
-        content["model"]["guidance"]["init_args"]["guidance_rate"] = level / 100
-        folder.open(content)
-        rows = []
-        for i, image_id in enumerate(ids):
-            truth = np.asarray(Image.open(image_folder / f"{image_id}.png")).astype(float)
-            noise = np.random.default_rng(i).normal(size=truth.shape) * level * (1 + i / 4)
-            sample = (truth + noise).round().clip(0, 255).astype(np.uint8)
-            for kind in ("samples", "measurements"):
-                path = folder.picture_path(kind, image_id, 0)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(sample).save(path)
-            row = {"id": image_id, "sample": 0, "loss": 0.0, "nfe_forward": 5, "nfe_backward": 4, "seconds": level,
-                   "warm_up": i == 0, "psnr": -20 * np.log10(np.sqrt(((sample - truth) ** 2).mean()) / 255),
-                   "status": "ok"}  # fmt: skip
-            rows.append(row | changes.get(image_id, {}))
-        folder.append(rows)
-        if finished:
-            folder.finish(summarise(rows) | {"unavailable": {"lpips_vgg": "lpips_vgg: wants a file"}})
-        return folder.path
-
-    return make
-
-
-def report(*arguments: Path | str) -> int:
-    try:
-        return main(["report", *map(str, arguments)])
-    except SystemExit as end:
-        return int(end.code or 0)
-
-
-def pages(*runs: Path, trust: str | None = None) -> tuple[str, str]:
-    """The page and the Markdown."""
-    assert report(*runs, *(() if trust is None else ("--trust", trust))) == 0
-    return (runs[0] / "report.html").read_text(), (runs[0] / "report.md").read_text()
-
-
-def psnrs(run: Path) -> dict[str, float]:
-    return {row["id"]: row["psnr"] for row in RunFolder(run).rows()}
-
-
-def line(markdown: str, title: str, run: str) -> dict[str, str]:
-    """A run's row in the table below a heading, by column."""
-    table = markdown.split(f"## {title}\n")[1].strip().split("\n\n")[0].splitlines()
-    cells = [[cell.strip().replace("\\", "") for cell in row.strip("|").split(" | ")] for row in table]
-    return dict(zip(cells[0], next(row for row in cells[2:] if row[0] == run), strict=True))
 
 
 def test_means_and_intervals_are_those_of_the_run(make_run):
@@ -474,7 +416,8 @@ def test_an_image_is_no_truth_where_no_psnr_tells_that_it_was_measured(make_run)
 
 def test_the_page_asks_for_nothing_outside_itself(make_run):
     html, _ = pages(make_run("first"), make_run("second"))
-    assert re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", html) == []
+    assert re.findall(r"""src=["'](?!data:|#)[^"']*""", html) == []
+    assert re.findall(r"""href=["'](?:[a-z]+:|/)[^"']*""", html, re.IGNORECASE) == []  # links are relative
     assert "default-src 'none'" in html
     assert "@import" not in html
     assert "url(http" not in html
@@ -543,26 +486,16 @@ def test_out_names_another_folder(make_run, tmp_path, capsys):
     assert capsys.readouterr().out.count("\n") == 2
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    executable = find_browser()
-    if executable is None:
-        pytest.skip("no chromium or chrome on this machine")
-    opened = Browser(executable, tmp_path / "profile")
-    yield opened
-    opened.close()
-
-
 DIALOG = "[document.getElementById('enlarged').open, document.querySelector('#enlarged p').textContent]"
 
 
 def first_column(browser: Browser, table: int) -> list[str]:
-    rows = f"document.querySelectorAll('table')[{table}].tBodies[0].rows"
+    rows = f"document.querySelectorAll('#numbers table')[{table}].tBodies[0].rows"
     return browser.run(f"[...{rows}].map((row) => row.cells[0].textContent.trim())")
 
 
 def click_psnr(browser: Browser, table: int) -> None:
-    headers = f"document.querySelectorAll('table')[{table}].querySelectorAll('th button')"
+    headers = f"document.querySelectorAll('#numbers table')[{table}].querySelectorAll('th button')"
     browser.run(f"[...{headers}].find((button) => button.textContent.startsWith('psnr')).click()")
 
 

@@ -152,4 +152,14 @@ def test_cells_of_data_that_is_gone_are_refused_with_the_reason(make_run, capsys
     assert report(run, "--cells", "hat") == 2
     assert "error: --cells: the data of run cannot be read: dsg.data.held_out.Elsewhere" in capsys.readouterr().err
     assert "kind 1 24" in table(run, cells="kind", gamma=0.5)[1]  # the rows have it
-    assert divisions(read_runs([run]), [], 1.0) == []
+    (found,) = divisions(read_runs([run]), [], 1.0)  # nobody asked, and the reason is told all the same
+    assert found.cells is None
+    assert found.why_not.startswith("the data of run cannot be read: dsg.data.held_out.Elsewhere cannot be imported")
+
+
+def test_where_one_run_s_data_has_labels_and_another_s_has_none_it_is_said(make_run, monkeypatch):
+    runs = read_runs([make_run("one"), make_run("two")])
+    assert runs[1].data is not None
+    monkeypatch.setattr(runs[1].data, "cell_columns", lambda: {"hat": {}})
+    (found,) = divisions(runs, [], None)
+    assert found.why_not == "the data of two has none"

@@ -1,5 +1,3 @@
-"use strict";
-
 // a click on a column's name sorts by it, another one the other way round; what is missing stays last
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
@@ -25,29 +23,3 @@ function compare(a, b, sign) {
   if (typeof a === "number" && typeof b === "number") return sign * (a - b);
   return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
 }
-
-// the browser's own dialog closes on Escape and gives the focus back
-const enlarged = document.getElementById("enlarged");
-let shown = null;
-
-function show(button) {
-  shown = button;
-  const picture = button.querySelector("img");
-  const target = enlarged.querySelector("img");
-  target.src = picture.src;
-  target.alt = picture.alt;
-  enlarged.querySelector("p").textContent = button.dataset.caption;
-  if (!enlarged.open) enlarged.showModal();
-}
-
-for (const button of document.querySelectorAll(".picture")) {
-  button.addEventListener("click", () => show(button));
-}
-enlarged.addEventListener("click", () => enlarged.close());
-enlarged.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  const strip = [...shown.closest(".strip").querySelectorAll(".picture")];
-  show(strip[(strip.indexOf(shown) + step + strip.length) % strip.length]);
-});

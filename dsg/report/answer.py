@@ -1,0 +1,144 @@
+"""What a reader of ten runs asks first: which of them, at what cost, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dsg.metrics.direction import Direction
+from dsg.metrics.passes import Passes, headings
+from dsg.metrics.ranking import Standing, best_of, standings
+from dsg.metrics.results import Results
+from dsg.metrics.statistics import Interval, decimals
+from dsg.report.evaluated_run import EvaluatedRun
+from dsg.report.labels import task
+from dsg.report.problems import of_one_task
+from dsg.report.table import NONE, Cell, Table, mean, number
+from dsg.report.tables import all_metrics, direction, heading, passes_cell
+from dsg.report.why import RULES, Why, why
+
+WHICH = (
+    "Best: the best mean over the images that all runs have. As good: the paired 95 % interval (Student's t) of the "
+    "difference to the best holds 0. Behind: it leaves out 0; the mean difference, of a metric with a right value that "
+    "of the distances to it; untested: of all images together, which have no interval. Who lost images to failures "
+    "that another one has is neither best nor as good. It is no correction for many comparisons."
+)
+MOST = 6  # metrics of a task
+OPTIONAL = ("shell", "cosine", "loss left", "residual")  # columns that are left out where no run has them
+LEAST = "Small: times the least of the runs of the task."
+
+
+def which(runs: Sequence[EvaluatedRun]) -> Table | None:
+    """Of every task that several runs have, a row a metric of which it is known what is better; None without any."""
+    groups = [group for group in of_one_task(runs) if len(group) > 1]
+    rows, more = [], 0
+    for group in groups:
+        own = [runs[i] for i in group]
+        told = [m for m in all_metrics(own) if direction(m, own).sign and sum(run.results.has(m) for run in own) > 1]
+        told = [m for m in told if m != "loss"] or told
+        more += len(told[MOST:])
+        for metric in told[:MOST]:
+            rivals = {i: runs[i].results for i in group if runs[i].results.has(metric)}
+            named = [Cell(task(own[0].settings))] if len(groups) > 1 else []
+            rows.append([*named, Cell(heading(metric, own)), *_verdict(runs, rivals, metric, direction(metric, own))])
+    if not rows:
+        return None
+    notes = [WHICH, *[f"{more} more metrics are in the tables below."] * (more > 0)]
+    header = [*["task"] * (len(groups) > 1), "metric", "best", "as good", "behind", "lost images"]
+    return Table("Which method", header, rows, notes)
+
+
+def cost_and_why(runs: Sequence[EvaluatedRun]) -> Table:
+    """A row a run, the best of its task first."""
+    rows = []
+    passes = [Passes.of(run.results.mean) for run in runs]
+    columns, reasons, groups = headings(passes), [why(run) for run in runs], of_one_task(runs)
+    firsts = [_first_metric([runs[i] for i in group]) for group in groups]
+    shared = len({named for _, named in firsts}) == 1
+    for group, (metric, named) in zip(groups, firsts, strict=True):
+        found = {i: runs[i].results.interval(metric) if metric else Interval() for i in group}
+        digits = decimals((f.low, f.high) for f in found.values())
+        seconds = {i: runs[i].results.mean("seconds") for i in group}
+        evaluations = {i: sum(passes[i].through("NFE")) for i in group}
+        for i in _ordered(runs, group, metric):
+            good = mean(found[i], digits)
+            rows.append([
+                Cell(runs[i].name, run=i),
+                good if shared else replace(good, small=f"{named} {good.small}".strip()),
+                _times(number(seconds[i], ".3g"), seconds, i),
+                _times(passes_cell(passes[i], columns[0]), evaluations, i),
+                *(passes_cell(passes[i], column) for column in columns[1:]),
+                *_reasons(reasons[i]),
+            ])  # fmt: skip
+    names = ["run", firsts[0][1] if shared else "first metric", "s/image", *columns, *OPTIONAL, "in words"]
+    told = [k for k in range(len(names)) if names[k] not in OPTIONAL or any(row[k].value is not None for row in rows)]
+    notes = [LEAST, RULES] if len(runs) > 1 else [RULES]
+    return Table("What it costs, and why", [names[k] for k in told], [[row[k] for k in told] for row in rows], notes)
+
+
+def _first_metric(runs: Sequence[EvaluatedRun]) -> tuple[str | None, str]:
+    """The first of which it is known what is better, if there is one, and its heading."""
+    metric = next((m for m in all_metrics(runs) if direction(m, runs).sign), None)
+    return metric, "first metric" if metric is None else heading(metric, runs)
+
+
+def _verdict(
+    runs: Sequence[EvaluatedRun], rivals: Mapping[int, Results], metric: str, towards: Direction
+) -> list[Cell]:
+    """Best, as good, behind, lost images."""
+    found = standings(rivals, metric, towards)
+    best = next((i for i, standing in found.items() if standing.best), None)
+    lost = ", ".join(f"{runs[i].name} {found[i].lost}" for i in rivals if found[i].lost)
+    if best is None:
+        return [Cell(NONE), Cell(NONE), Cell(NONE), Cell(lost)]
+    digits = decimals((f.low, f.high) for f in (run.interval(metric) for run in rivals.values()))
+    as_good = ", ".join(runs[i].name for i in rivals if found[i].as_good)
+    gaps = {i: _gap(rivals[i], rivals[best], metric, towards) for i in rivals if _is_behind(found[i])}
+    untested = {i: "" if rivals[i].difference(rivals[best], metric, towards).n else " (untested)" for i in gaps}
+    behind = sorted(gaps, key=lambda i: -towards.sign * gaps[i])
+    named = ", ".join(f"{runs[i].name} {gaps[i]:+.{digits}f}{untested[i]}" for i in behind)
+    value = mean(rivals[best].interval(metric), digits)
+    return [Cell(runs[best].name, run=best, small=f"{value.text} {value.small}".strip()),
+            Cell(as_good or NONE), Cell(named or NONE), Cell(lost)]  # fmt: skip
+
+
+def _gap(run: Results, best: Results, metric: str, towards: Direction) -> float:
+    """The mean paired difference; of a metric of all images together, that of what is compared."""
+    gap = run.difference(best, metric, towards)
+    if gap.n:
+        return gap.mean
+    one, two = towards.compared(np.array([run.mean(metric), best.mean(metric)])).tolist()
+    return one - two
+
+
+def _is_behind(standing: Standing) -> bool:
+    return not (standing.best or standing.as_good or standing.lost)
+
+
+def _ordered(runs: Sequence[EvaluatedRun], group: Sequence[int], metric: str | None) -> list[int]:
+    """The best first, one after the other, those without the metric last."""
+    left, ordered = list(group), []
+    if metric is None:
+        return left
+    towards = direction(metric, [runs[i] for i in group])
+    while (best := best_of({i: runs[i].results for i in left}, metric, towards)) is not None:
+        ordered.append(best)
+        left.remove(best)
+    return ordered + left
+
+
+def _times(cell: Cell, costs: Mapping[int, float], own: int) -> Cell:
+    """With how many times the least it is, where there are several."""
+    known = [cost for cost in costs.values() if cost > 0]
+    if len(known) < 2 or not costs[own] > 0:
+        return cell
+    return Cell(cell.text, cell.value, f"× {costs[own] / min(known):.2g}")
+
+
+def _reasons(found: Why) -> list[Cell]:
+    shell = number(found.shell, ".3g")
+    at_step = Cell(shell.text, shell.value, f"step {found.step + 1}") if shell.value is not None else shell
+    return [at_step, number(found.cosine, ".2f"), number(found.loss, ".2g"), number(found.residual, ".3g"),
+            Cell("; ".join(found.words) or NONE)]  # fmt: skip

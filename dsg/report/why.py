@@ -1,0 +1,110 @@
+"""Why a run is as good as it is: its trace in a few numbers, and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dsg.report.evaluated_run import EvaluatedRun
+from dsg.run_folder.trace_file import Curve, Trace
+
+OFF_THE_SHELL = 1.25  # times the radius
+HARDLY = 0.8  # of the first loss
+RISES = 1.25  # times the least loss
+WEAK, ALONE = 0.01, 0.9  # cosines
+NOT_MET, FITS_NOISE = 1.5, 0.67  # residuals
+RULES = (
+    f"Medians of the samples that were traced. Shell: ‖x_prev − μ‖/√n σ where it is furthest from 1; from "
+    f"{OFF_THE_SHELL:g} on, or below {1 / OFF_THE_SHELL:g}, the state leaves the noise shell. Cosine: of the step and "
+    f"−g, over the steps; below {WEAK:g} guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: "
+    f"at the end, of that at the beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends "
+    f"at more than {RISES:g} times its least. Residual ‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, "
+    f"below {FITS_NOISE:g} its noise is fitted too."
+)
+
+
+@dataclass(frozen=True)
+class Why:
+    """A run's trace, in short; NaN for what it does not have.
+
+    Args:
+        shell: the median shell ratio that is furthest from 1, by its logarithm, and `step` where, from 0.
+        cosine: the median over steps.
+        loss: the last over the first.
+        residual: mean over images, of the finished samples.
+        words: what there is to say.
+    """
+
+    shell: float
+    step: int
+    cosine: float
+    loss: float
+    residual: float
+    words: Sequence[str]
+
+
+def why(run: EvaluatedRun) -> Why:
+    """Of a run without a trace its residual and its failures are all that is known."""
+    trace, residual = run.trace, run.results.mean("residual")
+    if trace is None:
+        words = [*_of_the_end(residual, run.results.failures), "it kept no trace"]
+        return Why(math.nan, 0, math.nan, math.nan, residual, words)
+    shells = [(abs(math.log(value)), value, step) for step, value in _known(trace, "shell_ratio") if value > 0]
+    _, shell, step = max(shells, default=(0.0, math.nan, 0))
+    cosines = [value for _, value in _known(trace, "cosine")]
+    cosine = median(cosines) if cosines else math.nan
+    losses = [value for _, value in _known(trace, "loss")]
+    left = losses[-1] / losses[0] if losses and losses[0] > 0 else math.nan
+    words = [
+        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(cosine), *_of_the_loss(losses, left),
+        *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
+    ]  # fmt: skip
+    return Why(shell, step, cosine, left, residual, words)
+
+
+def _known(trace: Trace, measure: str) -> list[tuple[int, float]]:
+    """(step, median) where there is one."""
+    curve: Curve | None = trace.measures.get(measure)
+    return [] if curve is None else [(i, value) for i, value in enumerate(curve.p50) if value is not None]
+
+
+def _of_the_shell(shell: float, step: int, steps: int) -> Iterator[str]:
+    if shell >= OFF_THE_SHELL:
+        yield f"leaves the noise shell in step {step + 1} of {steps}"
+    elif shell <= 1 / OFF_THE_SHELL:
+        yield f"falls below the noise shell in step {step + 1} of {steps}"
+    elif math.isfinite(shell):
+        yield "stays on the noise shell"
+
+
+def _of_the_cosine(cosine: float) -> Iterator[str]:
+    if cosine < WEAK:
+        yield "guidance is lost in the noise"
+    elif cosine > ALONE:
+        yield "guidance is all there is of a step"
+
+
+def _of_the_loss(losses: Sequence[float], left: float) -> Iterator[str]:
+    if left > HARDLY:
+        yield "the loss hardly falls" if left <= 1 else "the loss rises"
+    elif losses and losses[-1] > RISES * min(losses):
+        yield f"the loss rises again after step {losses.index(min(losses)) + 1}"
+
+
+def _of_tokens(trace: Trace) -> Iterator[str]:
+    entropies = [value for _, value in _known(trace, "entropy")]
+    if entropies:
+        yield f"entropy of a token from {entropies[0]:.2g} to {entropies[-1]:.2g} nats"
+    if speeds := [value for _, value in _known(trace, "speed")]:
+        yield f"unmasks {max(speeds):.2g} times as fast as without guidance at most"
+
+
+def _of_the_end(residual: float, failures: int) -> Iterator[str]:
+    if residual > NOT_MET:
+        yield "the measurement is not met"
+    elif residual < FITS_NOISE:
+        yield "fits the measurement's noise"
+    if failures:
+        yield f"{failures} failed"
