@@ -1,0 +1,106 @@
+"""bench.html: everything in one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from dsg.bench.board import Board, Method
+from dsg.bench.standing import rank_all
+from dsg.bench.tables import glance, of_task
+from dsg.report.table import MARKS
+from dsg.run_folder.provenance import short
+
+PAPER = re.compile(r"\b(\d{4}\.\d{4,5})\b")
+"""A number of arXiv's, as docstrings name their papers."""
+
+
+def html(board: Board) -> str:
+    """The page. Whatever comes from a submission is escaped; and a policy lets no script run but the page's own."""
+    environment = Environment(
+        loader=PackageLoader("dsg.bench"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["breakable"] = _breakable
+    environment.filters["papers"] = _with_papers
+    loader = environment.loader
+    assert loader is not None
+    style, script = (loader.get_source(environment, name)[0] for name in ("bench.css", "bench.js"))
+    ranked = rank_all(board)
+    chapters = [
+        (name, chapter["title"], [of_task(board, task) for task in ranked if task.board.chapter == name])
+        for name, chapter in board.suite["chapters"].items()
+    ]
+    budgets = {_budget(chapter) for chapter in board.suite["chapters"].values()}
+    return environment.get_template("bench.html").render(
+        suite=board.suite,
+        glance=glance(board, ranked),
+        chapters=chapters,
+        tasks=len(ranked),
+        budget=" or ".join(sorted(budgets)),
+        methods=[_about(method) for method in board.methods],
+        submissions=[(name, _made(found)) for name, found in board.submissions.items()],
+        settings=yaml.safe_dump(dict(board.suite["chapters"]), sort_keys=False, allow_unicode=True),
+        marks=MARKS,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _budget(chapter: Mapping[str, Any]) -> str:
+    budget = chapter["comparison"]["tuning"].get("budget")
+    return "the same number of candidates" if not budget else ", ".join(f"{n} {unit}" for unit, n in budget.items())
+
+
+def _about(method: Method) -> dict[str, Any]:
+    entry = method.entry
+    link = str(entry.get("link") or "")
+    return {
+        "label": method.label,
+        "submission": method.submission,
+        "class_path": str(entry["class_path"]),
+        "about": str(entry["about"]),
+        "link": link if link.startswith(("https://", "http://")) else "",
+        "states": yaml.safe_dump(entry["states"], sort_keys=False, allow_unicode=True),
+    }
+
+
+def _made(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """What made a submission's rows: (key, its values in words), of all its starts."""
+    words: dict[str, list[str]] = {"seal": [short(found["seal"])]}
+    for start in found["made"]:
+        for key, value in _facts(start):
+            if value not in words.setdefault(key, []):
+                words[key].append(value)
+    return list(words.items())
+
+
+def _facts(start: Mapping[str, Any]) -> list[tuple[str, str]]:
+    code, own = dict(start.get("code") or {}), []
+    own = [f"{name} {short(value)}" for name, value in (code.pop("own", None) or {}).items()]
+    facts = [(key, short(value)) for key, value in code.items()]
+    facts += [("own code", text) for text in own]
+    known = {name: value for name, value in (start.get("versions") or {}).items() if value is not None}
+    facts.append(("versions", ", ".join(f"{name} {value}" for name, value in known.items())))
+    device = start.get("device") or {}
+    facts.append(("machine", f"{start.get('system')}, {device.get('name')} {device.get('cpu') or ''}".strip()))
+    facts.append(("precision", str(start.get("precision"))))
+    return [(key, text) for key, text in facts if text not in ("", "none")]
+
+
+def _breakable(text: str) -> Markup:
+    """Long names may go on in the next line behind a separator."""
+    return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
+
+
+def _with_papers(text: str) -> Markup:
+    """Escaped, with each number of a paper a link to it."""
+    return Markup(PAPER.sub(r'<a href="https://arxiv.org/abs/\1">\1</a>', str(escape(text))))
