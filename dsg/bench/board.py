@@ -45,7 +45,7 @@ class TaskBoard:
         task: its key there.
         baseline: the method that the others are compared with; None where it did not take part.
         results: method: its numbers.
-        unfit: method: why it does not fit.
+        unfit: method: why it has no numbers.
         known: method: the rest of what its submission says of it.
         divisions: the cells of the images.
     """
@@ -148,9 +148,9 @@ def _tasks(
     chapter: str, suite: Mapping[str, Any], methods: Sequence[Method], submissions: Mapping[str, Mapping[str, Any]]
 ) -> list[TaskBoard]:
     section = suite["chapters"][chapter]["comparison"]
-    labels = {method.label: {} for method in methods}
-    comparison = Comparison(methods=labels, **{k: v for k, v in section.items() if k in OF_A_COMPARISON})
-    baseline = section.get("baseline") if section.get("baseline") in labels else None
+    comparison = Comparison(methods={"any": {}}, **{k: v for k, v in section.items() if k in OF_A_COMPARISON})
+    named = section.get("baseline")
+    baseline = named if named in {method.label for method in methods} else None
     budget = (section["tuning"].get("budget") or {}).get("candidates")
     every = {name: results_of(found) for name, found in submissions.items()}
     boards = []
@@ -163,7 +163,7 @@ def _tasks(
                 if found is None:
                     board.unfit[method.label] = "did not take part"
                 elif "unfit" in found:
-                    board.unfit[method.label] = str(found["unfit"])
+                    board.unfit[method.label] = f"does not fit: {found['unfit']}"
                 else:
                     where = f"{method.submission}: {method.label} on {chapter}/{name}"
                     if budget is not None and found["tried"] > budget:

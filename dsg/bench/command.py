@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsg.bench.entrant import Entrant, entrant_from_outside, own_entrants
+from dsg.bench.entrant import Entrant, entrant_from_outside, own_entrants, refuse_other_options
 from dsg.bench.suite import Suite, read_suite
 from dsg.command.exit_codes import OK
 from dsg.command.subcommand import SubcommandParser
@@ -28,7 +28,7 @@ A fixed suite of comparisons at an equal budget of tuning, and one page of every
   train-free-eval bench --guidance my_module.MyMethod --tune 'step_size=[0.1, 0.3, 1.0]'
   train-free-eval bench page FOLDER... --out DIR       the page again, of any number of people's submissions
 
-Written to OUT_DIR:
+Written to OUT_DIR, runs/bench/SUITE/NAME by default:
   bench.html           the page, with the rows that come with the project
   submission.json      what to send: every number of every image, versions, hashes and a seal; no pictures
   CHAPTER/             an ordinary comparison each, with its run folders; the same command continues
@@ -56,6 +56,7 @@ def bench(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         return _page(arguments[1:])
     options, others = _parser().parse_known_args(list(arguments))
     suite = read_suite(options.suite)
+    refuse_other_options(others)
     own = options.all or options.method
     if bool(own) == bool(options.guidance):
         raise UserError("bench: give --guidance my_module.MyMethod, or --method or --all for the suite's own")
@@ -65,7 +66,9 @@ def bench(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         taking = [entrant_from_outside(suite, options.guidance, options.name, options.tune, others, options.link)]
     else:
         taking = own_entrants(suite, options.method)
-    return _take_part(suite, taking, options.out_dir, options.workers, predict, check)
+    name = "all" if options.all else "+".join(entrant.name for entrant in taking)
+    out_dir = options.out_dir or Path("runs", "bench", suite.name, name)
+    return _take_part(suite, taking, out_dir, options.workers, predict, check)
 
 
 def _take_part(
@@ -76,6 +79,7 @@ def _take_part(
 
     if workers is not None and workers < 1:
         raise UserError(f"--workers: must be at least 1, got {workers}")
+    _refuse_others(out_dir / SUBMISSION, suite, entrants)
     part = TakingPart(suite, entrants, out_dir)
     part.prepare()
     code = part.run(predict, check, workers)
@@ -85,6 +89,21 @@ def _take_part(
     _write_page(board, out_dir)
     _tell(board, entrants)
     return code
+
+
+def _refuse_others(file: Path, suite: Suite, entrants: Sequence[Entrant]) -> None:
+    """Raise UserError where the folder holds a submission of others, which would be lost."""
+    from dsg.bench.submission import read_submission
+
+    if not file.is_file():
+        return
+    found, names = read_submission(file, complete=False), [entrant.name for entrant in entrants]
+    if found["suite"]["hash"] != suite.sealed()["hash"] or list(found["methods"]) != names:
+        raise UserError(
+            f"--out_dir: {file} is a submission of {', '.join(found['methods'])} to the suite {found['suite']['name']} "
+            f"{found['suite']['version']}, not of {', '.join(names)} to {suite.name} {suite.version} as it is now; "
+            "choose another --out_dir"
+        )
 
 
 def _page(arguments: Sequence[str]) -> int:
@@ -152,6 +171,6 @@ def _parser() -> SubcommandParser:
     add("--link", default="", metavar="URL", help="where it is told what the method is")
     add("--method", action="append", default=[], metavar="NAME", help="one of the suite's own methods; may be repeated")
     add("--all", action="store_true", help="all methods of the suite")
-    add("--out_dir", type=Path, default=Path("runs/bench"), metavar="DIR", help="new, or one to continue; runs/bench")
+    add("--out_dir", type=Path, metavar="DIR", help="new, or one to continue; by default runs/bench/SUITE/NAME")
     add("--workers", type=int, metavar="N", help="processes that sample side by side, as of compare")
     return parser

@@ -81,7 +81,6 @@ def entrant_from_outside(
             that is none.
     """
     content = _of_file(Path(guidance)) if guidance.endswith((".yaml", ".yml")) else _of_class(guidance)
-    _refuse_other_options(options)
     model = with_options({"model": content["model"]}, options)["model"]
     states = {"model": model, **({"tune": content["tune"]} if content.get("tune") else {})}
     chapters: dict[str, Settings] = {c.name: merge(states, content["chapters"].get(c.name, {})) for c in suite.chapters}
@@ -116,13 +115,12 @@ def _of_file(file: Path) -> dict[str, Any]:
     return {"name": file.stem, "model": kept, "tune": content.get("tune"), "chapters": chapters}
 
 
-def _refuse_other_options(options: Sequence[str]) -> None:
+def refuse_other_options(options: Sequence[str]) -> None:
+    """Raise UserError for an option of `predict` that is the suite's to set, or of nobody."""
     allowed = tuple(f"--model.{key}" for key in OF_A_METHOD)
     for option in options:
         if option.startswith("--") and not option.startswith(allowed):
-            raise UserError(
-                f"{option}: is none of bench, or the suite's; {_may_state()}; bench --help lists the options"
-            )
+            raise UserError(f"{option}: is the suite's, or no option of bench; {_may_state()}")
 
 
 def _may_state() -> str:

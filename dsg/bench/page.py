@@ -13,8 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.bench.board import Board, Method
+from dsg.bench.glance import glance
 from dsg.bench.standing import rank_all
-from dsg.bench.tables import glance, of_task
+from dsg.bench.task_sheet import of_task
 from dsg.report.table import MARKS
 from dsg.run_folder.provenance import short
 

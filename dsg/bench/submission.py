@@ -83,8 +83,12 @@ def write_submission(found: Mapping[str, Any], file: Path) -> None:
     write_atomically(file, (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_submission(path: Path) -> dict[str, Any]:
+def read_submission(path: Path, complete: bool = True) -> dict[str, Any]:
     """A submission, from its file or its folder. Nothing of it is imported or run.
+
+    Args:
+        path: of either.
+        complete: look at the run folders beside it too, where there are any.
 
     Raises:
         UserError: where there is none, for one that was changed after it was made, and for run folders beside it that
@@ -104,8 +108,12 @@ def read_submission(path: Path) -> dict[str, Any]:
     content = {key: value for key, value in found.items() if key != "seal"}
     if found.get("seal") != digest(content) or not _sealed_suite(found.get("suite")):
         raise UserError(f"bench page: {file} was changed after it was made; run the same bench again, or leave it out")
-    for result in results_of(found).values():
-        _check_run(file.parent, result)
+    try:
+        every = results_of(found)
+        for result in every.values() if complete else ():
+            _check_run(file.parent, result)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"bench page: {file} lacks {error}; make it again with this version") from error
     return found
 
 
@@ -141,10 +149,14 @@ def _result(outcome: Outcome, metrics: Sequence[str], out_dir: Path, starts: _St
 
 
 def _rows(folder: Path, metrics: Sequence[str]) -> list[str]:
-    """per_image.csv, of the columns that the page needs and to seven digits."""
+    """per_image.csv, of the columns that the page needs and to seven digits; of several samples of an image that are
+    measured together, the one that has the numbers.
+    """
     with (folder / TABLE).open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    wanted = {*KEPT, *(of_one_sample(metric) for metric in metrics), *metrics}
+    measured = {*(of_one_sample(metric) for metric in metrics), *metrics}
+    rows = [row for row in rows if row["status"] != "ok" or any(row.get(name) for name in measured)] or rows
+    wanted = measured.union(KEPT)
     columns = [name for name in (rows[0] if rows else ()) if name in wanted and any(row[name] for row in rows)]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
