@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dsg.bench.board import Board
 from dsg.bench.sheet import Column, Sheet, passes_cell
@@ -52,7 +52,7 @@ def glance(board: Board, ranked: Sequence[Ranked]) -> Sheet:
 
     columns = [
         Column("method", who),
-        Column("place, all tasks", lambda label: _mean_place(label, tasks), interval=among),
+        Column("place, all tasks", lambda label: _mean_place(label, tasks), interval=among, origin=1.0),
         Column("first or †", lambda label: Cell(f"{every[label].leads} of {every[label].tasks}", every[label].leads)),
     ]
     for name, chapter in board.suite["chapters"].items():
@@ -72,7 +72,16 @@ def glance(board: Board, ranked: Sequence[Ranked]) -> Sheet:
     return Sheet("", columns, order, best, [note for note, is_so in about.items() if is_so])
 
 
-def _place_in(chapter: str, ranked: Sequence[Ranked]):
+def firsts(ranked: Sequence[Ranked]) -> list[tuple[str, str, str, list[str]]]:
+    """(chapter, task, the best, who cannot be told from it) of each task that somebody has numbers of."""
+    return [
+        (task.board.chapter, task.board.name, task.best, [name for name, s in task.standings.items() if s.as_good])
+        for task in ranked
+        if task.best is not None
+    ]
+
+
+def _place_in(chapter: str, ranked: Sequence[Ranked]) -> Callable[[str], Cell]:
     those = [task for task in ranked if task.board.chapter == chapter]
     return lambda label: _mean_place(label, those)
 

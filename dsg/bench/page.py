@@ -13,12 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.bench.board import Board, Method
-from dsg.bench.glance import glance
+from dsg.bench.glance import firsts, glance
 from dsg.bench.standing import rank_all
 from dsg.bench.task_sheet import of_task
 from dsg.report.table import MARKS
 from dsg.run_folder.provenance import short
 
+SHORT = 14  # characters of a name that stays in one line
 PAPER = re.compile(r"\b(\d{4}\.\d{4,5})\b")
 """A number of arXiv's, as docstrings name their papers."""
 
@@ -43,6 +44,7 @@ def html(board: Board) -> str:
     return environment.get_template("bench.html").render(
         suite=board.suite,
         glance=glance(board, ranked),
+        firsts=firsts(ranked),
         chapters=chapters,
         tasks=len(ranked),
         budget=" or ".join(sorted(budgets)),
@@ -99,6 +101,8 @@ def _facts(start: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _breakable(text: str) -> Markup:
     """Long names may go on in the next line behind a separator."""
+    if len(text) <= SHORT:
+        return escape(text)
     return Markup(re.sub("([_/.])", r"\1<wbr>", str(escape(text))))
 
 

@@ -13,12 +13,12 @@ from dsg.report.table import NONE, Cell
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval as it is drawn: where it begins, its mean, its end, and 0, in per cent of the width."""
+    """An interval as it is drawn: where it begins, its mean, its end, and the origin, in per cent of the width."""
 
     low: float
     mean: float
     high: float
-    zero: float
+    origin: float
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Column:
         cell: of a method, by its label.
         chapter: that it is about; empty where it is about none alone.
         interval: of a method, drawn as a bar on the scale of all; None where nothing is drawn.
+        origin: a value that the scale holds and marks.
     """
 
     name: str
     cell: Callable[[str], Cell]
     chapter: str = ""
     interval: Callable[[str], Interval | None] | None = None
+    origin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,16 @@ class Sheet:
 
 
 def _bars(column: Column, labels: Sequence[str]) -> dict[str, Bar]:
-    """On one scale, which holds 0."""
+    """On one scale."""
     if column.interval is None:
         return {}
     every = {label: column.interval(label) for label in labels}
     found = {label: interval for label, interval in every.items() if interval and math.isfinite(interval.low)}
-    ends = [0.0, *(interval.low for interval in found.values()), *(interval.high for interval in found.values())]
+    ends = [
+        column.origin,
+        *(interval.low for interval in found.values()),
+        *(interval.high for interval in found.values()),
+    ]
     low, span = min(ends), max(ends) - min(ends)
     if not span:
         return {}
@@ -80,7 +86,7 @@ def _bars(column: Column, labels: Sequence[str]) -> dict[str, Bar]:
     def share(value: float) -> float:
         return round(100 * (value - low) / span, 1)
 
-    return {label: Bar(share(i.low), share(i.mean), share(i.high), share(0.0)) for label, i in found.items()}
+    return {label: Bar(share(i.low), share(i.mean), share(i.high), share(column.origin)) for label, i in found.items()}
 
 
 def passes_cell(counts: Passes, kind: str) -> Cell:

@@ -50,7 +50,8 @@ def test_in_a_browser_the_page_sorts_filters_and_opens_what_a_method_is_without_
     browser = Browser(executable, tmp_path / "profile")
     try:
         browser.open(page)
-        shown = "[...document.querySelectorAll('#glance tbody tr:not([hidden])')].map((r) => r.cells[0].innerText.split('\\n')[0])"
+        rows = "[...document.querySelectorAll('#glance tbody tr:not([hidden])')]"
+        shown = f"{rows}.map((row) => row.cells[0].querySelector('a').innerText)"
         assert browser.run(shown) == ["dsg", "dps", 'hers"><b>']
         browser.run("document.querySelector('#glance th button').focus()")
         browser.press("Enter")
