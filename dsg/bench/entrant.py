@@ -89,7 +89,23 @@ def entrant_from_outside(
     for text in tune:
         for chapter, key, values in _tuned(text, suite):
             chapters[chapter] = merge(chapters[chapter], {"tune": {key: values}})
-    return Entrant(name or content["name"], chapters, _checked_link(link))
+    found = Entrant(name or content["name"], chapters, _checked_link(link))
+    for chapter, stated in chapters.items():
+        _check_arguments(chapter, stated)
+    return found
+
+
+def _check_arguments(chapter: str, stated: Settings) -> None:
+    """Raise UserError for an argument that the class does not have: its chapter may be the last one."""
+    class_path = str(at(stated, "model.guidance.class_path"))
+    parameters = inspect.signature(_class(class_path)).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    tuned = (key.removeprefix(f"{ARGUMENTS}.") for key in (stated.get("tune") or {}) if key.startswith(ARGUMENTS))
+    for name in (*(at(stated, ARGUMENTS) or {}), *(key.partition(".")[0] for key in tuned)):
+        if name not in parameters:
+            known = ", ".join(parameters)
+            raise UserError(f"--guidance: in {chapter}, {class_path} has no argument {name}; there are {known}")
 
 
 def _of_class(class_path: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsg.bench.shape import misshapen
 from dsg.bench.suite import digest
 from dsg.bench.taking_part import Outcome, TakingPart
 from dsg.comparison.results import read_results
@@ -108,12 +109,10 @@ def read_submission(path: Path, complete: bool = True) -> dict[str, Any]:
     content = {key: value for key, value in found.items() if key != "seal"}
     if found.get("seal") != digest(content) or not _sealed_suite(found.get("suite")):
         raise UserError(f"bench page: {file} was changed after it was made; run the same bench again, or leave it out")
-    try:
-        every = results_of(found)
-        for result in every.values() if complete else ():
-            _check_run(file.parent, result)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"bench page: {file} lacks {error}; make it again with this version") from error
+    if wrong := misshapen(found):
+        raise UserError(f"bench page: {file}: {wrong} is missing or not what it should be; make it again")
+    for result in results_of(found).values() if complete else ():
+        _check_run(file.parent, result)
     return found
 
 
@@ -179,8 +178,8 @@ def _check_run(folder: Path, result: Mapping[str, Any]) -> None:
     run = folder / str(result.get("run", ""))
     if "run" not in result or not run.resolve().is_relative_to(folder.resolve()) or not run.is_dir():
         return
-    for name, known in result["files"].items():
-        if name in (TABLE, SETTINGS) and _hash(run / name) != known:
+    for name in (TABLE, SETTINGS):
+        if _hash(run / name) != result["files"].get(name):
             raise UserError(f"bench page: {run / name} was changed after {SUBMISSION}; run the same bench again")
 
 

@@ -51,7 +51,7 @@ def nothing(found):
         (other_images, "on noise/denoising mine is of other images than dps"),
         (dearer, "tried 3 candidates; all have 2"),
         (no_numbers, "has a row that is none of a run"),
-        (nothing, "lacks 'results'"),
+        (nothing, "methods.mine.class_path is missing"),
         (lambda found: found.update(format=0), "is no submission of format 1"),
         (lambda found: found["suite"].update(hash="sha256:00"), "was changed after it was made"),
     ],
