@@ -10,7 +10,7 @@ from dsg.bench.sheet import Column, Sheet, passes_cell
 from dsg.bench.standing import Ranked, overall, passes, spread, time_against, worst_place
 from dsg.metrics.passes import Passes, headings
 from dsg.metrics.statistics import Interval
-from dsg.report.table import Cell, number
+from dsg.report.table import NONE, Cell, number
 
 PLACE = (
     "place: the mean over tasks of a method's place by the task's first metric, and below it between which places "
@@ -89,7 +89,7 @@ def _place_in(chapter: str, ranked: Sequence[Ranked]) -> Callable[[str], Cell]:
 def _mean_place(label: str, ranked: list[Ranked]) -> Cell:
     over = overall(label, ranked)
     if not over.fits:
-        return Cell("–", small="does not fit")
+        return Cell(NONE)
     return Cell(f"{over.place:.1f}", over.place, f"{over.first:.1f} to {over.last:.1f}")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.bench.board import Board, Method
@@ -26,15 +26,14 @@ PAPER = re.compile(r"\b(\d{4}\.\d{4,5})\b")
 
 def html(board: Board) -> str:
     """The page. Whatever comes from a submission is escaped; and a policy lets no script run but the page's own."""
+    templates = ChoiceLoader([PackageLoader("dsg.bench"), PackageLoader("dsg.report")])
     environment = Environment(
-        loader=PackageLoader("dsg.bench"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+        loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["breakable"] = _breakable
     environment.filters["papers"] = _with_papers
-    loader = environment.loader
-    assert loader is not None
-    style, script = (loader.get_source(environment, name)[0] for name in ("bench.css", "bench.js"))
+    style, *scripts = (templates.get_source(environment, name)[0] for name in ("bench.css", "bench.js", "tables.js"))
+    script = "\n".join(scripts)
     ranked = rank_all(board)
     chapters = [
         (name, chapter["title"], [of_task(board, task) for task in ranked if task.board.chapter == name])

@@ -16,6 +16,7 @@ from dsg.metrics.placing import Place, places
 from dsg.metrics.ranking import Standing, standings
 from dsg.metrics.statistics import Interval
 
+GAMMA = 1.0  # nats, where a comparison says none
 SPREADS = ("spread_ratio", "std_psnr")
 """Of what several samples of an image are spread by: over the truth's where that is known, else in dB."""
 
@@ -89,7 +90,8 @@ def rank(board: TaskBoard) -> Ranked:
     if not board.divisions or not direction.sign or not measured:
         return ranked
     cells = board.divisions[0]
-    runs = RunsOverCells(measured, metric, direction, cells, min(board.comparison.gamma, math.log(len(cells.names))))
+    stated, most = board.comparison.gamma, math.log(len(cells.names))
+    runs = RunsOverCells(measured, metric, direction, cells, min(GAMMA if stated is None else stated, most))
     worst = {label: runs.of(label) for label in measured if not runs.too_small(label)}
     order = places_over_cells(runs, {label: over.worst.mean for label, over in worst.items()})
     return Ranked(board, metric, direction, found, ranked.standings, worst, order)
@@ -101,8 +103,8 @@ def overall(label: str, ranked: list[Ranked]) -> Overall:
     stands = [task.standings.get(label, Standing()) for task in ranked]
     leads = sum(standing.best or standing.as_good for standing in stands)
     fits = sum(label in task.places for task in ranked)
-    means = [fmean(values) for values in zip(*((p.place, p.first, p.last) for p in found), strict=True)]
-    return Overall(*means, leads, len(found), fits)
+    place, first, last = (fmean(getattr(p, name) for p in found) for name in ("place", "first", "last"))
+    return Overall(place, first, last, leads, len(found), fits)
 
 
 def worst_place(label: str, ranked: list[Ranked]) -> float:

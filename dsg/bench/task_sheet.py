@@ -30,10 +30,13 @@ def of_task(board: Board, task: Ranked) -> Sheet:
     def measured(cell: Callable[[str], Cell]) -> Callable[[str], Cell]:
         return lambda label: cell(label) if label in runs else Cell(NONE)
 
-    def place(label: str) -> Cell:
-        return _place(task.place(label)) if label in runs else Cell(NONE, small=here.unfit[label])
+    def who(label: str) -> Cell:
+        return Cell(label, run=numbers[label], small=here.unfit.get(label, ""))
 
-    columns = [Column("method", lambda label: Cell(label, run=numbers[label])), Column("place", place)]
+    def place(label: str) -> Cell:
+        return _place(task.place(label)) if label in runs else Cell(NONE)
+
+    columns = [Column("method", who), Column("place", place)]
     for metric in here.metrics:
         arrow = here.comparison.direction(metric).arrow
         columns.append(Column(f"{metric} {arrow}".strip(), measured(_value(task, metric, marked))))
