@@ -45,7 +45,8 @@ class TaskBoard:
         task: its key there.
         baseline: the method that the others are compared with; None where it did not take part.
         results: method: its numbers.
-        unfit: method: why it has no numbers.
+        unfit: method: why it does not fit.
+        absent: methods that did not take part.
         known: method: the rest of what its submission says of it.
         divisions: the cells of the images.
     """
@@ -57,6 +58,7 @@ class TaskBoard:
     baseline: str | None
     results: dict[str, Results] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
     known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     divisions: list[Cells] = field(default_factory=list)
 
@@ -127,7 +129,8 @@ def _refuse_mixed(one: str, suite: Mapping[str, Any], other: str, others: Mappin
     first = next(changes(suite["chapters"], others["chapters"], ()), "the version")
     raise UserError(
         f"bench page: {one} is of the suite {_in_words(suite)}, {other} of {_in_words(others)}, which is not the same "
-        f"({first}); make a page of each, or run one of them again"
+        f"({first}); make a page of each, run one of them again, or leave out with --alone what comes with the "
+        "project"
     )
 
 
@@ -161,9 +164,9 @@ def _tasks(
             for method in methods:
                 found = every[method.submission].get((method.entry["name"], chapter, task, setting))
                 if found is None:
-                    board.unfit[method.label] = "did not take part"
+                    board.absent.append(method.label)
                 elif "unfit" in found:
-                    board.unfit[method.label] = f"does not fit: {found['unfit']}"
+                    board.unfit[method.label] = str(found["unfit"])
                 else:
                     where = f"{method.submission}: {method.label} on {chapter}/{name}"
                     if budget is not None and found["tried"] > budget:
@@ -181,7 +184,7 @@ def _tasks(
 def _results(found: Mapping[str, Any], submission: Mapping[str, Any], where: str) -> Results:
     try:
         rows = per_image(list(csv.DictReader(found["rows"])))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise UserError(f"bench page: {where} has a row that is none of a run ({error}); leave it out") from error
     starts = [submission["made"][i] for i in found["made"]]
     return Results(rows, found["overall"], found["unavailable"], found["noisy"], starts, found["unrecorded"])

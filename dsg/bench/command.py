@@ -18,9 +18,10 @@ from dsg.run_folder.atomic import write_atomically
 
 if TYPE_CHECKING:
     from dsg.bench.board import Board
+    from dsg.bench.standing import Ranked
 
 ROWS = Path(__file__).parent / "rows"
-"""The project's own submissions, a file a suite."""
+"""The submissions that come with the project: SUITE/NAME.json."""
 
 ABOUT = """\
 A fixed suite of comparisons at an equal budget of tuning, and one page of everybody who took part.
@@ -86,8 +87,7 @@ def _take_part(
     write_submission(make_submission(part), out_dir / SUBMISSION)
     print(out_dir / SUBMISSION)
     board = _board([out_dir], alone=False, sealed_by=suite)
-    _write_page(board, out_dir)
-    _tell(board, entrants)
+    _tell(board, _write_page(board, out_dir), entrants)
     return code
 
 
@@ -128,28 +128,31 @@ def _board(paths: Sequence[Path], alone: bool, sealed_by: Suite | None = None) -
     from dsg.bench.board import read_board
     from dsg.bench.submission import read_submission
 
-    given = list(paths)
-    shipped = ROWS / f"{read_submission(given[0])['suite']['name']}.json"
-    if alone or not shipped.is_file() or shipped.resolve() in [path.resolve() for path in given]:
-        return read_board(given)
-    if sealed_by and read_submission(shipped)["suite"]["hash"] != sealed_by.sealed()["hash"]:
+    given, suite = [path.resolve() for path in paths], read_submission(paths[0])["suite"]["name"]
+    every = [] if alone else sorted(ROWS.glob("*/*.json"))
+    shipped = [file for file in every if file.parent.name == suite and file.resolve() not in given]
+    if sealed_by and any(read_submission(file)["suite"]["hash"] != sealed_by.sealed()["hash"] for file in shipped):
         print("bench: the rows that come with the project are of another version, and not on the page", file=sys.stderr)
-        return read_board(given)
-    return read_board([shipped, *given])
+        shipped = []
+    return read_board([*shipped, *paths])
 
 
-def _write_page(board: Board, out: Path) -> None:
+def _write_page(board: Board, out: Path) -> list[Ranked]:
+    """The page; returns what it says of every task."""
     from dsg.bench.page import html
+    from dsg.bench.standing import rank_all
 
-    write_atomically(out / "bench.html", html(board).encode())
+    ranked = rank_all(board)
+    write_atomically(out / "bench.html", html(board, ranked).encode())
     print(out / "bench.html")
+    return ranked
 
 
-def _tell(board: Board, entrants: Sequence[Entrant]) -> None:
+def _tell(board: Board, ranked: list[Ranked], entrants: Sequence[Entrant]) -> None:
     """Where those who took part just now stand among all."""
-    from dsg.bench.standing import overall, rank_all
+    from dsg.bench.standing import overall
 
-    ranked, last = rank_all(board), list(board.submissions)[-1]
+    last = list(board.submissions)[-1]
     names = {entrant.name for entrant in entrants}
     for method in (m for m in board.methods if m.submission == last and m.entry["name"] in names):
         found = overall(method.label, ranked)

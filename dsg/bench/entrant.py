@@ -132,11 +132,14 @@ def _of_file(file: Path) -> dict[str, Any]:
 
 
 def refuse_other_options(options: Sequence[str]) -> None:
-    """Raise UserError for an option of `predict` that is the suite's to set, or of nobody."""
+    """Raise UserError for an option of `predict` that is the suite's to set, or of nobody, and for a lone word."""
     allowed = tuple(f"--model.{key}" for key in OF_A_METHOD)
-    for option in options:
-        if option.startswith("--") and not option.startswith(allowed):
-            raise UserError(f"{option}: is the suite's, or no option of bench; {_may_state()}")
+    for option, before in zip(options, ["", *options], strict=False):
+        if option.startswith("--"):
+            if not option.startswith(allowed):
+                raise UserError(f"{option}: is the suite's, or no option of bench; {_may_state()}")
+        elif not before.startswith("--") or "=" in before:
+            raise UserError(f"bench: what is {option!r}? name a method by --guidance; bench --help lists the options")
 
 
 def _may_state() -> str:

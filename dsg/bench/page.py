@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -14,17 +14,17 @@ from markupsafe import Markup, escape
 
 from dsg.bench.board import Board, Method
 from dsg.bench.glance import firsts, glance
-from dsg.bench.standing import rank_all
+from dsg.bench.standing import Ranked
 from dsg.bench.task_sheet import of_task
 from dsg.report.table import MARKS
-from dsg.run_folder.provenance import short
+from dsg.run_folder.provenance import facts, short
 
 SHORT = 14  # characters of a name that stays in one line
 PAPER = re.compile(r"\b(\d{4}\.\d{4,5})\b")
 """A number of arXiv's, as docstrings name their papers."""
 
 
-def html(board: Board) -> str:
+def html(board: Board, ranked: Sequence[Ranked]) -> str:
     """The page. Whatever comes from a submission is escaped; and a policy lets no script run but the page's own."""
     templates = ChoiceLoader([PackageLoader("dsg.bench"), PackageLoader("dsg.report")])
     environment = Environment(
@@ -34,7 +34,6 @@ def html(board: Board) -> str:
     environment.filters["papers"] = _with_papers
     style, *scripts = (templates.get_source(environment, name)[0] for name in ("bench.css", "bench.js", "tables.js"))
     script = "\n".join(scripts)
-    ranked = rank_all(board)
     chapters = [
         (name, chapter["title"], [of_task(board, task) for task in ranked if task.board.chapter == name])
         for name, chapter in board.suite["chapters"].items()
@@ -76,26 +75,12 @@ def _about(method: Method) -> dict[str, Any]:
 
 
 def _made(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """What made a submission's rows: (key, its values in words), of all its starts."""
+    """What made a submission's rows: (key, its values in words), of all its starts; and its seal."""
     words: dict[str, list[str]] = {"seal": [short(found["seal"])]}
-    for start in found["made"]:
-        for key, value in _facts(start):
-            if value not in words.setdefault(key, []):
-                words[key].append(value)
-    return list(words.items())
-
-
-def _facts(start: Mapping[str, Any]) -> list[tuple[str, str]]:
-    code, own = dict(start.get("code") or {}), []
-    own = [f"{name} {short(value)}" for name, value in (code.pop("own", None) or {}).items()]
-    facts = [(key, short(value)) for key, value in code.items()]
-    facts += [("own code", text) for text in own]
-    known = {name: value for name, value in (start.get("versions") or {}).items() if value is not None}
-    facts.append(("versions", ", ".join(f"{name} {value}" for name, value in known.items())))
-    device = start.get("device") or {}
-    facts.append(("machine", f"{start.get('system')}, {device.get('name')} {device.get('cpu') or ''}".strip()))
-    facts.append(("precision", str(start.get("precision"))))
-    return [(key, text) for key, text in facts if text not in ("", "none")]
+    for key, value in (pair for start in found["made"] for pair in facts(start)):
+        if value is not None and short(value) not in words.setdefault(key, []):
+            words[key].append(short(value))
+    return [(key, values) for key, values in words.items() if values]
 
 
 def _breakable(text: str) -> Markup:

@@ -50,6 +50,7 @@ class Sheet:
         labels: of the methods, a line each.
         best: the method that is printed in bold; None if nobody is.
         notes: below it.
+        reasons: (method, why it does not fit).
     """
 
     title: str
@@ -57,6 +58,7 @@ class Sheet:
     labels: Sequence[str]
     best: str | None = None
     notes: Sequence[str] = field(default=())
+    reasons: Sequence[tuple[str, str]] = field(default=())
 
     @property
     def rows(self) -> list[tuple[str, list[tuple[Column, Cell, Bar | None]]]]:

@@ -166,7 +166,7 @@ def _rows(folder: Path, metrics: Sequence[str]) -> list[str]:
 
 def _short(column: str, value: str) -> str:
     if column in ("id", "sample", "status", "warm_up", "start"):
-        return " ".join(value.split())  # a row is a line
+        return value.replace("\n", " ")  # a row is a line
     try:
         return format(float(value), f".{DIGITS}g")
     except ValueError:

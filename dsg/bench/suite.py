@@ -84,6 +84,8 @@ def read_suite(name: str) -> Suite:
     section = read([file]).get("bench")
     if not isinstance(section, dict) or not {"name", "version", "chapters"} <= section.keys():
         raise UserError(f"--suite: {file} must hold bench: {{name, version, chapters}}; {EXAMPLE}")
+    if not isinstance(section["version"], int):
+        raise UserError(f"--suite: {file}: bench.version must be a whole number, got {section['version']!r}")
     chapters = section["chapters"]
     if not isinstance(chapters, dict) or not chapters:
         raise UserError(f"--suite: {file}: bench.chapters must hold `name: {{title, comparison}}`; {EXAMPLE}")

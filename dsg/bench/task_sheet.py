@@ -31,7 +31,7 @@ def of_task(board: Board, task: Ranked) -> Sheet:
         return lambda label: cell(label) if label in runs else Cell(NONE)
 
     def who(label: str) -> Cell:
-        return Cell(label, run=numbers[label], small=here.unfit.get(label, ""))
+        return Cell(label, run=numbers[label], small="does not fit" * (label in here.unfit))
 
     def place(label: str) -> Cell:
         return _place(task.place(label)) if label in runs else Cell(NONE)
@@ -59,7 +59,9 @@ def of_task(board: Board, task: Ranked) -> Sheet:
     ]
     order = [*sorted(runs, key=lambda label: task.place(label).place), *here.unfit]
     notes = [f"{OTHERWISE} made with other code or on another machine than most: {otherwise.what}."] if marked else []
-    return Sheet(here.name, columns, order, task.best if len(runs) > 1 else None, notes)
+    notes += [f"Did not take part: {', '.join(here.absent)}."] if here.absent else []
+    best = task.best if len(runs) > 1 else None
+    return Sheet(here.name, columns, order, best, notes, list(here.unfit.items()))
 
 
 def _value(task: Ranked, metric: str, marked: set[str]) -> Callable[[str], Cell]:

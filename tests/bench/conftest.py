@@ -72,7 +72,7 @@ def bench(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Run `bench` in this process, in a folder that has `my_method.py`; no rows come with the project."""
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "my_method.py").write_text(METHOD)
-    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "tiny").mkdir(parents=True)
     monkeypatch.setattr("dsg.bench.command.ROWS", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.syspath_prepend(tmp_path / "work")

@@ -14,7 +14,7 @@ TUNE = ("--tune", "step_size=[0.2, 0.4]")
 
 
 def test_a_method_of_twenty_lines_takes_part_by_one_command_and_is_on_the_page(bench, submit, tmp_path, capsys):
-    shutil.copy(submit("dps", {"dps": 9.0}) / "submission.json", tmp_path / "shipped" / "tiny.json")
+    shutil.copy(submit("dps", {"dps": 9.0}) / "submission.json", tmp_path / "shipped" / "tiny" / "project.json")
     assert bench("--guidance", "my_method.Mine", *TUNE, "--out_dir", tmp_path / "mine") == 0
     said = capsys.readouterr().out
     assert re.search(r"Mine: place \d\.\d .* of 2, first or not told from it on \d of 2 tasks, fits 1", said)
@@ -48,6 +48,7 @@ MISTAKES = [
     (["--guidance", "my_method.Mine", "--data.limit", "1"], "--data.limit: is the suite's, or no option of bench"),
     (["--guidance", "my_method.Mine", "--link", "javascript:alert(1)"], "--link: must begin with https://"),
     (["--guidance", "my_method.Mine", "--workers", "0"], "--workers: must be at least 1"),
+    (["my_method.Mine"], "bench: what is 'my_method.Mine'?"),
     (["--guidance", "my_method.Mine", "--all"], "give --guidance my_module.MyMethod, or --method or --all"),
     (["--method", "dsp"], "the suite tiny has no dsp; there are dps"),
     (["--all", "--name", "x"], "leave their options to --guidance"),

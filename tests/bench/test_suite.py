@@ -58,17 +58,17 @@ def test_a_shipped_suite_has_four_chapters_that_compare_reads_and_says_what_it_c
         assert comparison.budget is not None
         budgets.add(comparison.budget.amount)
     assert len(budgets) == 1
+    assert str(BENCH.parents[1]) not in json.dumps(suite.sealed())  # the hash is the same on every machine
     for file in BENCH.glob(f"{name}*.yaml"):
         head = "".join(line for line in file.read_text().splitlines() if line.startswith("#"))
         assert "Cost: " in head
         assert "train-free-eval" in head
 
 
-@pytest.mark.parametrize("file", sorted(ROWS.glob("*.json")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(ROWS.glob("*/*.json")), ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_the_rows_that_come_with_the_project_are_of_the_suite_as_it_is(file):
     found = json.loads(file.read_text())
-    assert found["suite"]["hash"] == read_suite(file.stem).sealed()["hash"]
-    assert "dps" in found["methods"]
+    assert found["suite"]["hash"] == read_suite(file.parent.name).sealed()["hash"]
 
 
 @pytest.mark.parametrize(
