@@ -2,6 +2,7 @@
 --config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
 For a table of many methods: python train_free_eval.py compare --help
 For a page about runs: python train_free_eval.py report RUN_DIR...
+To take part in the benchmark: python train_free_eval.py bench --guidance my_module.MyMethod
 """
 
 from __future__ import annotations
@@ -170,6 +171,10 @@ def main(args: list[str] | None = None) -> int:
             from dsg.report.command import report
 
             return report(args[1:])
+        if args[:1] == ["bench"]:
+            from dsg.bench.command import bench
+
+            return bench(args[1:], main, lambda *run: CheckCLI(*run).data)
         return FAILED if EvaluationCLI(args).failed else OK
     except BaseException as error:
         code, message = explain(error)

@@ -15,7 +15,7 @@ from dsg.comparison.made_otherwise import made_otherwise
 from dsg.comparison.plot import quality_against
 from dsg.comparison.published_file import FILE, as_json
 from dsg.comparison.render import latex, markdown, show
-from dsg.comparison.table import Row, as_csv, make_table
+from dsg.comparison.table import TABLE, Row, as_csv, make_table
 from dsg.comparison.tuning import Choice
 from dsg.comparison.worst_case import Divisions, over_cells
 from dsg.metrics.results import Results
@@ -41,7 +41,7 @@ def report(
     note = " ".join([note, *([LEGEND] if over.rows else []), *over.notes, *([LEGEND_PUBLISHED] if published else [])])
     first = {task: grid.comparison.metrics_of(task)[0] for task in grid.comparison.tasks}
     files = {
-        "table.csv": as_csv([*rows, *over.rows]),
+        TABLE: as_csv([*rows, *over.rows]),
         "table.md": markdown(laid_out, note).encode(),
         "table.tex": latex(laid_out, note).encode(),
         "quality_against_seconds.png": quality_against(rows, first, _seconds, "seconds per image", log=True),

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.made_otherwise import made_otherwise
@@ -21,6 +22,8 @@ from dsg.metrics.statistics import Interval
 BEST, AS_GOOD = "best", "not distinguishable from the best"
 LOST = "lost images that others have"
 OTHERWISE = "not made like the others"
+UNFIT = "does not fit: "
+TABLE = "table.csv"
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def make_table(
     for cell in grid.cells:
         row = Row(cell.task, cell.method, cell.setting)
         if cell in unfit:
-            rows.append(replace(row, flags=f"does not fit: {unfit[cell]}"))
+            rows.append(replace(row, flags=f"{UNFIT}{unfit[cell]}"))
             continue
         result, choice = results[cell], choices[cell]
         row = replace(
@@ -133,6 +136,13 @@ def as_csv(rows: Sequence[Row]) -> bytes:
     for row in rows:
         writer.writerow({name: "" if value != value else value for name, value in asdict(row).items()})
     return table.getvalue().encode()
+
+
+def read_unfit(folder: Path) -> dict[Cell, str]:
+    """Of a finished comparison's table.csv, which methods do not fit which tasks, and why."""
+    with (folder / TABLE).open(newline="", encoding="utf-8") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["flags"].startswith(UNFIT)]
+    return {Cell(row["task"], row["method"], row["setting"]): row["flags"].removeprefix(UNFIT) for row in rows}
 
 
 def flags_of(standing: Standing) -> list[str]:

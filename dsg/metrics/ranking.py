@@ -54,20 +54,28 @@ def best_of(rivals: Mapping[Key, Results], metric: str, direction: Direction) ->
 
     Of a metric of all images together, or where no image is common to all, it is the best of their own means.
     """
+    found = scores(rivals, metric, direction)
+    return max(found, key=lambda key: found[key]) if found else None
+
+
+def scores(rivals: Mapping[Key, Results], metric: str, direction: Direction) -> dict[Key, float]:
+    """By which `best_of` goes, larger is better; none where it is not known what is, or of a run whose mean tells
+    nothing.
+    """
     if not direction.sign:
-        return None
+        return {}
     whole = {key: run.per_image.whole(metric) for key, run in rivals.items()}
     measured = {key: values for key, values in whole.items() if values}
     common = sorted(reduce(lambda a, b: a & b, (values.keys() for values in measured.values()))) if measured else []
-    scores = {}
+    found = {}
     for key, run in rivals.items():
         if common and key in measured:
             score = float(direction.compared(np.array([measured[key][i] for i in common])).mean())
         else:
             score = float(direction.compared(np.array(run.mean(metric))))
         if math.isfinite(score) and (key in measured or not measured):
-            scores[key] = direction.sign * score
-    return max(scores, key=lambda key: scores[key]) if scores else None
+            found[key] = direction.sign * score
+    return found
 
 
 def with_fewest_failures(rivals: Mapping[Key, Results], metric: str) -> dict[Key, Results]:

@@ -1,0 +1,130 @@
+"""A suite's comparisons with the methods that take part, chapter by chapter, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsg.bench.entrant import Entrant
+from dsg.bench.suite import Chapter, Suite
+from dsg.command.config import as_yaml
+from dsg.command.merge import Settings
+from dsg.comparison.check import Check
+from dsg.comparison.command import compare
+from dsg.comparison.grid import Cell, Grid
+from dsg.comparison.plan import read_comparison
+from dsg.comparison.run import Predict
+from dsg.comparison.table import read_unfit
+from dsg.comparison.tuning import Choice, Tuning
+from dsg.data.base import EvaluationData
+from dsg.metrics.cells import Cells
+from dsg.run_folder.atomic import write_atomically
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a method on a task under one of its settings.
+
+    Args:
+        chapter: its name.
+        cell: the task, the method and the setting.
+        unfit: why the method does not fit; empty if it does.
+        choice: what tuning chose.
+        tried: how many candidates it chose from.
+        folder: of the run that was evaluated.
+    """
+
+    chapter: str
+    cell: Cell
+    unfit: str = ""
+    choice: Choice | None = None
+    tried: int = 0
+    folder: Path = Path()
+
+
+class TakingPart:
+    """The comparisons of a suite.
+
+    Args:
+        suite: what is asked.
+        entrants: who takes part; with one name each.
+        out_dir: a folder a chapter is made in it, each that of an ordinary comparison.
+    """
+
+    def __init__(self, suite: Suite, entrants: Sequence[Entrant], out_dir: Path) -> None:
+        self.suite, self.entrants, self.out_dir = suite, entrants, out_dir
+        self.cells: dict[tuple[str, str], list[Cells]] = {}
+        """(chapter, task): the cells of its images."""
+
+    def prepare(self) -> None:
+        """Write a comparison a chapter, and read it again, so that what it states wrongly is found now.
+
+        Raises:
+            UserError: for what a comparison refuses, as more candidates than the budget has.
+        """
+        for chapter in self.suite.chapters:
+            file = self._file(chapter)
+            content = as_yaml(self._comparison(chapter)).encode()
+            if not file.is_file() or file.read_bytes() != content:
+                write_atomically(file, content)
+            read_comparison([file])
+
+    def run(self, predict: Predict, check: Check, workers: int | None = None) -> int:
+        """Run what is left of every chapter; returns the worst exit code."""
+        code = 0
+        for chapter in self.suite.chapters:
+            options = ["--config", str(self._file(chapter)), "--out_dir", str(self.out_dir / chapter.name)]
+            options += ["--workers", str(workers)] if workers else []
+            code = max(code, compare(options, predict, self._noting_cells(chapter, check)))
+        return code
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Of every method in every chapter that it takes part in, from the folders of the comparisons alone."""
+        for chapter in self.suite.chapters:
+            comparison, shared = read_comparison([self._file(chapter)])
+            grid = Grid(comparison, shared, self.out_dir / chapter.name)
+            unfit = read_unfit(grid.out_dir)
+            fitting = [cell for cell in grid.cells if cell not in unfit]
+            tuned = [cell for cell in fitting if grid.axes(cell.method) and comparison.tuning]
+            tuning = Tuning(grid, tuned, lambda run: None if run.folder.is_dir() else "it was not tried")
+            while tuning.widen():  # as the comparison went, by the folders that it left
+                pass
+            for cell in grid.cells:
+                if cell in unfit:
+                    yield Outcome(chapter.name, cell, unfit[cell])
+                    continue
+                choice = tuning.choose(cell) if cell in tuning.tried else Choice(grid.candidates(cell.method)[0])
+                folder = grid.evaluation(cell, choice.candidate).folder
+                yield Outcome(chapter.name, cell, "", choice, len(tuning.tried.get(cell, [])), folder)
+
+    def _file(self, chapter: Chapter) -> Path:
+        return self.out_dir / "comparisons" / f"{chapter.name}.yaml"
+
+    def _comparison(self, chapter: Chapter) -> Settings:
+        """The chapter's file, with those who take part in place of its own methods."""
+        methods = {e.name: e.states[chapter.name] for e in self.entrants if chapter.name in e.states}
+        section = {**chapter.settings["comparison"], "methods": methods, "unfit": "skip"}
+        if section.get("baseline") not in methods:
+            section.pop("baseline", None)  # the page has it; this table has those who take part
+        if not any(method.get("tune") for method in methods.values()):
+            section.pop("tuning", None)
+        return {**chapter.settings, "comparison": section}
+
+    def _noting_cells(self, chapter: Chapter, check: Check) -> Check:
+        """`check`, remembering into which cells the data of each task falls."""
+        by = chapter.settings["comparison"].get("cells", [])
+        runs = self.out_dir / chapter.name / "runs"
+
+        def noting(arguments: list[str], built: dict[str, Any], needed: Sequence[str]) -> EvaluationData:
+            data = check(arguments, built, needed)
+            folder = Path(arguments[arguments.index("--run_dir") + 1])
+            if by and folder.is_relative_to(runs):
+                task = folder.relative_to(runs).parts[0]
+                if (chapter.name, task) not in self.cells:
+                    columns = data.cell_columns()
+                    self.cells[chapter.name, task] = [Cells.divide(name, columns, "comparison.cells") for name in by]
+            return data
+
+        return noting

@@ -1,0 +1,97 @@
+"""Submissions side by side: which may be, and who is who."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dsg.bench.board import read_board
+from dsg.bench.standing import overall, rank_all
+from dsg.bench.suite import digest
+from dsg.errors import UserError
+
+
+def test_submissions_of_two_suites_are_refused_in_one_line_that_names_both(bench, submit, tmp_path, capsys):
+    def more_steps(found):
+        chapters = found["suite"]["chapters"]
+        chapters["noise"]["model"]["steps"] = 50
+        found["suite"] |= {"version": 2, "hash": digest(chapters)}
+
+    folders = submit("alice", {"dps": 20.0}), submit("bob", {"mine": 21.0}, more_steps)
+    assert bench("page", *folders, "--out", tmp_path / "page") == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "alice is of the suite tiny 1 (sha256:" in err
+    assert "bob of tiny 2 (sha256:" in err
+    assert "noise.model.steps was 3, now 50" in err
+    assert not (tmp_path / "page").exists()
+
+
+def other_images(found):
+    rows = found["methods"]["mine"]["results"]["noise"]["denoising"]["default"]["rows"]
+    rows[1] = rows[1].replace("a,", "z,", 1)
+
+
+def dearer(found):
+    found["methods"]["mine"]["results"]["noise"]["denoising"]["default"]["tried"] = 3
+
+
+def no_numbers(found):
+    found["methods"]["mine"]["results"]["noise"]["denoising"]["default"]["rows"][1] = "a,0,many,1,3,3,0.1,ok"
+
+
+def nothing(found):
+    found["methods"]["mine"] = {}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (other_images, "on noise/denoising mine is of other images than dps"),
+        (dearer, "tried 3 candidates; all have 2"),
+        (no_numbers, "has a row that is none of a run"),
+        (nothing, "methods.mine.class_path is missing"),
+        (lambda found: found.update(format=0), "is no submission of format 1"),
+        (lambda found: found["suite"].update(hash="sha256:00"), "was changed after it was made"),
+    ],
+)
+def test_a_submission_of_other_images_another_budget_or_another_shape_is_refused(submit, change, said):
+    with pytest.raises(UserError, match=said):
+        read_board([submit("alice", {"dps": 20.0}), submit("bob", {"mine": 21.0}, change)])
+
+
+def test_a_submission_that_was_changed_is_known_by_its_seal_and_one_that_is_given_twice_by_its_own(submit, tmp_path):
+    alice, bob = submit("alice", {"dps": 20.0}), submit("bob", {"mine": 21.0})
+    with pytest.raises(UserError, match="is the same as alice"):
+        read_board([alice, bob, alice])
+    found = json.loads((bob / "submission.json").read_text())
+    found["methods"]["mine"]["about"] = "the best"
+    (bob / "submission.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match="was changed after it was made"):
+        read_board([alice, bob])
+    with pytest.raises(UserError, match=r"holds no submission\.json"):
+        read_board([tmp_path / "carol"])
+
+
+def test_two_of_one_name_are_told_apart_by_their_submissions(submit):
+    board = read_board([submit("alice", {"dps": 20.0}), submit("bob", {"dps": 20.5})])
+    assert [method.label for method in board.methods] == ["dps", "dps (bob)"]
+    assert set(board.tasks[0].results) == {"dps", "dps (bob)"}
+
+
+def test_who_is_not_told_from_whom_is_in_the_places_and_a_task_that_does_not_fit_counts_as_the_last(submit):
+    def unfit(found):
+        found["methods"]["narrow"]["results"]["noise"]["denoising"]["default"] = {"unfit": "no noise, please"}
+
+    everybody = {"dps": 20.0, "dsg": 20.0, "weak": 15.0, "narrow": 30.0}
+    board = read_board([submit("alice", everybody, unfit)])
+    ranked = rank_all(board)
+    holes, noise = ranked
+    assert holes.best == "narrow"
+    assert {holes.place(name).place for name in ("dps", "dsg")} == {2, 3}
+    assert all((holes.place(name).first, holes.place(name).last) == (2, 3) for name in ("dps", "dsg"))
+    assert noise.place("narrow").place == 4
+    found = overall("narrow", ranked)
+    assert (found.place, found.leads, found.fits, found.tasks) == (2.5, 1, 1, 2)
+    assert overall("dps", ranked).leads == 1  # on noise it is the best, or not told from dsg
