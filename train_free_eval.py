@@ -23,6 +23,7 @@ with importing() if AS_A_COMMAND else nullcontext():
     from lightning.pytorch.utilities import rank_zero_only
 
     import callbacks
+    from dsg.command.code import project_version
     from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
@@ -44,7 +45,8 @@ class EvaluationCLI(LightningCLI):
         for note in resolved.notes:
             rank_zero_only(print)(note, file=sys.stderr)
         self.listed_callbacks = resolved.callbacks
-        how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
+        parsing = {"description": __doc__, "version": project_version(), "predict": PREDICT}
+        how = {"args": resolved.arguments, "parser_kwargs": parsing, **BEHAVIOUR}
         data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
         self.module_class = module_for(resolved.model)
         super().__init__(self.module_class, data, **how)
