@@ -1,4 +1,4 @@
-"""The sampling loop runs with the few libraries of the group `loop`: without Lightning, metrics, reports or diffusers."""
+"""The sampling loop runs with the five libraries of the group `loop`: without Lightning, metrics and diffusers."""
 
 from __future__ import annotations
 
