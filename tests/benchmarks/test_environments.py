@@ -21,7 +21,7 @@ def said(monkeypatch):
         asked.append(words)
         if any(word in words for word in said.fails):
             raise Failed("no matching distribution")
-        if "metrics" in words or "predict" in words:
+        if "train-free-eval predict" in words:
             (folder / "x").mkdir()
             (folder / "x" / "metrics.json").touch()
         return "3.13.0 2.6.0" if "platform" in words else "as told"
@@ -35,7 +35,7 @@ def test_a_row_tells_what_each_step_gave(said, tmp_path):
     row = check("uv", "3.13", "lowest", Path("x.whl"), tmp_path)
     assert list(row) == [*dict.fromkeys(("python", "libraries", *COLUMNS))]
     assert (row["python"], row["torch"], row["install"], row["command"]) == ("3.13.0", "2.6.0", "yes", "yes")
-    assert any("--resolution lowest-direct x.whl[text]" in words for words in said.asked)
+    assert any("--resolution lowest-direct -r" in words for words in said.asked)
 
 
 def test_the_first_step_that_fails_is_said_and_is_the_last(said, tmp_path):
@@ -56,7 +56,7 @@ def test_the_loops_environment_has_its_group_alone_and_no_command(said, tmp_path
 
 def test_a_command_gives_its_last_line_and_one_that_fails_its_last_words(tmp_path):
     assert run([sys.executable, "-Sc", "print('first\\nlast\\n')"], tmp_path) == "last"
-    with pytest.raises(Failed, match="^SystemExit: no|^no$"):
+    with pytest.raises(Failed, match="no"):
         run([sys.executable, "-Sc", "print('fine'); raise SystemExit('no')"], tmp_path)
     with pytest.raises(Failed, match="exit code 3"):
         run([sys.executable, "-Sc", "raise SystemExit(3)"], tmp_path)
