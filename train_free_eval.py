@@ -1,7 +1,7 @@
-"""Evaluate training-free guidance on a frozen diffusion model. Start with: python train_free_eval.py predict
---config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
-For a table of many methods: python train_free_eval.py compare --help
-For a page about runs: python train_free_eval.py report RUN_DIR...
+"""Evaluate training-free guidance on a frozen diffusion model. Start with: train-free-eval predict
+--config portraits_inpainting_dsg --run_dir runs/mine
+For a table of many methods: train-free-eval compare --help
+For a page about runs: train-free-eval report RUN_DIR...
 """
 
 from __future__ import annotations

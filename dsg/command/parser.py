@@ -78,7 +78,7 @@ class Evaluator(Trainer):
 
 PREDICT = {
     "description": f"{Evaluator.predict.__doc__}. More callbacks are listed under `callbacks`: docs/configuration.md",
-    "usage": "train_free_eval.py predict --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
+    "usage": "%(prog)s --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
 }
 
 
