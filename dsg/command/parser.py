@@ -44,7 +44,6 @@ NOISE = (
         r"expected \1 or \2, got \3",
     ),
     (r"Does not validate against any of the Union subtypes Subtypes: .*? Errors: (.*) Given value type: .*$", r"\1"),
-    (r"Requirement '([^']+)' not met\. HINT: .*$", r"\1 is not installed: pip install '\1'"),
     (r"- Expected a <class 'NoneType'>", ""),
     (r"- Expected a path but \S+ either not accessible or invalid", ""),
     (r"Parser key \"([^\"]+)\":", r"\1:"),
