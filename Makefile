@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: setup demo test test-slow test-full test-gpu docs lint
+.PHONY: setup demo test test-slow test-full test-gpu docs lint environments
 
 setup: $(VENV)/.installed
 
@@ -41,4 +41,10 @@ docs: setup
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pyright
+
+# new environments for every Python that uv finds, with the oldest and newest libraries: an hour, and 6 GB at a time
+environments: setup
+	$(RUN) -m pip install --quiet uv
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m benchmarks.environments $(if $(PYTHONS),--pythons $(PYTHONS))

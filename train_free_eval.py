@@ -1,8 +1,8 @@
-"""Evaluate training-free guidance on a frozen diffusion model. Start with: python train_free_eval.py predict
---config configs/experiment/portraits_inpainting_dsg.yaml --run_dir runs/mine
-For a table of many methods: python train_free_eval.py compare --help
-For a page about runs: python train_free_eval.py report RUN_DIR...
-To take part in the benchmark: python train_free_eval.py bench --guidance my_module.MyMethod
+"""Evaluate training-free guidance on a frozen diffusion model. Start with: train-free-eval predict
+--config portraits_inpainting_dsg --run_dir runs/mine
+For a table of many methods: train-free-eval compare --help
+For a page about runs: train-free-eval report RUN_DIR...
+To take part in the benchmark: train-free-eval bench --guidance my_module.MyMethod
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ with importing() if AS_A_COMMAND else nullcontext():
     from lightning.pytorch.utilities import rank_zero_only
 
     import callbacks
+    from dsg.command.code import project_version
     from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
@@ -45,7 +46,8 @@ class EvaluationCLI(LightningCLI):
         for note in resolved.notes:
             rank_zero_only(print)(note, file=sys.stderr)
         self.listed_callbacks = resolved.callbacks
-        how = {"args": resolved.arguments, "parser_kwargs": {"description": __doc__, "predict": PREDICT}, **BEHAVIOUR}
+        parsing = {"description": __doc__, "version": project_version(), "predict": PREDICT}
+        how = {"args": resolved.arguments, "parser_kwargs": parsing, **BEHAVIOUR}
         data: Any = EvaluationData  # which knows no Lightning: the parser takes it as it is
         self.module_class = module_for(resolved.model)
         super().__init__(self.module_class, data, **how)

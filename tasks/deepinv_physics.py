@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dsg.diffusion.noise import NoiseStreams
-from dsg.errors import UserError
+from dsg.errors import NotInstalled, UserError, installed
 from tasks.base import InverseProblem
 from tasks.noise import MeasurementNoise
 from tasks.operators import Operator
@@ -113,12 +113,11 @@ def build(value: Any) -> Any:
     module, _, name = path.rpartition(".")
     arguments = {key: build(part) for key, part in (value.get("init_args") or {}).items()}
     try:
-        made = getattr(import_module(module), name)
+        with installed("deepinv", f"task.physics: {path}"):
+            made = getattr(import_module(module), name)
+    except NotInstalled:
+        raise
     except ModuleNotFoundError as error:
-        if error.name == "deepinv":
-            raise UserError(
-                f"task.physics: {path} needs deepinv, which is not installed: pip install --editable '.[deepinv]'"
-            ) from error
         raise UserError(f"task.physics: {path}: {error}") from error
     except (AttributeError, ValueError) as error:
         raise UserError(f"task.physics: there is no {path}: check class_path") from error

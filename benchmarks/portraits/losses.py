@@ -104,4 +104,4 @@ class ClassBalancing(Loss):
 
 def _ask(network: Any, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
     with torch.autocast(noisy.device.type, torch.bfloat16):
-        return network(noisy, times, labels).sample.float()
+        return network(noisy, times, labels).float()

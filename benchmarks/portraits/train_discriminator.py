@@ -84,7 +84,7 @@ def refined(network: nn.Module, x_t: Tensor, log_snr: Tensor, epsilon: Tensor, n
 @torch.no_grad()
 def predicted_noise(score: nn.Module, x_t: Tensor, times: Tensor, share: Tensor) -> Tensor:
     """ε_θ = √ā v + √(1−ā) x_t of the unconditional portraits' network."""
-    v = score(x_t, times, torch.full_like(times, NULL_CLASS)).sample
+    v = score(x_t, times, torch.full_like(times, NULL_CLASS))
     return share.sqrt() * v + (1 - share).sqrt() * x_t
 
 

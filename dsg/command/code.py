@@ -6,12 +6,14 @@ import hashlib
 import inspect
 import pkgutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+PROJECT = "train-free-guidance-evaluation"
 ROOT = Path(__file__).parents[2]
 PARTS = ("dsg", "tasks", "callbacks", "train_free_eval.py")
 
@@ -23,11 +25,16 @@ def project_code() -> dict[str, str | None]:
 
     It is taken once a process, as the code is.
     """
+    return {"version": project_version(), "git": git_state(ROOT), "sources": hash_of_sources(ROOT)}
+
+
+def project_version() -> str | None:
+    """That of the installed package, or of the checkout's pyproject.toml where nothing is installed."""
     try:
-        number = version("train-free-guidance-evaluation")
+        return version(PROJECT)
     except PackageNotFoundError:
-        number = None
-    return {"version": number, "git": git_state(ROOT), "sources": hash_of_sources(ROOT)}
+        project = ROOT / "pyproject.toml"
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"] if project.is_file() else None
 
 
 def git_state(root: Path) -> str | None:

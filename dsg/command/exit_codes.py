@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -57,6 +58,8 @@ def explain(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, "" if rank_zero_only.rank else said
     if user_error := _user_error(error):
         return MISTAKE, f"error: {_own_words(user_error)}"
+    if missing := _not_installed(error):
+        return MISTAKE, f"error: {missing}"
     if isinstance(error, MisconfigurationException):
         return MISTAKE, f"error: trainer: {flat(error)}"
     if is_out_of_memory(error):
@@ -106,6 +109,18 @@ def _user_error(error: BaseException | None) -> UserError | None:
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__
     return error
+
+
+def _not_installed(error: BaseException | None) -> str | None:
+    """What a class of Lightning's, as a logger, says that it needs; None where nothing is missing."""
+    who = ""
+    while error is not None:
+        who = next(iter(re.findall(r"class_path '([^']+)'", str(error))), who)
+        hint = re.search(r"`pip install (?:-U )?'?([^'`]+)'?`", str(error))
+        if isinstance(error, ModuleNotFoundError) and hint:
+            return f"{who}{': ' * bool(who)}{hint[1]} is not installed: pip install '{hint[1]}'"
+        error = error.__cause__
+    return None
 
 
 def _own_words(error: UserError) -> str:

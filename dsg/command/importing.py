@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from dsg.errors import NotInstalled, how_to_install
 
 
 @contextmanager
@@ -15,6 +18,9 @@ def importing() -> Iterator[None]:
 
     Nothing has begun that could be lost; and as an exception Ctrl-C would be swallowed by modules that try their
     imports. What is imported stays: to look through it again and again is a sixth of the time.
+
+    Raises:
+        SystemExit: with a line that says how to get it, if a library is missing, as where only the sampling loop's are.
     """
     earlier, collects = signal.getsignal(signal.SIGINT), gc.isenabled()
     if earlier is signal.default_int_handler:  # a job in the background ignores it
@@ -22,7 +28,18 @@ def importing() -> Iterator[None]:
     gc.disable()
     try:
         yield
+    except NotInstalled as error:
+        sys.exit(_line(str(error)))
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        sys.exit(_line(f"the command needs {library}, which is not installed: {how_to_install(library)}"))
     finally:
         signal.signal(signal.SIGINT, earlier)
         if collects:
             gc.enable()
+
+
+def _line(message: str) -> int:
+    """Say it, and with which code the command ends."""
+    print(f"error: {message}", file=sys.stderr)
+    return 2

@@ -12,7 +12,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from dsg.command.choices import choices
 from dsg.command.private_interfaces import options_of
-from dsg.errors import UserError
+from dsg.errors import UserError, how_to_install
 
 OF_LIGHTNING = (Trainer, LightningModule, Callback)
 
@@ -55,7 +55,7 @@ NOISE = (
     (r"\bpredict\.", ""),
     (r": - ", ": "),
     (r"Subcommand 'predict' does not accept option '([^']*)'", r"predict has no option \1"),
-    (r"No module named 'deepinv'", "deepinv is not installed: pip install --editable '.[deepinv]'"),
+    (r"No module named 'deepinv'", f"deepinv is not installed: {how_to_install('deepinv')}"),
 )
 
 
@@ -78,7 +78,7 @@ class Evaluator(Trainer):
 
 PREDICT = {
     "description": f"{Evaluator.predict.__doc__}. More callbacks are listed under `callbacks`: docs/configuration.md",
-    "usage": "train_free_eval.py predict --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
+    "usage": "%(prog)s --config FILE [--config FILE ...] --run_dir FOLDER [--option VALUE ...]",
 }
 
 

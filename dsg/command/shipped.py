@@ -45,4 +45,4 @@ def _nearest(name: str) -> str:
     wanted = name.removesuffix(".yaml").rsplit("/", 1)[-1]
     short = {full.rsplit("/", 1)[-1]: full for full in _shipped()}
     near = [short[each] for each in get_close_matches(wanted, short, n=3)]
-    return f"; the nearest are {', '.join(near)}" if near else ""
+    return f"; the nearest are {', '.join(near)}" if near else f"; those that are shipped lie below {SHIPPED}"

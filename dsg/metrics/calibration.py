@@ -12,6 +12,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from dsg.errors import installed
 from dsg.metrics.statistics import CONFIDENCE, Interval, mean_with_interval, unpaired
 
 BINS = 15
@@ -31,7 +32,8 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     Raises:
         ValueError: without values.
     """
-    from torchmetrics.functional.classification import binary_calibration_error  # seconds to import
+    with installed("torchmetrics", "the calibration error"):
+        from torchmetrics.functional.classification import binary_calibration_error  # seconds to import
 
     if not len(confidence):
         raise ValueError("expected_calibration_error: needs one value at least")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-
+from dsg.errors import installed
 from dsg.types import Image, PerSample
+
+with installed("torchmetrics", "PSNR and SSIM"):
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 SSIM_WINDOW = 11
 """Pixels a side of the window of SSIM: the least size of an image."""

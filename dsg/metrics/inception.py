@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.metrics.features import FeatureNetwork
 from dsg.models.torchscript import TorchScript
 
@@ -68,6 +68,7 @@ class Inception(FeatureNetwork):
 
 @cache
 def _resizer():
-    from cleanfid.resize import build_resizer
+    with installed("cleanfid", "fid_clean"):
+        from cleanfid.resize import build_resizer
 
     return build_resizer("clean")

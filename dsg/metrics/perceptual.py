@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.models.checkpoint import read_state_dict
 from dsg.models.weights import sha256
 from dsg.types import Image, PerSample
@@ -66,7 +66,8 @@ def load_lpips(net: Net, folder: str | Path | None = None, check_hash: bool = Tr
         raise UserError(reason)
     if check_hash and sha256(file) != SHA256[net]:
         raise UserError(f"lpips_{net}: {file} is damaged: its SHA-256 is not the published one; fetch it again")
-    import lpips  # imports torchvision: only where it is used
+    with installed("lpips", "lpips"):
+        import lpips  # imports torchvision: only where it is used
 
     with torch.device("meta"):  # to draw VGG's weights takes seconds, and all of them are loaded
         network = lpips.LPIPS(net=net, pnet_rand=True, pretrained=False, verbose=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dsg.errors import installed
 from dsg.types import Image
 from tasks.features.preparation import IMAGENET, Preparation, Resize
 from tasks.networks.published import Published
@@ -39,6 +40,7 @@ class LRASPP(Published):
 
 def untrained(classes: int = CLASSES) -> nn.Module:
     """torchvision's own module, normalised images (B,3,H,W) → {"out": logits (B,classes,H,W)}; nothing is fetched."""
-    from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+    with installed("torchvision", "LRASPP"):
+        from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
     return lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=classes)

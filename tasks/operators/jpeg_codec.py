@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from scipy.fft import dct
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
@@ -51,7 +52,7 @@ class JPEGCodec:
     def __init__(self, quality: int, subsample_chroma: bool = False, device: torch.device | str = "cpu") -> None:
         self.subsample_chroma = subsample_chroma
         self._tables = [Constant(scaled_table(table, quality), device) for table in (LUMINANCE, CHROMINANCE)]
-        self._dct = Constant(torch.from_numpy(dct(torch.eye(BLOCK).double().numpy(), axis=0, norm="ortho")), device)
+        self._dct = Constant(cosines(BLOCK), device)
         to_ycc = torch.tensor(TO_YCC, dtype=torch.float64)
         self._to_ycc, self._to_rgb = Constant(to_ycc, device), Constant(torch.linalg.inv(to_ycc), device)
 
@@ -78,6 +79,15 @@ class JPEGCodec:
         rounded = step * torch.floor(matrix @ blocks @ matrix.mT / step + HALF)
         restored = (matrix.mT @ rounded @ matrix).transpose(-3, -2)
         return restored.reshape(padded.shape)[..., :height, :width]
+
+
+def cosines(size: int) -> Tensor:
+    """The orthonormal DCT-II of `size` numbers, (size,size), float64: D[k,n] = c_k cos(π k (2n + 1) / (2·size)), with
+    c_k = √(2/size), and √(1/size) for k = 0."""
+    numbers = torch.arange(size, dtype=torch.float64)
+    waves = torch.cos(math.pi * numbers[:, None] * (2 * numbers + 1) / (2 * size)) * math.sqrt(2 / size)
+    waves[0] /= math.sqrt(2)
+    return waves
 
 
 def scaled_table(table: tuple[tuple[int, ...], ...], quality: int) -> Tensor:

@@ -108,8 +108,9 @@ def test_a_logger_of_tensorboard_takes_the_place_of_the_run_folders_own_and_fals
 
 
 def test_a_logger_that_is_not_installed_is_refused_in_one_line_before_there_is_a_run_folder(evaluate, tmp_path, capsys):
-    assert evaluate("--trainer.logger", "lightning.pytorch.loggers.NeptuneLogger") != 0
+    assert evaluate("--trainer.logger", "lightning.pytorch.loggers.CometLogger") != 0
     error = capsys.readouterr().err.strip()
-    assert "neptune" in error.lower()
+    assert "CometLogger: comet-ml" in error
+    assert "is not installed: pip install 'comet-ml" in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "run").exists()

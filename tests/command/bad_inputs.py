@@ -228,6 +228,9 @@ CHECKPOINTS = {
 }  # fmt: skip
 
 CONFIGURATIONS = {
+    "no configuration of that name": _(
+        "--config", "portraits_inpaint_dsg", says=("no file at portraits_inpaint_dsg", "portraits_inpainting_dsg")
+    ),
     "no configuration": _("--config", "{}/none.yaml", says=("--config", "no file at", "none.yaml")),
     "configuration without a name": _("--config", says=("--config", "names no file")),
     "configuration that is a folder": _("--config", "{}/empty", says=("--config", "no file at", "empty")),

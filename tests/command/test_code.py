@@ -6,13 +6,18 @@ import hashlib
 import json
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 import torch
 
-from dsg.command.code import ROOT, git_state, hash_of_sources, own_code
+from dsg.command.code import PROJECT, ROOT, git_state, hash_of_sources, own_code, project_version
 from dsg.command.machine import machine, system, versions
+from train_free_eval import main
+
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 @pytest.fixture
@@ -29,6 +34,22 @@ def project(tmp_path) -> Path:
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_version_is_that_of_what_is_installed_and_of_pyproject_in_a_bare_checkout(monkeypatch, capsys):
+    assert SETTINGS["name"] == PROJECT
+    monkeypatch.setattr("dsg.command.code.version", {PROJECT: "7.8"}.__getitem__)
+    assert project_version() == "7.8"
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.split()[-1] == "7.8"
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("dsg.command.code.version", absent)
+    assert project_version() == SETTINGS["version"]
 
 
 def test_a_checkout_is_its_commit_and_whether_files_differ_from_it(project):

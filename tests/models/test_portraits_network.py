@@ -25,7 +25,7 @@ def denoise(network, images, labels, t):
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     noisy = share**0.5 * images + (1 - share) ** 0.5 * noise
     with torch.no_grad():
-        v = network(noisy, torch.full((len(images),), t), labels).sample
+        v = network(noisy, torch.full((len(images),), t), labels)
     return noisy, share**0.5 * noisy - (1 - share) ** 0.5 * v
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d import UNet2DModel
@@ -74,8 +74,9 @@ def build_adm_network(options: ADMOptions) -> UNet2DModel:
     Raises:
         UserError: if the options name a network that does not exist.
     """
-    from diffusers.models.embeddings import TimestepEmbedding, Timesteps
-    from diffusers.models.unets.unet_2d import UNet2DModel
+    with installed("diffusers", "ADM"):
+        from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+        from diffusers.models.unets.unet_2d import UNet2DModel
 
     channels = [int(multiplier * options.num_channels) for multiplier in options.multipliers]
     if bad := [width for width in channels if width % 32]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError, first_line
+from dsg.errors import UserError, first_line, installed
 from dsg.models.diffusers.component import load_component
 from dsg.models.latent.autoencoder import Autoencoder
 from dsg.models.latent.decoding import Decoding
@@ -146,9 +146,10 @@ def autoencoder_at(path: str, variant: str | None = None, revision: str | None =
 
 
 def _kind(component: Component) -> type[nn.Module]:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-    from diffusers.models.autoencoders.vq_model import VQModel
+    with installed("diffusers", "an autoencoder of diffusers"):
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+        from diffusers.models.autoencoders.vq_model import VQModel
 
     return {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}[component.class_name]
 

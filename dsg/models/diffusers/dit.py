@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.models.diffusers.autoencoder import AUTOENCODERS, DiffusersAutoencoder
 from dsg.models.diffusers.component import load_component
 from dsg.models.diffusers.network import shape_of
@@ -57,7 +57,8 @@ class DiT(LatentModel):
 
 
 def _score_of(component: Component, scheduler: Path) -> NetworkModel:
-    from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+    with installed("diffusers", "DiT"):
+        from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 
     config, process = component.config, read_scheduler(scheduler)
     if config.get("norm_type", "ada_norm_zero") != "ada_norm_zero" or not config.get("num_embeds_ada_norm", 1000):

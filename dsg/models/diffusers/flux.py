@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.models.coordinates import RectifiedFlow
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
 from dsg.models.diffusers.pipeline import open_pipeline
@@ -87,7 +87,8 @@ class Flux(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
-        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+        with installed("diffusers", "Flux"):
+            from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
         check_max_tokens(max_tokens)
         pipeline = open_pipeline(path, "Flux", _PARTS, variant, revision)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.models.diffusers.component import load_component
 from dsg.models.pretrained.component import Component, answer_to
 
@@ -69,7 +69,8 @@ def load_unet(component: Component, shape: tuple[int, ...], classes: int | None)
         UserError: if diffusers cannot build it, it cannot take states of `shape` and answer with C or 2C channels, or
             its weights do not fit.
     """
-    from diffusers.models.unets.unet_2d import UNet2DModel
+    with installed("diffusers", "a network of diffusers"):
+        from diffusers.models.unets.unet_2d import UNet2DModel
 
     config, file = component.config, component.config_file
     _check_kind(config, file)

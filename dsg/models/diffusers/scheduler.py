@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
-from dsg.errors import UserError, first_line
+from dsg.errors import UserError, first_line, installed
 from dsg.models.coordinates import Coordinates, RectifiedFlow, VarianceExploding, VariancePreserving
 from dsg.models.prediction_types import PredictionType
 from dsg.models.pretrained.read_json import read_json
@@ -106,7 +106,8 @@ def _table(scheduler: Any, config: dict[str, Any], file: Path) -> tuple[NoiseSch
 
 
 def _build(config: dict[str, Any], file: Path) -> Any:
-    import diffusers
+    with installed("diffusers", "a scheduler of diffusers"):
+        import diffusers
 
     name = str(config.get("_class_name"))
     kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None

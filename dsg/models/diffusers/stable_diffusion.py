@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dsg.errors import UserError
+from dsg.errors import UserError, installed
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
 from dsg.models.diffusers.network import shape_of
 from dsg.models.diffusers.pipeline import Pipeline, open_pipeline
@@ -72,7 +72,8 @@ class StableDiffusion(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
-        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+        with installed("diffusers", "StableDiffusion"):
+            from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
         pipeline = open_pipeline(path, "StableDiffusion", _PARTS, variant, revision)
         process = read_scheduler(pipeline.scheduler())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from dsg.errors import installed
 from dsg.models.diffusers.autoencoder import AUTOENCODERS
 from dsg.models.diffusers.network import shape_of
 from dsg.models.diffusers.pipeline import open_pipeline
@@ -82,7 +83,8 @@ class StableDiffusion3(LatentModel):
         variant: str | None = None,
         revision: str | None = None,
     ) -> None:
-        from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
+        with installed("diffusers", "StableDiffusion3"):
+            from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
 
         check_max_tokens(max_tokens)
         parts = _PARTS | (_THIRD if t5 else {})

@@ -22,8 +22,8 @@ Precision = Literal["auto", "float16", "bfloat16", "float32"]
 class Fused(Plain):
     """The same function in fused blocks: norm, scale, shift and SiLU are one operation, so are the ends of blocks.
 
-    Known are the networks of guided-diffusion (`ADM`) and `UNet2DModel`s of diffusers with its common blocks, the
-    portraits' among them. Another network runs as it is, which is said once. Whatever `trainer.precision` says of
+    Known are the networks of guided-diffusion (`ADM`), `UNet2DModel`s of diffusers with its common blocks, and the
+    portraits' `UNet`. Another network runs as it is, which is said once. Whatever `trainer.precision` says of
     autocast, weights and activations have the engine's precision; statistics of norms, the state, losses and steps are
     float32. The weights have to be float32, as of `trainer.precision` 32-true.
 

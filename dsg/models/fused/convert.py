@@ -1,4 +1,4 @@
-"""From a `diffusers.UNet2DModel` to the same function in fused blocks."""
+"""From a `diffusers.UNet2DModel`, or a `UNet`, which is one too, to the same function in fused blocks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from dsg.errors import installed
 from dsg.models.fused.blocks import Attention, Downsample, Norm, Resample, Residual, Upsample
 from dsg.models.fused.convolution import Convolution, Shortcut
+from dsg.models.fused.in_diffusers import in_diffusers
 from dsg.models.fused.resample import pool, spread
 from dsg.models.fused.unet import Block, Embedding, FusedUNet
+from dsg.models.unet import UNet
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d import UNet2DModel
@@ -28,7 +31,7 @@ def fuse(network: nn.Module, dtype: torch.dtype) -> FusedUNet:
     The weights are copied, and frozen; `network` stays as it is.
 
     Raises:
-        NotFusible: if it is no UNet2DModel, or of blocks that are not known here.
+        NotFusible: if it is none of these, or of blocks that are not known here.
     """
     return _frozen(_fused(network), dtype)
 
@@ -43,8 +46,11 @@ def why_not(network: nn.Module) -> str | None:
 
 
 def _fused(network: nn.Module) -> FusedUNet:
-    from diffusers.models.unets.unet_2d import UNet2DModel
+    with installed("diffusers", "the engine Fused"):
+        from diffusers.models.unets.unet_2d import UNet2DModel
 
+    if isinstance(network, UNet):
+        network = in_diffusers(network)
     if not isinstance(network, UNet2DModel):
         raise NotFusible(type(network).__name__)
     if network.config["center_input_sample"] or network.config["time_embedding_type"] == "fourier":

@@ -20,7 +20,7 @@ class Portraits(NetworkModel):
     """
 
     def __init__(self, checkpoint: str | None = None, engine: Engine | None = None) -> None:
-        from dsg.models.portraits import network  # diffusers is imported with it
+        from dsg.models.portraits import network  # its schedule is made with it
 
         super().__init__(
             network=network.build_network(),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from dsg.data.portraits import CLASSES
@@ -17,6 +16,7 @@ from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.diffusion.spacing import Even
 from dsg.models.prediction_types import both_halves
+from dsg.models.unet import UNet
 
 PREDICTION = "v"
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
@@ -28,24 +28,13 @@ SCHEDULE = NoiseSchedule("linear", NUM_TIMESTEPS, 1e-4, 2e-2)
 ALPHA_BAR = torch.from_numpy(SCHEDULE.alpha_bar)
 
 
-def build_network() -> UNet2DModel:
+def build_network() -> UNet:
     """The untrained network: (x_t (B, 3, 64, 64), t (B,), class_labels (B,) in 0..NULL_CLASS) → v (B, 3, 64, 64)."""
-    return UNet2DModel(
-        sample_size=64,
-        in_channels=3,
-        out_channels=3,
-        layers_per_block=1,
-        block_out_channels=(48, 96, 128, 128),
-        # Attention at 16 and 8 pixels is what lets one eye know of the other.
-        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        attention_head_dim=32,
-        norm_num_groups=16,
-        num_class_embeds=NULL_CLASS + 1,
-    )
+    # Attention at 16 and 8 pixels is what lets one eye know of the other.
+    return UNet(3, widths=(48, 96, 128, 128), attention=(False, False, True, True), num_labels=NULL_CLASS + 1)
 
 
-def load_network(path: str | Path = WEIGHTS) -> UNet2DModel:
+def load_network(path: str | Path = WEIGHTS) -> UNet:
     """The trained network: float32, evaluation mode, no weight requires a gradient.
 
     Raises:
@@ -72,7 +61,7 @@ def sample(network: torch.nn.Module, noise: torch.Tensor, labels: torch.Tensor, 
     """
     x = noise
     for step in Even().steps(SCHEDULE, steps):
-        v = network(x, torch.full((len(x),), step.t, device=x.device), labels).sample.float()
+        v = network(x, torch.full((len(x),), step.t, device=x.device), labels).float()
         prediction = both_halves(v, x, step, PREDICTION).clamped(-1.0, 1.0, x, step)
         x = DDIM(eta=0.0).transition(x, prediction, step).mean
     return x

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from dsg.errors import UserError
+from dsg.errors import installed
 
 
 def transformers() -> ModuleType:
     """The library, imported when a model of texts asks.
 
     Raises:
-        UserError: if it is not installed.
+        NotInstalled: if it is missing.
     """
-    try:
+    with installed("transformers", "a text encoder or tokenizer"):
         import transformers as library
-    except ImportError as error:
-        raise UserError(
-            "transformers, which reads text encoders and tokenizers, is not installed; pip install '.[text]'"
-        ) from error
     return library

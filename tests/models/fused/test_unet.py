@@ -52,8 +52,7 @@ def made(name):
 def answers(call, network):
     """The answer to a batch of two and its gradient to the input."""
     generator = torch.Generator().manual_seed(1)
-    size = network.config["sample_size"]
-    x = torch.randn(2, 3, size, size, generator=generator).requires_grad_()
+    x = torch.randn(2, 3, 16, 16, generator=generator).requires_grad_()
     labels = None if network.class_embedding is None else torch.tensor([1, 2])
     output = call(x, torch.tensor([37.0, 950.0]), labels)
     output = getattr(output, "sample", output).float()
