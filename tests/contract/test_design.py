@@ -31,7 +31,7 @@ REFUSED = {
         for name in ("psld", "flair")
         for task in (*OF_NETWORKS, "phase retrieval", "high dynamic range")
     },
-    **{("task", task, "method", "resample"): "an operator" for task in OF_NETWORKS},
+    **{("task", task, "method", name): "an operator" for name in ("resample", "pnp-flow") for task in OF_NETWORKS},
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},
