@@ -32,8 +32,8 @@ class FlowChef(Windowed, LossGuidance):
     pass through the network; of latents, K passes through the decoder, forward and backward.
 
     The published code descends the mean square of y − A x̂ (`mean_square`): in pixels (RF++ at 64x64) with step_size 500
-    and K = 1 on all steps but the last; in latents (InstaFlow) by Adam, which starts afresh in each step, with K = 1 and
-    the learning rate 0.02, for a box 0.5. FlowDPS's authors run it on Stable Diffusion 3 with step_size 50, K = 1 and a B.
+    and K = 1 on all steps but the last; in latents (InstaFlow) by Adam, which starts afresh in each step, K = 1, with
+    the learning rate 0.02, for a box 0.5. FlowDPS's authors run it on Stable Diffusion 3 with step_size 50 and a B.
 
     DSG over this method follows the first gradient.
 

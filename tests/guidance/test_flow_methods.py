@@ -15,18 +15,19 @@ from dsg.guidance import FlowChef, Guidance, PnPFlow
 from dsg.models.mixture import GaussianMixture
 from dsg.process import ReverseProcess
 from dsg.sampling import Sampler
+from tasks import Task
 
 GENERATOR = torch.Generator().manual_seed(0)
 MODEL = GaussianMixture.standard_normal((3, 4, 4))
 IMAGES, X_T = torch.randn(2, 2, 3, 4, 4, generator=GENERATOR)
-TASK = tasks.SuperResolution(factor=2)
+TASK: Task = tasks.SuperResolution(factor=2)
 
 
-def sampler(guidance: Guidance, task=TASK) -> Sampler:
+def sampler(guidance: Guidance, task: Task = TASK) -> Sampler:
     return Sampler(MODEL, task, guidance, DDIM(0.0), 8)
 
 
-def process(guidance: Guidance, task=TASK) -> ReverseProcess:
+def process(guidance: Guidance, task: Task = TASK) -> ReverseProcess:
     return sampler(guidance, task).begin(Examples(IMAGES), NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]))
 
 
