@@ -73,6 +73,7 @@ class ClassGroups(EvaluationCallback):
         if features and reference is None:
             raise UserError(f"{OPTION}.reference: features need pictures; give a folder of class folders")
         self.groups = Groups(groups, f"{OPTION}.groups")
+        self.metrics = rf"\w+_({'|'.join(groups)})"
         self.columns = tuple(columns)
         self.features: list[FeatureNetwork] = [
             f.eval().requires_grad_(False) if isinstance(f, FeatureNetwork) else PortraitFeatures()

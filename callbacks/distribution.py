@@ -87,6 +87,12 @@ class Distribution(EvaluationCallback):
         self._shape: tuple[int, ...] | None = None
         self._unavailable: dict[str, str] = {}
 
+    @property
+    def metrics(self) -> str:  # type: ignore[override]
+        kinds = [KNOWN[network] if isinstance(network, str) else network for network in self.features]
+        of_each = {name for kind in kinds for name in (kind.frechet, kind.kernel)}
+        return rf"({'|'.join(sorted(of_each | {'precision', 'recall'}))})_\w+" if kinds else ""
+
     def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         self._shape = module.model.image_shape
 
