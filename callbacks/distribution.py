@@ -104,7 +104,7 @@ class Distribution(EvaluationCallback):
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
-            check_features(network, shape, self.reference, self._first)
+            check_features(network, shape, self.reference, self._first, "distribution")
 
     def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if self.features and trainer.is_global_zero:
