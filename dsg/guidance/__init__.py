@@ -7,6 +7,7 @@ from dsg.guidance.classifier_gradient import ClassifierGradient
 from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
 from dsg.guidance.ddrm import DDRM
+from dsg.guidance.diff_rgd import DiffRGD
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.discriminator_gradient import DiscriminatorGradient
 from dsg.guidance.dps import DPS
@@ -42,6 +43,7 @@ __all__ = [
     "BackProjected",
     "ClassifierGradient",
     "DiffPIR",
+    "DiffRGD",
     "DiscriminatorGradient",
     "ExactSamples",
     "FlowChef",
