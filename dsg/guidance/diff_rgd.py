@@ -69,7 +69,7 @@ class DiffRGD(Windowed, Guidance):
         prediction = process.predict(x_t, step)
         transition = process.transition(x_t, prediction, step)
         noise = process.noise(x_t)
-        x_prev, after = transition.sample(noise), process.steps[step.position + 1]
+        x_prev, after = transition.sample(noise), step.at(step.prev, further=True)
         radius = expand_to(per_sample_norm(transition.std * noise), x_t)
         first: LossGradient | None = None
         for _ in range(self.inner_steps):
