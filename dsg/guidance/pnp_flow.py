@@ -14,7 +14,7 @@ from dsg.errors import UserError
 from dsg.guidance.base import Guidance
 from dsg.guidance.data_term import data_term
 from dsg.guidance.linear import require_inverse_problem
-from dsg.guidance.steepness import steepness
+from dsg.guidance.steepness import squared_norm
 from dsg.guidance.window import check_at_least
 from dsg.models.base import ScoreModel
 from dsg.process import ReverseProcess
@@ -28,12 +28,12 @@ class PnPFlow(Guidance):
     """Martin et al. 2025 (2410.02423), PnP Flow Matching: no reverse chain, one picture m that goes down the data term,
     is noised to the flow's time t, from 1, noise, to 0, and is denoised, by K draws of the noise,
 
-        m ← m − γ_t ∇ ½‖y − A m‖²,   γ_t = step_size t^decay / ℓ²
+        m ← m − γ_t ∇ ½‖y − A m‖²,   γ_t = step_size t^decay / ‖A∘D‖²
         m ← the mean over k of x̂(√ā m + √(1−ā) z_k)
 
     on any model, since t is a function of ā. The paper's γ_t is its learning rate times t^α with σ_y² taken out, for
-    operators of norm 1; ℓ = max(1, ‖A∘D‖), which is measured once a batch, makes it the same share of what is stable
-    for others. x_T is not used: m begins at 0, of which noise alone leaves nothing. No backward pass through the
+    operators of norm 1; the norm, which is measured once a batch, makes it the same share of what is stable for
+    others. x_T is not used: m begins at 0, of which noise alone leaves nothing. No backward pass through the
     network; of latents, one pass through the decoder a step, forward and backward. The kernel is not asked. A record's
     `x_t` and its `prediction` are those of the last draw, its `x_prev` is the next m.
 
@@ -78,7 +78,9 @@ class PnPFlow(Guidance):
 
     def _share(self, step: Step, m: State, process: ReverseProcess) -> State:
         """γ_t, (B, 1, ..., 1)."""
-        return expand_to(self.step_size * flow_time(step.log_snr) ** self.decay / steepness(process, m), m).to(m)
+        norm = squared_norm(process, m)  # of an A that sees nothing the gradient is 0
+        share = self.step_size * flow_time(step.log_snr) ** self.decay / norm.where(norm > 0, 1.0)
+        return expand_to(share, m).to(m)
 
     def _denoised(self, moved: State, step: Step, process: ReverseProcess) -> StepRecord:
         estimates: list[State] = []

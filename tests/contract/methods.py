@@ -112,7 +112,7 @@ METHODS = {
     "dsg over ugd": Method(DSG(UGD(), 0.2), DSG(UGD(), 0.0), (STEPS, STEPS - 1)),
     "dsg over tfg": Method(DSG(TFG(sigma=0.1, draws=2), 0.2), DSG(TFG(), 0.0), (STEPS, STEPS - 1)),
     "dsg over mpgd": Method(DSG(MPGD(), 0.2), DSG(MPGD(), 0.0), (STEPS, 0)),
-    "diff-rgd": Method(DiffRGD(1.0, 2), DiffRGD(0.0), (3 * STEPS - 2, 2 * STEPS - 2), (0, 0), first=3, rounding=0.15),
+    "diff-rgd": Method(DiffRGD(5.0, 2), DiffRGD(0.0), (3 * STEPS - 2, 2 * STEPS - 2), (0, 0), first=3, rounding=0.15),
     "pigdm": Method(PiGDM(), PiGDM(weight=0.0), (STEPS, STEPS)),
     "pigdm, estimate": Method(PiGDM("estimate"), PiGDM("estimate", 0.0), (STEPS, STEPS), (STEPS - 1, STEPS - 1)),
     # x̂ moves by (1−ā)/√ā Jᵀv, which is stiff: ten explicit steps of Euler diverge, and rounding is amplified
