@@ -118,7 +118,7 @@ class EvaluationCLI(LightningCLI):
 
 class CheckCLI(EvaluationCLI):
     """`predict` up to the first sample, with the score model and the data that `built` has for its settings, or else
-    new ones. A metric of `needed` that is known to be unavailable is a mistake.
+    new ones. A metric of `needed` that is known to be unavailable, or that nothing measures, is a mistake.
     """
 
     def __init__(self, arguments: list[str], built: dict[str, Any], needed: Sequence[str] = ()) -> None:
@@ -148,6 +148,11 @@ class CheckCLI(EvaluationCLI):
         reasons = (missing.get(name) or missing.get(of_one_sample(name)) for name in self.needed)
         if lacking := next(filter(None, reasons), None):
             raise UserError(f"comparison.metrics: {lacking}; mend that, take it away, or name it in optional_metrics")
+        if unknown := callbacks.not_measured(self.needed, self.evaluation_callbacks(), model.sampler.task):
+            raise UserError(
+                f"comparison.metrics or comparison.tuning.metric: nothing in this run measures {unknown}; correct the "
+                "name (docs/metrics.md), list the callback that does under callbacks, or take it away"
+            )
 
     def _what_callbacks_watch(self, model: SamplingModule) -> list[str]:
         """The settings on which it hangs whether callbacks can measure."""

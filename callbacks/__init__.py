@@ -9,6 +9,7 @@ from callbacks.distribution import Distribution
 from callbacks.diversity import Diversity
 from callbacks.loggers.run_folder_logger import RunFolderLogger, with_tensorboard
 from callbacks.manifold import Manifold
+from callbacks.measured import not_measured
 from callbacks.posterior import Posterior
 from callbacks.processes.store import others_are_there
 from callbacks.processes.watch import Watch
@@ -41,6 +42,7 @@ __all__ = [
     "SecondOpinion",
     "Timing",
     "Watch",
+    "not_measured",
     "others_are_there",
     "record",
     "with_tensorboard",

@@ -16,6 +16,9 @@ from dsg.run_folder.folder import RunFolder
 class EvaluationCallback(Callback):
     """A callback that may add columns to a batch's rows, and lines to metrics.json."""
 
+    metrics: str | None = None
+    """A pattern of the metrics that it may add to what was met; None does not say, and any may come."""
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if isinstance(pl_module, SamplingModule):
             self.check(pl_module, evaluated(trainer))

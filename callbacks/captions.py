@@ -41,6 +41,8 @@ class Captions(EvaluationCallback):
             `prompt` that names nothing.
     """
 
+    metrics = r"judge_\w+_accuracy"
+
     def __init__(self, prompt: str | None = None, prompt_column: str = PROMPT, checkpoint: str | None = None) -> None:
         if prompt is not None and not named_in(prompt):
             raise UserError(

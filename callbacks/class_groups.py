@@ -73,6 +73,7 @@ class ClassGroups(EvaluationCallback):
         if features and reference is None:
             raise UserError(f"{OPTION}.reference: features need pictures; give a folder of class folders")
         self.groups = Groups(groups, f"{OPTION}.groups")
+        self.metrics = rf"\w+_({'|'.join(groups)})"
         self.columns = tuple(columns)
         self.features: list[FeatureNetwork] = [
             f.eval().requires_grad_(False) if isinstance(f, FeatureNetwork) else PortraitFeatures()
@@ -103,7 +104,7 @@ class ClassGroups(EvaluationCallback):
             counts = Counter[str | None]({group: len(files) for group, files in self._reference.items()})
             _enough(self.groups, counts, str(self.reference), "add pictures to its class folders")
             for network in self.features:
-                check_features(network, module.model.image_shape, self.reference, self._reference_first)
+                check_features(network, module.model.image_shape, self.reference, self._reference_first, OPTION)
 
     @cached_property
     def _reference(self) -> dict[str, list[Path]]:

@@ -48,6 +48,8 @@ class Classification(EvaluationCallback):
             other samples, or that is not finished.
     """
 
+    metrics = "judge_(probability|log_probability|reciprocal|correct|confidence)|worse_than_twin"
+
     def __init__(self, judge: nn.Module, twin: str | None = None) -> None:
         self.judge = judge.eval().requires_grad_(False)
         self.twin = None if twin is None else Twin(twin)

@@ -39,6 +39,8 @@ class Diagnostics(EvaluationCallback):
             unless it is started with `--samples_per_plugin images=N`.
     """
 
+    metrics = ""
+
     def __init__(self, traced_samples: int = 256, images: int = 4, clean_estimates: int = 8) -> None:
         if min(traced_samples, clean_estimates) < 1 or images < 0:
             raise UserError("Diagnostics: traced_samples and clean_estimates must be at least 1, images at least 0")

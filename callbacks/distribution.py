@@ -88,6 +88,12 @@ class Distribution(EvaluationCallback):
         self._shape: tuple[int, ...] | None = None
         self._unavailable: dict[str, str] = {}
 
+    @property
+    def metrics(self) -> str:  # type: ignore[override]
+        kinds = [KNOWN[network] if isinstance(network, str) else network for network in self.features]
+        of_each = {name for kind in kinds for name in (kind.frechet, kind.kernel)}
+        return rf"({'|'.join(sorted(of_each | {'precision', 'recall'}))})_\w+" if kinds else ""
+
     def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         self._shape = module.model.image_shape
 
@@ -99,7 +105,7 @@ class Distribution(EvaluationCallback):
             raise UserError(f"distribution.features: compares pictures, and the samples have the shape {shape}")
         check_reference(self.reference)
         for network in self._load():
-            check_features(network, shape, self.reference, self._first)
+            check_features(network, shape, self.reference, self._first, "distribution")
 
     def unavailable(self) -> Mapping[str, str]:
         return self._unavailable

@@ -50,6 +50,8 @@ class Diversity(EvaluationCallback):
     is made of it, for the same reason.
     """
 
+    metrics = rf"diversity_\w+|crps_pixel|{COVERAGE}(_minus_nominal)?"
+
     def meet(self, module: SamplingModule, data: EvaluationData) -> None:
         self._met = module, data
 

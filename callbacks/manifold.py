@@ -33,6 +33,8 @@ class Manifold(EvaluationCallback):
             mixture.
     """
 
+    metrics = "off_manifold"
+
     def check(self, module: SamplingModule, data: EvaluationData) -> None:
         if not isinstance(module, GuidedDiffusion):
             raise UserError(

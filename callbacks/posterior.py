@@ -46,6 +46,8 @@ class Posterior(EvaluationCallback):
             one sample a problem, which has no distribution.
     """
 
+    metrics = "sliced_wasserstein|mean_error|covariance_error|spread_ratio|first_step_use"
+
     def __init__(self, directions: int = 100) -> None:
         if directions < 1:
             raise UserError(f"callbacks.posterior.directions: must be at least 1, got {directions}")

@@ -25,6 +25,8 @@ class Provenance(EvaluationCallback):
     On the first process alone; the number of the start, which rows carry, is the data module's.
     """
 
+    metrics = ""
+
     def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         if trainer.is_global_zero:
             number = trainer.datamodule.start  # type: ignore[attr-defined]

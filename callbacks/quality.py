@@ -37,6 +37,7 @@ class Quality(EvaluationCallback):
         self.nets: list[Net] = ["vgg"] if lpips is None else lpips
         self.backbones = backbones
         self._lpips: dict[str, torch.nn.Module] = {}
+        self.metrics = ""
         self._unavailable: dict[str, str] = {}
         self._without_truth: dict[str, str] = {}
         self._diverse = False
@@ -52,6 +53,7 @@ class Quality(EvaluationCallback):
             return
         if compared:
             names = ["psnr", "ssim", *names]
+            self.metrics = "|".join(names)
         least = {"ssim": SSIM_WINDOW} if compared else {}
         least |= {f"lpips_{net}": LEAST_SIDE[net] for net in self.nets}
         for name, side in least.items():

@@ -38,6 +38,8 @@ class ReciprocalPath(EvaluationCallback):
             model's, or data without labels.
     """
 
+    metrics = "reciprocal_(start|end|decrease|by_steps|residual)"
+
     def __init__(self, classifier: NoisyClassifier) -> None:
         self.classifier = classifier
 

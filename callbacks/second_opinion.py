@@ -44,6 +44,8 @@ class SecondOpinion(EvaluationCallback):
             weights of a network that the sampler follows.
     """
 
+    metrics = rf"(judge_|{GAP})\w+"
+
     def __init__(self, judges: list[Task]) -> None:
         if not judges:
             raise UserError(f"{OPTION}: names none; give a list of tasks, or take callbacks.second_opinion away")

@@ -29,6 +29,8 @@ class Timing(EvaluationCallback):
     What an engine says of itself is there too.
     """
 
+    metrics = ""
+
     def __init__(self) -> None:
         self._summary: dict[str, Any] = {}
         self._watches: dict[str, NetworkTime | MethodTime] = {}

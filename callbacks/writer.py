@@ -57,6 +57,8 @@ class RunFolderWriter(EvaluationCallback):
         save_measurements: also write each measurement and its operator's parameters as measurements/<id>.safetensors.
     """
 
+    metrics = ""
+
     def __init__(self, save_measurements: bool = False) -> None:
         self.save_measurements = save_measurements
         self._background = InBackground()

@@ -1,4 +1,4 @@
-"""What trainings of score models repeat: batches of what lies in memory, and the loop over them."""
+"""What trainings repeat: batches of what lies in memory, and the loop over them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .timed import Average, Timed
 
 LOG_EVERY = 50
+Told = tuple[Tensor, dict[str, Tensor]]
 
 
 class Batches:
@@ -31,38 +32,45 @@ class Batches:
 
 def learn(
     run: Timed,
-    network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    average: Average,
-    loss_of: Callable[[], Tensor],
+    loss_of: Callable[[], Tensor | Told],
+    average: Average | None = None,
     state: Callable[[], dict[str, Any]] | None = None,
     save_every: float = 240.0,
+    largest_norm: float | None = 1.0,
+    log_every: int = LOG_EVERY,
     going: Callable[[], bool] = lambda: True,
 ) -> None:
     """Steps of the optimizer on the loss of one batch after the other, until the run ends.
 
     Args:
         run: says when that is, keeps log and checkpoint, and knows the processes whose gradients are averaged.
-        network: the one that learns.
-        optimizer: of its parameters; their gradient's norm is cut at 1.
-        average: of its weights.
-        loss_of: the loss of the next batch.
+        optimizer: of the parameters that learn.
+        loss_of: the loss of the next batch; or it, and by their names the numbers that the log has instead.
+        average: of the network's weights; None keeps none.
         state: what a checkpoint holds, written every `save_every` seconds; None writes none.
         save_every: see `state`.
+        largest_norm: what the norm of the gradient is cut at; None does not cut.
+        log_every: steps between two lines of the log, which hold the means since the last.
         going: ends this start alone where it is false.
     """
-    losses = []
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    told: dict[str, list[Tensor]] = {}
     while going() and run.goes_on(optimizer):
-        loss = loss_of()
+        found = loss_of()
+        loss, values = found if isinstance(found, tuple) else (found, {"loss": found})
         loss.backward()
-        run.replicas.average_gradients(network.parameters())
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        run.replicas.average_gradients(parameters)
+        if largest_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, largest_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        average.update(run.step - 1)
-        losses.append(loss.detach())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=torch.stack(losses).mean().item())
-            losses.clear()
-        if state is not None and run.step % LOG_EVERY == 0:
-            run.save(state(), save_every)
+        if average is not None:
+            average.update(run.step - 1)
+        for name, value in values.items():
+            told.setdefault(name, []).append(value.detach())
+        if run.step % log_every == 0:
+            run.log(**{name: torch.stack(since).mean().item() for name, since in told.items()})
+            told.clear()
+            if state is not None:
+                run.save(state(), save_every)

@@ -92,7 +92,7 @@ def train(options: argparse.Namespace) -> None:
         return denoising(forward, images, labels, times, torch.randn_like(images))
 
     in_time = lambda: time.monotonic() - started < options.stop_after  # noqa: E731
-    learn(run, network, optimizer, average, loss, going=in_time)
+    learn(run, optimizer, loss, average, going=in_time)
 
     weights = {"network": network.state_dict(), "average": average.weights}
     run.save({**weights, "next_picture": first + options.pictures})

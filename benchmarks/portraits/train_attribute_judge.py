@@ -27,6 +27,7 @@ from .augment import augment
 from .cache import cached_pictures
 from .calibration import best_temperature
 from .latents import as_images
+from .learning import learn
 from .replicas import Replicas
 from .timed import Timed
 
@@ -34,7 +35,7 @@ TRAINING_START, CALIBRATION_START = 700_000, 800_000  # no other training sees t
 EVALUATION_START = HELD_OUT_START + 800_000
 BATCH, SOFTEST, NOISIEST = 64, 48, 0.04
 WEIGHT = {"smile": 4.0, "beard": 2.0, "hair": 2.0, "place": 2.0, "light": 2.0}  # of what takes longest to learn
-LOG_EVERY, SAVE_EVERY = 50, 120.0
+SAVE_EVERY = 120.0
 
 
 class Unfinished(nn.Module):
@@ -102,21 +103,16 @@ def train(options: argparse.Namespace) -> None:
     if "optimizer" in run.saved:
         optimizer.load_state_dict(run.saved["optimizer"])
     generator = torch.Generator().manual_seed(run.step)
-    losses = []
-    while run.goes_on(optimizer):
-        network.train()
+    network.train()
+
+    def next_loss() -> Tensor:
         pick = torch.randint(len(pictures), (BATCH,), generator=generator)
         seen = augment(as_images(pictures[pick]), generator, SOFTEST, NOISIEST, mirror=False)
-        loss = judge_loss(network(seen), {name: values[pick] for name, values in answer.items()})
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=sum(losses) / len(losses))
-            losses = []
-            run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()}, SAVE_EVERY)
-    run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
+        return judge_loss(network(seen), {name: values[pick] for name, values in answer.items()})
+
+    state = lambda: {"network": network.state_dict(), "optimizer": optimizer.state_dict()}  # noqa: E731
+    learn(run, optimizer, next_loss, state=state, save_every=SAVE_EVERY, largest_norm=None)
+    run.save(state())
 
     calibrate(network, *examples(options.pictures, CALIBRATION_START, options.evaluation_pictures))
     weights = network.state_dict()

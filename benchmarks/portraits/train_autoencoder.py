@@ -18,18 +18,17 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 
 from dsg.data.portraits import HELD_OUT_START
 
 from .cache import cached_pictures
 from .latent_networks import build_autoencoder
 from .latents import as_images, encode, to_unit_scale
+from .learning import Told, learn
 from .pictures import render_bytes
 from .replicas import Replicas
 from .timed import Average, Timed
-
-LOG_EVERY, SAVE_EVERY = 50, 240.0
 
 
 def arguments() -> argparse.Namespace:
@@ -92,25 +91,14 @@ def train(options: argparse.Namespace) -> None:
         weights = {"network": network.state_dict(), "average": average.weights}
         return {**weights, "optimizer": optimizer.state_dict()}
 
-    errors, divergences = [], []
-    while run.goes_on(optimizer):
+    def next_loss() -> Told:
         pick = torch.randint(len(pictures), (options.batch_size // replicas.count,), generator=generator)
         images = as_images(pictures[pick].to(device))
         mirrored = torch.rand(len(images), 1, 1, 1, device=device) < 0.5
         error, divergence = losses(network, torch.where(mirrored, images.flip(-1), images))
-        (error + options.kl * divergence).backward()
-        replicas.average_gradients(learning)
-        nn.utils.clip_grad_norm_(learning, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if replicas.rank == 0:
-            average.update(run.step)
-        errors.append(error.item())
-        divergences.append(divergence.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(mse=sum(errors) / len(errors), kl=sum(divergences) / len(divergences))
-            errors, divergences = [], []
-            run.save(state(), SAVE_EVERY)
+        return error + options.kl * divergence, {"mse": error, "kl": divergence}
+
+    learn(run, optimizer, next_loss, average, state)
     run.save(state())
     if replicas.rank == 0:
         network.load_state_dict(average.weights)

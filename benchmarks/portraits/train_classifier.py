@@ -3,7 +3,8 @@
     python -m benchmarks.portraits.train_classifier --role guide --out runs/guide
 
 Every epoch ends with a checkpoint; started again with the same folder, the training goes on from there, to the same
-weights as without the break. Writes `classifier_<role>.safetensors` and `classifier_<role>.json`.
+weights as without the break: it ends with its epochs and not with its time, so that its loop is its own and not
+`learning.learn`. Writes `classifier_<role>.safetensors` and `classifier_<role>.json`.
 """
 
 from __future__ import annotations

@@ -27,11 +27,12 @@ from dsg.models.portraits.network import ALPHA_BAR, NULL_CLASS, NUM_TIMESTEPS, l
 
 from .cache import cached_pictures
 from .latents import as_images
+from .learning import learn
 from .replicas import Replicas
 from .timed import Timed
 
 TRAINING_START = 900_000  # no other training sees these
-LOG_EVERY, SAVE_EVERY = 50, 120.0
+SAVE_EVERY = 120.0
 
 
 def untrained() -> NoisyTrunk:
@@ -101,8 +102,9 @@ def train(options: argparse.Namespace) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), options.lr, weight_decay=0.02)
     if "optimizer" in run.saved:
         optimizer.load_state_dict(run.saved["optimizer"])
-    alpha_bar, losses = ALPHA_BAR.float().to(device), []
-    while run.goes_on(optimizer):
+    alpha_bar = ALPHA_BAR.float().to(device)
+
+    def next_loss() -> Tensor:
         times = torch.randint(NUM_TIMESTEPS, (options.batch_size,), device=device)
         share = alpha_bar[times][:, None, None, None]
         log_snr = torch.logit(share.double()).float().flatten()
@@ -114,18 +116,14 @@ def train(options: argparse.Namespace) -> None:
             batch.append((noised(part.to(device), share, noise), noise))
         (x_real, noise), (x_made, _) = batch
         loss = cross_entropy(network, x_real, x_made, log_snr)
-        if score is not None:
-            epsilon = predicted_noise(score, x_real, times, share)
-            loss = loss + options.refined * refined(network, x_real, log_snr, epsilon, noise)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=sum(losses) / len(losses))
-            losses = []
-            run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()}, SAVE_EVERY)
-    run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
+        if score is None:
+            return loss
+        epsilon = predicted_noise(score, x_real, times, share)
+        return loss + options.refined * refined(network, x_real, log_snr, epsilon, noise)
+
+    state = lambda: {"network": network.state_dict(), "optimizer": optimizer.state_dict()}  # noqa: E731
+    learn(run, optimizer, next_loss, state=state, save_every=SAVE_EVERY, largest_norm=None)
+    run.save(state())
     save_weights(network.state_dict(), options.out / "discriminator.safetensors")
     print(f"{run.step} steps in {run.seconds:.0f} s; weights in {options.out / 'discriminator.safetensors'}")
 

@@ -23,12 +23,13 @@ from transformers import CLIPTokenizer
 from .cache import cached_pictures
 from .latent_networks import build_flow, build_text_encoder
 from .latents import cached_captions, cached_latents, token_rows
+from .learning import learn
 from .pipeline_folder import write_pipeline
 from .replicas import Replicas
 from .timed import Average, Timed
 from .tokenizer import write_tokenizer
 
-LOG_EVERY, SAVE_EVERY = 100, 240.0
+LOG_EVERY = 100
 
 
 class TextFlow(nn.Module):
@@ -109,26 +110,15 @@ def train(options: argparse.Namespace) -> None:
         weights = {"network": network.state_dict(), "average": average.weights}
         return {**weights, "optimizer": optimizer.state_dict()}
 
-    losses = []
-    while run.goes_on(optimizer):
+    def next_loss() -> Tensor:
         pick = torch.randint(len(latents), (batch,), generator=generator)
         silent = torch.rand(batch, 1, generator=generator) < options.no_caption
         tokens = torch.where(silent, empty, captions[pick].long()).to(device)
         clean, times = latents[pick], times_of(batch, generator).to(device)
         noise = torch.randn(clean.shape, generator=generator).to(device)
-        loss = flow_loss(network, clean, noise, times, tokens)
-        loss.backward()
-        replicas.average_gradients(network.parameters())
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if replicas.rank == 0:
-            average.update(run.step)
-        losses.append(loss.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=sum(losses) / len(losses))
-            losses = []
-            run.save(state(), SAVE_EVERY)
+        return flow_loss(network, clean, noise, times, tokens)
+
+    learn(run, optimizer, next_loss, average, state, log_every=LOG_EVERY)
     run.save(state())
     if replicas.rank == 0:
         network.load_state_dict(average.weights)

@@ -118,7 +118,7 @@ def train(options: argparse.Namespace) -> None:
         weights = {"network": network.state_dict(), "average": average.weights, "of": asked}
         return {**weights, "optimizer": optimizer.state_dict()}
 
-    learn(run, network, optimizer, average, next_loss, state)
+    learn(run, optimizer, next_loss, average, state)
     run.save(state())
     save_weights(average.weights, options.out / f"long_tail_{options.loss}.safetensors")
     print(f"{run.step} steps in {run.seconds:.0f} s; weights in {options.out}", flush=True)

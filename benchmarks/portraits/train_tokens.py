@@ -137,7 +137,7 @@ def train(options: argparse.Namespace) -> None:
         clean, of_class = tokens[pick].long(), torch.where(silent, NULL_CLASS, labels[pick])
         return masked_loss(network, clean, of_class, mask)
 
-    learn(run, network, optimizer, average, next_loss, state)
+    learn(run, optimizer, next_loss, average, state)
     run.save(state())
     if replicas.rank == 0:
         network.load_state_dict(average.weights)

@@ -18,6 +18,7 @@ from dsg.data.portraits import HELD_OUT_START
 from dsg.models.portraits.network import save_weights
 from dsg.models.portraits.twin import Role
 
+from .learning import learn
 from .lessons import LESSONS
 from .lessons.base import MANNERS, Lesson
 from .replicas import Replicas
@@ -26,7 +27,7 @@ from .truths import cached_truths
 
 FIRST: dict[Role, int] = {"guide": 820_000, "judge": 900_000}  # no other training sees these
 EVALUATION_START = HELD_OUT_START + 900_000
-LOG_EVERY, SAVE_EVERY, WARM_UP = 50, 60.0, 100
+SAVE_EVERY, WARM_UP = 60.0, 100
 
 
 def train(options: argparse.Namespace) -> None:
@@ -42,19 +43,9 @@ def train(options: argparse.Namespace) -> None:
         optimizer.load_state_dict(run.saved["optimizer"])
     generator = torch.Generator().manual_seed(1_000_000 * seed + run.step)
     lesson.train()
-    losses: list[float] = []
-    while run.goes_on(optimizer):
-        loss = lesson.loss(generator)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(lesson.parameters(), 5.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if run.step % LOG_EVERY == 0:
-            run.log(loss=sum(losses) / len(losses))
-            losses = []
-            run.save({"lesson": lesson.state_dict(), "optimizer": optimizer.state_dict()}, SAVE_EVERY)
-    run.save({"lesson": lesson.state_dict(), "optimizer": optimizer.state_dict()})
+    state = lambda: {"lesson": lesson.state_dict(), "optimizer": optimizer.state_dict()}  # noqa: E731
+    learn(run, optimizer, lambda: lesson.loss(generator), state=state, save_every=SAVE_EVERY, largest_norm=5.0)
+    run.save(state())
 
     file = options.out / f"{name}.safetensors"
     weights = lesson.network.state_dict()

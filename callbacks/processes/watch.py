@@ -26,6 +26,8 @@ class Watch(EvaluationCallback):
     after the first's store, by which they found each other. docs/distributed.md.
     """
 
+    metrics = ""
+
     def __init__(self) -> None:
         self._over, self._sampling, self._ending = threading.Event(), threading.Event(), threading.Event()
         self._lost = ""

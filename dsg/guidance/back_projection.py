@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -10,7 +11,7 @@ from dsg.errors import UserError
 from dsg.guidance.linear import linear_operator
 from dsg.guidance.steepness import operator_norm
 from dsg.process import ReverseProcess
-from dsg.types import Image, PerSample, expand_to
+from dsg.types import Image, PerSample, State, expand_to, per_sample_norm
 
 BackProjection = Literal["scaled_adjoint", "adjoint", "pseudo_inverse", "identity"]
 """B: scaled_adjoint Aᵀ/‖A‖² · adjoint Aᵀ · pseudo_inverse A⁺ · identity, where y is an image of that size.
@@ -36,6 +37,24 @@ def back_projected(residual: Tensor, how: BackProjection, process: ReverseProces
         return _image(residual, process)
     image = operator.adjoint(residual)
     return image if how == "adjoint" else image / expand_to(_squared_norm(process), image).to(image)
+
+
+def residual_loss(
+    process: ReverseProcess, how: Literal["measurement"] | BackProjection, losses: list[PerSample] | None = None
+) -> Callable[[State], PerSample]:
+    """x̂ ↦ the task's loss L(x̂, y), `measurement`, or ‖B (y − A D(x̂))‖, (B,); `losses` is told L of every x̂."""
+
+    def objective(clean_estimate: State) -> PerSample:
+        image = process.decode(clean_estimate)
+        loss = process.task.loss(image, process.measurement)
+        if losses is not None:
+            losses.append(loss.detach())
+        if how == "measurement":
+            return loss
+        residual = process.measurement.y - linear_operator(process).forward(image)
+        return per_sample_norm(back_projected(residual, how, process))
+
+    return objective
 
 
 def _image(residual: Tensor, process: ReverseProcess) -> Image:

@@ -49,7 +49,8 @@ class DSG(Windowed, LossGuidance):
             (2606.28417); `free` keeps to no sphere, and needs rates below 1.
         start, stop, t_low: the window of guided steps (`dsg.guidance.window.Windowed`).
         stated_for: the number of steps that the window and the rates are stated for; null is the trajectory's own. In N
-            steps w/(1−w) is multiplied by √(stated_for/N), as σ shrinks by √N and there are N pulls to add up.
+            steps w/(1−w) is multiplied by √(stated_for/N), as σ shrinks by √N and there are N pulls to add up. It keeps
+            the spread of the samples; a rate that was tuned by PSNR does not follow it (docs/variants.md).
 
     Raises:
         UserError: for values outside these ranges, or a kernel without noise (DDIM with eta 0, Heun).

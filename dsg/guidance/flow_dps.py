@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,14 +9,14 @@ from dsg.diffusion.continuous import flow_time
 from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
-from dsg.guidance.back_projection import BackProjection, back_projected, check_back_projection
+from dsg.guidance.back_projection import BackProjection, check_back_projection, residual_loss
 from dsg.guidance.base import EstimateGuidance
 from dsg.guidance.descent import descended
-from dsg.guidance.linear import linear_operator, require_linear_operator
+from dsg.guidance.linear import require_linear_operator
 from dsg.guidance.window import check_at_least
 from dsg.models.base import ScoreModel
 from dsg.process import LossGradient, ReverseProcess
-from dsg.types import PerSample, State, per_sample_norm
+from dsg.types import PerSample, State
 from tasks.base import Task
 
 
@@ -67,11 +66,13 @@ class FlowDPS(EstimateGuidance):
         """The first one, ∇_x̂ in clean space."""
         prediction = process.predict(x_t, step)
         losses: list[PerSample] = []
-        _, gradient = process.clean_loss_gradient(prediction.clean_estimate, self._objective(process, losses))
+        _, gradient = process.clean_loss_gradient(
+            prediction.clean_estimate, residual_loss(process, self.residual, losses)
+        )
         return LossGradient(prediction, losses[0], gradient, kind="clean_loss")
 
     def moved(self, guide: LossGradient, step: Step, process: ReverseProcess) -> Prediction:
-        prediction, objective = guide.prediction, self._objective(process)
+        prediction, objective = guide.prediction, residual_loss(process, self.residual)
         first = prediction.clean_estimate - self.step_size * guide.gradient
         reached = descended(
             first, lambda state: process.clean_loss_gradient(state, objective)[1],
@@ -79,20 +80,3 @@ class FlowDPS(EstimateGuidance):
         )  # fmt: skip
         moved = prediction.clean_estimate + flow_time(step.log_snr) * (reached - prediction.clean_estimate)
         return process.with_estimate(prediction, moved, step, keep_epsilon=True)
-
-    def _objective(
-        self, process: ReverseProcess, losses: list[PerSample] | None = None
-    ) -> Callable[[State], PerSample]:
-        """ẑ ↦ what is descended, (B,); `losses` is told the task's loss of every ẑ."""
-
-        def objective(clean_estimate: State) -> PerSample:
-            image = process.decode(clean_estimate)
-            loss = process.task.loss(image, process.measurement)
-            if losses is not None:
-                losses.append(loss.detach())
-            if self.residual == "measurement":
-                return loss
-            residual = process.measurement.y - linear_operator(process).forward(image)
-            return per_sample_norm(back_projected(residual, self.residual, process))
-
-        return objective

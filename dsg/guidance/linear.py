@@ -16,7 +16,7 @@ LINEAR = (
     "GaussianDeblurring, MotionDeblurring or GivenKernelDeblurring"
 )
 SPECTRAL = f"{LINEAR}, the latter two with padding circular"
-LATENT = "PSLD, ReSample, DAPS, FlowDPS or FLAIR, or a loss guidance such as DPS or DSG"
+LATENT = "PSLD, ReSample, DAPS, FlowDPS, FlowChef, FLAIR or PnPFlow, or a loss guidance such as DPS or DSG"
 
 
 def require_linear(method: str, task: Task, score_model: ScoreModel, spectral: bool = False) -> float:

@@ -14,14 +14,19 @@ REACH = 1e-2
 
 
 def steepness(process: ReverseProcess, state: State) -> PerSample:
-    """ℓ², (B,) float64, found once a batch: max(1, ‖A‖)², or of latents that of A∘D at the first `state` asked for."""
+    """ℓ², (B,) float64: `squared_norm`, and 1 where that is less."""
+    return squared_norm(process, state).clamp(min=1.0)
+
+
+def squared_norm(process: ReverseProcess, state: State) -> PerSample:
+    """‖A‖², (B,) float64, found once a batch; or of latents that of A∘D at the first `state` asked for."""
     if not process.score_model.has_decoder:
         norm = operator_norm(process)
     else:
         if "decoded norm" not in process.memory:
             process.memory["decoded norm"] = _decoded_norm(process, state)
         norm = process.memory["decoded norm"]
-    return norm.double().clamp(min=1.0) ** 2
+    return norm.double() ** 2
 
 
 def operator_norm(process: ReverseProcess) -> PerSample:

@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks.portraits.cache import cached_pictures
 from benchmarks.portraits.latents import as_images, encode, to_unit_scale
+from benchmarks.portraits.learning import learn
 from benchmarks.portraits.replicas import Replicas
 from benchmarks.portraits.timed import Average, Timed
 from benchmarks.portraits.train_flow import times_of
@@ -105,3 +106,30 @@ def test_pictures_are_rendered_once_and_read_again(tmp_path):
     assert np.array_equal(pictures, again)
     assert torch.equal(as_images(torch.from_numpy(pictures[1:2]))[0], torch.from_numpy(render(8).image))
     assert [file.name for file in tmp_path.iterdir()] == ["portraits_7_3.npy"]
+
+
+def learned(values, **options):
+    """A weight that starts at 0 and goes down the loss, as the log of its run has it."""
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], 1.0)
+    run = Timed(options.pop("out"), "toy", 1e9, 1.0, Replicas(torch.device("cpu")), warm_up=1, steps=4)
+    learn(run, optimizer, lambda: values(weight), **options)
+    return weight.item(), run
+
+
+def test_the_loop_of_all_trainings_cuts_the_gradient_where_it_is_told_to(tmp_path):
+    rates = sum(0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4))
+    steep = lambda weight: -3.0 * weight.sum()  # noqa: E731
+    assert learned(steep, out=tmp_path / "cut")[0] == pytest.approx(rates)
+    assert learned(steep, out=tmp_path / "wider", largest_norm=2.0)[0] == pytest.approx(2.0 * rates)
+    assert learned(steep, out=tmp_path / "whole", largest_norm=None)[0] == pytest.approx(3.0 * rates)
+
+
+def test_the_loop_logs_the_means_of_what_a_loss_tells_and_saves_beside_a_line(tmp_path):
+    seen = iter([1.0, 2.0, 3.0, 4.0])
+    told = lambda weight: (weight.sum(), {"mse": torch.tensor(next(seen)), "kl": torch.tensor(0.5)})  # noqa: E731
+    _, run = learned(told, out=tmp_path, log_every=2, state=lambda: {"kept": torch.ones(1)}, save_every=0.0)
+    header, *rows = (tmp_path / "log_toy.csv").read_text().splitlines()
+    assert header == "step,seconds,lr,mse,kl,device"
+    assert [row.split(",")[3:5] for row in rows] == [["1.50000", "0.50000"], ["3.50000", "0.50000"]]
+    assert torch.load(run.checkpoint, weights_only=True)["step"] == 4

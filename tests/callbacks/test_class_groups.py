@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+import callbacks
+import tasks
 from benchmarks.portraits.reference_pictures import write_by_class
 from dsg.data.held_out import HeldOutPortraits
 from dsg.data.portraits import HELD_OUT_START
@@ -19,7 +22,7 @@ from dsg.metrics.features import extract
 from dsg.metrics.groups import ClassGroups
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.run_folder.folder import RunFolder
-from tests.toy import Toy
+from tests.toy import Toy, ToyClassifier
 
 CPU = torch.device("cpu")
 GROUPS = {"head": [0, 1, 2], "tail": [6, 7]}
@@ -142,3 +145,11 @@ def test_a_reference_without_a_groups_classes_or_class_folders_is_refused(evalua
     (folder / "7").rename(folder / "last")
     assert evaluate(*EVEN, *groups(folder, {"tail": [7]})) == 2
     assert "is in no folder with its class as name" in capsys.readouterr().err
+
+
+def test_what_a_network_says_against_the_pictures_names_the_option_of_the_groups(reference):
+    groups = callbacks.ClassGroups({"tail": [0, 1]}, features=["portraits"], reference=str(reference))
+    task, data = tasks.ClassLabel(ToyClassifier(), target=1), SimpleNamespace(known=lambda column: {})
+    module = SimpleNamespace(sampler=SimpleNamespace(task=task), model=SimpleNamespace(image_shape=(3, 16, 16)))
+    with pytest.raises(UserError, match=r"^callbacks.class_groups.features: portraits needs pictures of 64x64, got 16"):
+        groups.check(module, data)  # type: ignore[arg-type]

@@ -364,6 +364,23 @@ def test_a_metric_that_is_known_to_be_missing_is_refused_before_the_first_sample
     assert not list(tmp_path.rglob("rank0.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "metric"), [("tuning", "lpips_alex"), ("tuning", "psnr_of_hats"), ("metrics", "sliced_wasserstein")]
+)
+def test_a_metric_that_nothing_measures_is_refused_before_the_first_sample(compare, plan, tmp_path, asked, metric):
+    tune(plan, [0.5, 1.0])
+    if asked == "metrics":
+        plan["comparison"]["metrics"].append(metric)
+    else:
+        plan["comparison"]["tuning"]["metric"] = metric
+    code, _, err = compare()
+    assert code == 2
+    folder = "runs" if asked == "metrics" else "tuning"
+    assert f"error: {folder}/RandomInpainting/dps/default" in err
+    assert f"comparison.tuning.metric: nothing in this run measures {metric}; correct the name" in err
+    assert not list(tmp_path.rglob("rank0.jsonl"))
+
+
 @pytest.mark.parametrize("metric", ["std_psnr", "coverage_pixel"])
 def test_a_spread_of_one_sample_an_image_is_refused_before_the_first_sample(compare, plan, tmp_path, metric):
     plan["comparison"]["metrics"].append(metric)

@@ -102,6 +102,7 @@ KERNELS: dict[str, Solver] = {
 COMBINERS: dict[str, Combining] = {
     "conditional": Combining(lambda model: Conditional(), 1),
     "cfg": Combining(lambda model: ClassifierFree(2.0)),
+    "cfg, a scale for each class": Combining(lambda model: ClassifierFree((1.5, 2.0, 3.0))),
     "cfg++": Combining(lambda model: CFGPlusPlus(0.6)),
     "apg": Combining(lambda model: APG(2.0, norm_threshold=10.0)),
     "apg, from the unconditional": Combining(lambda model: APG(2.0, acts_on="epsilon", start="unconditional")),

@@ -8,13 +8,21 @@ from tests.contract.design import AXES, NAMES, covering, pairs_of, product
 
 DSGS = {name for name in AXES.method if name.startswith("dsg")}
 STILL = {"ddim without noise", "euler", "heun"}
-OF_CLASSES = {"cfg", "cfg++", "apg", "apg, from the unconditional", "cfg-zero*", "switching"}
+OF_CLASSES = {
+    "cfg",
+    "cfg, a scale for each class",
+    "cfg++",
+    "apg",
+    "apg, from the unconditional",
+    "cfg-zero*",
+    "switching",
+}
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
 LINEAR = SPECTRAL | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
 OF_NETWORKS = ("class label", "feature", "sum")
 REFUSED = {
     # a sphere without a radius
-    **{("method", name, "kernel", kernel): "DSG" for name in DSGS for kernel in STILL},
+    **{("method", name, "kernel", kernel): "a sphere" for name in (*DSGS, "diff-rgd") for kernel in STILL},
     # of the task
     **{
         ("task", task, "method", name): "linear or Gaussian"
@@ -31,7 +39,7 @@ REFUSED = {
         for name in ("psld", "flair")
         for task in (*OF_NETWORKS, "phase retrieval", "high dynamic range")
     },
-    **{("task", task, "method", "resample"): "an operator" for task in OF_NETWORKS},
+    **{("task", task, "method", name): "an operator" for name in ("resample", "pnp-flow") for task in OF_NETWORKS},
     **{("task", "motion deblurring", "method", name): "singular values" for name in SPECTRAL},
     # of the model
     **{("model", "toy with decoder", "method", name): "pixels" for name in LINEAR},

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
-from dsg.diffusion.noise import NoiseStreams, Purpose
 from tests.contract.methods import METHODS
 from tests.contract.run import begin, keys, references
-from tests.contract.watching import Waited, nobody_waits
+from tests.contract.watching import OnTheDevice, Waited, nobody_waits
 
 STEPS = 4
 ADAM = "torch's Adam counts its steps in a number of the CPU's own"
@@ -23,13 +20,6 @@ WAITING = {"ugd, by adam": ADAM, "resample": STOPS, "flair": STOPS} | dict.fromk
     ["ddnm", "ddnm, corrected epsilon", "ddnm, published noise"], RESPONSE
 )
 """Methods that wait all the same, and why."""
-
-
-class OnTheDevice(NoiseStreams):
-    """Draws without a host: what streams give comes from it, and on a GPU by a copy that nobody waits for."""
-
-    def normal(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
-        return torch.randn(len(self), *shape)
 
 
 @pytest.mark.contract

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
+from dsg.data.examples import Examples
+from dsg.diffusion.noise import SampleKey
 from dsg.masked.combiners import ClassifierFree, Conditional, PosteriorTilt
 from tests.contract.tokens import CASES, COMBINERS, KERNELS, LENGTH, MODELS, REFUSED, VOCABULARY, TokenCase, sample
+from tests.contract.watching import OnTheDevice, Waited, nobody_waits
 
 pytestmark = pytest.mark.contract
 IDS = "abcdefgh"
@@ -57,6 +62,18 @@ def test_the_same_seed_gives_the_same_tokens_and_another_seed_does_not(tokens_ca
     tokens, _, _ = sample(tokens_case.sampler(), IDS)
     assert torch.equal(tokens, sample(tokens_case.sampler(), IDS)[0])
     assert not torch.equal(tokens, sample(tokens_case.sampler(), IDS, seed=1)[0])
+
+
+@every_case
+def test_after_the_first_step_nobody_waits_for_the_device(tokens_case):
+    """In the first one what stays may be put there; a schedule of the scale asks the host."""
+    sampler = tokens_case.sampler()
+    waits = tokens_case.kernel == "first hitting" and tokens_case.combiner.endswith("ramp")  # a time a sample
+    streams = OnTheDevice([SampleKey(0, name) for name in "ab"])
+    trajectory = sampler.run(sampler.begin(Examples(None, {"label": torch.zeros(2, dtype=torch.int64)}), streams))
+    next(trajectory)
+    with pytest.raises(Waited) if waits else nullcontext(), nobody_waits():
+        list(trajectory)
 
 
 SCALE_OF_ONE = [ClassifierFree(1.0), ClassifierFree(1.0, normalised=False), PosteriorTilt(1.0)]

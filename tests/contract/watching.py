@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from dsg.diffusion.noise import NoiseStreams, Purpose
 
 # operations that on a GPU wait until it has come this far: a number is read, or how many rows there are
 WAITS = frozenset(
@@ -24,6 +27,16 @@ READS = frozenset({torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu, to
 
 class Waited(AssertionError):
     """The host waited for the device."""
+
+
+class OnTheDevice(NoiseStreams):
+    """Draws without a host: what streams give comes from it, and on a GPU by a copy that nobody waits for."""
+
+    def normal(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        return torch.randn(len(self), *shape)
+
+    def uniform(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        return torch.rand(len(self), *shape)
 
 
 @contextmanager

@@ -178,12 +178,45 @@ def test_a_gradient_that_is_not_finite_stays_so_and_leaves_the_other_samples_alo
     assert scaled.overflows == 0
 
 
+class Cube(nn.Module):
+    """x ↦ w x³ + label, which float16 holds up to x = 40."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1), requires_grad=False)
+
+    def forward(self, x, times, labels):
+        return self.weight.to(x.dtype) * x**3 + labels[:, None].to(x.dtype)
+
+
+def test_what_overflows_on_the_way_forward_in_float16_is_asked_in_float32_and_leaves_the_others_alone(monkeypatch):
+    engine, network, labels = Fused(), Cube(), torch.tensor([1, 2, 3, 4])
+    engine.scaled.active = True
+    monkeypatch.setattr(engine, "_call_for", lambda network, device: lambda x, *told: network(x.half(), *told))
+
+    def answers(x):
+        x = x.clone().requires_grad_()
+        answer = engine.run(network, x, torch.zeros(4), labels)
+        return answer.detach(), torch.autograd.grad(answer.sin().sum(), x)[0]
+
+    x = torch.rand(4, 5, generator=torch.Generator().manual_seed(0))
+    before = answers(x)
+    assert engine.forward_overflows == 0
+    x[1, 2], x[3, 0] = 50.0, torch.nan  # nothing can be asked of the second
+    answer, gradient = answers(x)
+    assert torch.equal(answer[1], x[1] ** 3 + 2)
+    torch.testing.assert_close(gradient[1], (x[1] ** 3 + 2).cos() * 3 * x[1] ** 2)
+    assert torch.equal(answer[::2], before[0][::2])
+    assert torch.equal(gradient[::2], before[1][::2])
+    assert (engine.forward_overflows, engine.scaled.overflows) == (1, 0)
+
+
 def test_what_an_engine_made_can_be_let_go_of_and_it_says_what_it_did():
     model = model_with(Fused(precision="bfloat16"))
     (engine,) = engines_of(torch.nn.Sequential(model))
     assert engine.summary() == {}
     before = predicted(model)
-    assert engine.summary() == {"engine_precision": "bfloat16", "overflows": 0}
+    assert engine.summary() == {"engine_precision": "bfloat16", "overflows": 0, "forward_overflows": 0}
     engine.forget()
     assert engine.summary() == {}
     assert torch.equal(predicted(model), before)

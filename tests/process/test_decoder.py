@@ -9,7 +9,24 @@ from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.diffusion.spacing import Even
 from dsg.errors import UserError
-from dsg.guidance import DAPS, DDNM, DDRM, DPS, DSG, LGDMC, MPGD, PSLD, UGD, DiffPIR, FlowDPS, PiGDM, ReSample, Unguided
+from dsg.guidance import (
+    DAPS,
+    DDNM,
+    DDRM,
+    DPS,
+    DSG,
+    LGDMC,
+    MPGD,
+    PSLD,
+    UGD,
+    DiffPIR,
+    FlowChef,
+    FlowDPS,
+    PiGDM,
+    PnPFlow,
+    ReSample,
+    Unguided,
+)
 from dsg.guidance.hard_consistency import HardConsistency
 from dsg.guidance.langevin import Langevin
 from dsg.sampling import Sampler
@@ -56,6 +73,8 @@ def run(guidance, kernel=None):
         (DAPS(ode_steps=1, chain=Langevin(3)), (5, 0), (15 + 11, 15 + 10)),  # and once how steep A∘D is
         (PSLD(0.5, 0.1), (5, 5), (5, 5)),
         (FlowDPS(0.5, 3), (5, 0), (15, 15)),
+        (FlowChef(0.5, 3), (5, 0), (15, 15)),
+        (PnPFlow(draws=2), (10, 0), (5 + 11, 5 + 10)),
     ],
     ids=lambda x: type(x).__name__ if not isinstance(x, tuple) else "",
 )

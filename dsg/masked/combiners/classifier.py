@@ -9,7 +9,6 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from dsg.combiners.scale import GuidanceScale, ScaleSchedule, check_scale
 from dsg.data.examples import LABEL
@@ -17,7 +16,7 @@ from dsg.diffusion.condition import class_labels
 from dsg.errors import UserError
 from dsg.masked.combiners.base import TokenCombiner, TokenEvaluations, check_times, scale_of
 from dsg.masked.unmasking import LEAST, Moment, Unmasking
-from dsg.models.tokens.base import LogChances, TokenModel, Tokens
+from dsg.models.tokens.base import LogChances, TokenModel, Tokens, one_hot
 
 
 class TokenClassifier(nn.Module, ABC):
@@ -129,6 +128,6 @@ class ClassifierGuidance(TokenCombiner):
         for place in range(self.classifier.length):
             for token in range(self.classifier.vocabulary):
                 other = tokens.clone()
-                other[:, place] = token
+                other[:, place].fill_(token)
                 ratio[:, place, token] = self._log_chance(self._weights(other), labels) - now
         return ratio

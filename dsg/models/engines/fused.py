@@ -27,6 +27,9 @@ class Fused(Plain):
     autocast, weights and activations have the engine's precision; statistics of norms, the state, losses and steps are
     float32. The weights have to be float32, as of `trainer.precision` 32-true.
 
+    Where a sample's state is finite and its answer in float16 is not, it is asked of the network as it is, in float32:
+    `forward_overflows` counts how often.
+
     Args:
         precision: of convolutions and activations. `float16` keeps three digits, as TF32 does; its backward is scaled
             by a power of two for each sample, which changes no digit. `bfloat16` keeps two. `auto` is float16 on a
@@ -47,6 +50,7 @@ class Fused(Plain):
         self.precision: Precision = precision
         self.graphs, self.recomputed = graphs, recomputed
         self.scaled = ScaledBackward()
+        self.forward_overflows = 0
         self._dtype: torch.dtype | None = None
         self._made: tuple[nn.Module, torch.device, Call | None] | None = None
 
@@ -66,12 +70,16 @@ class Fused(Plain):
     def forget(self) -> None:
         if self._made is not None and isinstance(self._made[2], Graphs):
             self._made[2].forget()
-        self._made, self.scaled.overflows = None, 0
+        self._made, self.scaled.overflows, self.forward_overflows = None, 0, 0
 
     def summary(self) -> dict[str, object]:
         if self._made is None or self._made[2] is None:
             return {}
-        return {"engine_precision": str(self._dtype).removeprefix("torch."), "overflows": self.scaled.overflows}
+        return {
+            "engine_precision": str(self._dtype).removeprefix("torch."),
+            "overflows": self.scaled.overflows,
+            "forward_overflows": self.forward_overflows,
+        }
 
     def run(self, network: nn.Module, x_t: State, times: Tensor, condition: object) -> State:
         call = self._call_for(network, x_t.device)
@@ -80,7 +88,16 @@ class Fused(Plain):
         # Triton launches on the current device, wherever its arguments are
         there = torch.cuda.device(x_t.device) if x_t.is_cuda else nullcontext()
         with there, torch.autocast(x_t.device.type, enabled=False):
-            return self.scaled(lambda x: call(x, times, condition), x_t)
+            answer = self.scaled(lambda x: call(x, times, condition), x_t)
+            if not self.scaled.active:
+                return answer
+            over = _finite(x_t) & ~_finite(answer)
+            if not over.any():  # read from the device, as after a pass back
+                return answer
+            rows = over.nonzero().squeeze(1)
+            self.forward_overflows += len(rows)
+            told = condition[rows] if isinstance(condition, Tensor) else condition
+            return answer.index_copy(0, rows, super().run(network, x_t[rows], times[rows], told).to(answer.dtype))
 
     def dtype_on(self, device: torch.device) -> torch.dtype:
         """The precision there.
@@ -120,6 +137,11 @@ class Fused(Plain):
         self.scaled.active = dtype == torch.float16
         graphs = device.type == "cuda" if self.graphs is None else self.graphs
         return Graphs(fused) if graphs else fused
+
+
+def _finite(x: State) -> Tensor:
+    """Of each sample, (B,)."""
+    return x.detach().flatten(1).isfinite().all(dim=1)
 
 
 def _fastest(device: torch.device) -> torch.dtype:

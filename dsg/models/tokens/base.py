@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dsg.diffusion.condition import Condition
@@ -74,3 +74,8 @@ class TokenModel(FrozenModel):
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+
+def one_hot(tokens: Int[Tensor, ...], count: int) -> Bool[Tensor, ...]:
+    """Rows that are true at each token alone, (...,) → (..., count); torch's own may read the tokens off the device."""
+    return tokens[..., None] == torch.arange(count, device=tokens.device)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from dsg.errors import UserError
+from dsg.models.tokens.base import one_hot
 from dsg.models.tokens.table import JointTable
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from dsg.diffusion.condition import Condition, class_labels
 from dsg.errors import UserError
 from dsg.models.precision import KeepsPrecision
-from dsg.models.tokens.base import LogChances, TokenModel, Tokens
+from dsg.models.tokens.base import LogChances, TokenModel, Tokens, one_hot
 
 MOST = 2**16  # chances in a table: each evaluation looks at all of them
 
@@ -72,7 +71,7 @@ class JointTable(KeepsPrecision, TokenModel):
         """log p(c, x_t) of partly masked sequences as one-hot rows of V+1, the mask last; differentiable in them."""
         rows = weights.double()
         fits = rows[..., :-1] + rows[..., -1:]  # how far each token agrees with what is seen
-        chosen = fits[:, torch.arange(self.length), self.states]  # (B, V^L, L)
+        chosen = fits[:, torch.arange(self.length, device=fits.device), self.states]  # (B, V^L, L)
         return (chosen.prod(-1) @ self.joint.T).clamp_min(1e-300).log()
 
     def transform(self, normal: Tensor, condition: Tensor | None = None) -> Tensor:
