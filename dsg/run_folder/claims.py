@@ -23,6 +23,8 @@ from dsg.run_folder.who import Who
 
 HELD, DONE, FREE = "held", "done", "free"
 
+NOBODY = Who("")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -36,7 +38,7 @@ class Claim:
 
     number: int = 0
     state: str = FREE
-    by: Who = Who("")
+    by: Who = NOBODY
 
 
 class Claims:

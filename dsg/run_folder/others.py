@@ -46,7 +46,7 @@ class Others:
         self._knowing = threading.Lock()
 
     def look(self, folder: Path) -> None:
-        """Read every file, once a beat: count for each of the others whether its number has changed since the last time."""
+        """Read every file, once a beat: of each of the others it counts whether its number has changed."""
         there = {file.stem: read(file) for file in folder.glob(f"*{ENDING}")}
         with self._knowing:
             for token, found in there.items():

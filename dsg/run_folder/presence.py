@@ -101,7 +101,7 @@ class Presence:
                 self._end.wait(BEAT)
 
     def _begin(self, number: int) -> bool:
-        """Move a gathering of one's own to its place; False where another was faster. Those before it are taken away."""
+        """Move a gathering of one's own to its place, and take those before it away; False where another was faster."""
         prepared, place = self.folder / f".{self.me.token}", self.folder / str(number)
         try:
             self._write(prepared)

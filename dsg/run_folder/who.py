@@ -60,7 +60,7 @@ class Who:
 
 @cache
 def _machine() -> str:
-    """The running system and its space of process ids, of which a container may have its own. Linux alone tells both."""
+    """The running system and its space of process ids, of which a container has its own. Linux alone tells both."""
     try:
         booted = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{booted} {os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116, the link leads to no file
@@ -71,9 +71,8 @@ def _machine() -> str:
 def _born(pid: int) -> str | None:
     """When the process began; None if there is none, or its parent alone still keeps its number."""
     try:
-        state, *fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        )
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *fields = told.rpartition(")")[2].split()  # behind the command's name, which may hold anything
     except (OSError, ValueError):
         return None
     return None if state in "ZXx" else fields[18]
