@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,9 +147,10 @@ class _Comparing:
         return chosen | {cell: tuning.choose(cell) for cell in tuned}
 
     def _run_round(self, runs: list[PlannedRun], predict: Predict) -> None:
-        for run in run_all(self.hosts.share(runs, self._tell), predict, self.workers):
-            self.hosts.done(run)
-            self._tell(run)
+        with closing(run_all(self.hosts.share(runs, self._tell), predict, self.workers)) as finished:
+            for run in finished:
+                self.hosts.done(run)
+                self._tell(run)
 
     def _tell(self, run: PlannedRun, by: Who | None = None, before: bool = False) -> None:
         """A line about a run that is done: here, or by another host, perhaps before this one began."""

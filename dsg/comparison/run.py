@@ -7,7 +7,7 @@ import math
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
@@ -37,8 +37,8 @@ Predict = Callable[[list[str]], int]
 """The command line: its arguments → the exit code."""
 
 
-def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -> Iterator[PlannedRun]:
-    """Run all, and yield each that has finished; images that failed do not end it.
+def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -> Generator[PlannedRun, None, None]:
+    """Run all, and yield each that has finished; images that failed do not end it. Closed early, it ends the workers.
 
     Args:
         runs: in no order that matters, each asked for when there is a worker for it; None where there is nothing to

@@ -65,12 +65,12 @@ class Claims:
             found = {}
         found = found if isinstance(found, dict) else {}
         state = found.get("state")
-        nobody = {"token": f"{name}/{number}"}  # whose silence is counted for this claim alone
-        return Claim(number, state if state in (DONE, FREE) else HELD, Who.read(nobody | found))
+        by = Who.read(found, token=f"{name}/{number}")  # of nobody the silence is counted for this claim alone
+        return Claim(number, state if state in (DONE, FREE) else HELD, by)
 
     def can_take(self, claim: Claim) -> bool:
         """Whether nobody is at it: it is free, or whose it is has gone."""
-        return claim.state == FREE or (claim.state == HELD and claim.by != self.me and self.gone(claim.by))
+        return claim.state == FREE or (claim.state == HELD and claim.by.token != self.me.token and self.gone(claim.by))
 
     def take(self, name: str, after: Claim) -> bool:
         """Make the claim that follows `after`, the one that was looked at; False where another was faster.

@@ -36,11 +36,13 @@ class Who:
         return cls(secrets.token_hex(8), socket.gethostname(), pid, _machine(), _born(pid) or "")
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Who:
-        """Of what `as_dict` gave; what is missing or of another kind, as in a file that was cut short, is unknown."""
+    def read(cls, found: Mapping[str, Any], token: str = "") -> Who:
+        """Of what `as_dict` gave; what is missing or of another kind, as in a file that was cut short, is unknown, and
+        `token` stands for a missing one.
+        """
         kinds = {"token": str, "host": str, "pid": int, "machine": str, "born": str}
         known = {name: found[name] for name, kind in kinds.items() if type(found.get(name)) is kind}
-        return cls(**({"token": ""} | known))
+        return cls(**({"token": token} | known))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
