@@ -12,5 +12,6 @@ SLURM = ("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM
 
 def stand_alone() -> None:
     """From here on, in this process and those that it starts, each run has its one process."""
-    if any(os.environ.pop(name, None) is not None for name in SLURM):
-        rank_zero_only.rank = 0
+    for name in SLURM:
+        if os.environ.pop(name, None) is not None:
+            rank_zero_only.rank = 0

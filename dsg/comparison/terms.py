@@ -31,7 +31,7 @@ def terms_of(grid: Grid) -> dict[str, Any]:
 def other_terms(who: Who, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Why this host may not take part in the comparison that `who` is at, in a line; empty where it may."""
     mend = "or give this one another --out_dir"
-    if found := list(changes(theirs.get("settings"), ours["settings"])):
+    if found := list(changes(theirs.get("settings"), ours["settings"], ignored=())):
         more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
         said = "; ".join(found[:MOST])
         return f"--out_dir: {who} is comparing there with other settings: {said}{more}; use the same, {mend}"
