@@ -24,7 +24,11 @@ def terms_of(grid: Grid) -> dict[str, Any]:
     Which GPU or processor does is not among them: the table marks what that changes (§).
     """
     settings = {**grid.shared, "comparison": asdict(grid.comparison)}
-    made_by = {"code": {**project_code(), "own": own_code(settings)}, "versions": versions()}
+    try:
+        own = own_code(settings)
+    except Exception:  # a file with a mistake in it, which the check of the runs tells before anything is sampled
+        own = {}
+    made_by = {"code": {**project_code(), "own": own}, "versions": versions()}
     return json.loads(json.dumps({"settings": settings, "made_by": made_by}, default=str))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import multiprocessing
 import os
 import random
 import re
+import secrets
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,17 +22,25 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
+from dsg.comparison import hosts, run
 from dsg.comparison.batch_system import stand_alone
 from dsg.comparison.grid import PlannedRun
 from dsg.comparison.hosts import Hosts
 from dsg.comparison.terms import other_terms
 from dsg.errors import UserError
+from dsg.run_folder import others, presence, who
 from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.others import PATIENCE
 from dsg.run_folder.who import Who
 from tests import toy_faults
-from tests.launch import Started, ended, results
+from tests.launch import results
 from train_free_eval import main
+
+BOUND = 600.0
+"""Seconds after which a host is taken for hung; machines may be busy."""
+
+FAR_BEAT, FAR_PATIENCE = 0.5, 10
+"""Of far hosts: gone after five seconds of silence."""
 
 TERMS = {"settings": {}, "made_by": {}}
 RUNS = [f"runs/{number}" for number in range(4)]
@@ -193,6 +204,7 @@ def plan(settings: Path, tmp_path: Path, monkeypatch, long: bool) -> Path:
     content["data"]["init_args"] |= {"limit": 2, "batch_size": 1}
     content["model"] |= {"score_model": {"class_path": "tests.toy_faults.Slow"}, "steps": 2}
     del content["model"]["task"], content["model"]["guidance"]
+    content["quality"]["backbones"] = "no backbones"  # it is told in metrics.json, which is compared
     dps = {**guidance("DPS"), "tune": {"model.guidance.init_args.step_size": [0.5, 1.0]}}
     content["comparison"] = {
         "tasks": {n: {"model": {"task": {"class_path": f"tasks.{n}"}}} for n in ("RandomInpainting", "Denoising")},
@@ -208,12 +220,52 @@ def plan(settings: Path, tmp_path: Path, monkeypatch, long: bool) -> Path:
     return file
 
 
+class Host:
+    """A host as a process of its own: a copy of this one, which has imported everything.
+
+    Args:
+        arguments: of the command line.
+        far: as on another machine: nothing is known of it but its files. It beats fast, so that trials are short.
+        pause: seconds that a pass through the network takes, so that something can happen meanwhile.
+    """
+
+    def __init__(self, arguments: list[str], far: bool = False, pause: float = 0.05) -> None:
+        log = Path(arguments[arguments.index("--out_dir") + 1]).parent / f"{secrets.token_hex(4)}.log"
+        how = (arguments, far, pause, log)
+        self.log, self.process = log, multiprocessing.get_context("fork").Process(target=_live, args=how)
+        self.process.start()
+
+    def send_signal(self, number: int) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def ended(self) -> int | None:
+        """The exit code, once it has ended by itself; None if it hangs."""
+        self.process.join(BOUND)
+        code = self.process.exitcode
+        self.process.kill()
+        self.process.join()
+        return code
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+def _live(arguments: list[str], far: bool, pause: float, log: Path) -> None:
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), 1)
+    os.dup2(1, 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    toy_faults.PAUSE = pause
+    if far:
+        presence.BEAT, others.PATIENCE, hosts.PATIENCE = FAR_BEAT, FAR_PATIENCE, FAR_PATIENCE
+        name = f"machine {secrets.token_hex(4)}"
+        who._machine = lambda: name  # type: ignore[assignment]
+    run.warm_processes = lambda: multiprocessing.get_context("fork")  # workers have imported everything too
+    sys.exit(main(arguments))
+
+
 def command(plan: Path, out: Path, workers: int = 1) -> list[str]:
     return ["compare", "--config", str(plan), "--out_dir", str(out), "--workers", str(workers)]
-
-
-def begin(plan: Path, out: Path, distance: str = "near", workers: int = 1) -> Started:
-    return Started(["tests/comparison/host.py", distance, *command(plan, out, workers)])
 
 
 def tables(out: Path) -> dict[str, list[str]]:
@@ -246,7 +298,7 @@ def require_equal(out: Path, alone: Path) -> None:
 
 
 def wait_for_runs(out: Path, count: int) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + BOUND
     while len(starts(out)) < count:
         assert time.monotonic() < deadline, "the comparison does not get on"
         time.sleep(0.02)
@@ -254,10 +306,10 @@ def wait_for_runs(out: Path, count: int) -> None:
 
 @pytest.fixture
 def alone(plan: Path, tmp_path_factory, long: bool) -> Path:
-    """The same comparison on one host, in this process; once for all long trials, which differ in nothing else."""
+    """The same comparison on one host; once for all long trials, which differ in nothing else."""
     out = tmp_path_factory.getbasetemp() / ("alone long" if long else "alone")
     if not (out / "table.csv").exists():
-        assert main(command(plan, out)) == 0
+        assert Host(command(plan, out), pause=0.0).ended() == 0
         assert set(starts(out).values()) == {1}
     return out
 
@@ -266,19 +318,18 @@ def test_two_hosts_share_a_comparison_and_the_second_takes_over_what_the_killed_
     plan, alone, tmp_path, capsys, monkeypatch
 ):
     out = tmp_path / "out"
-    first = begin(plan, out)
+    first = Host(command(plan, out))
     wait_for_runs(out, 1)
     first.send_signal(signal.SIGSTOP)  # it is killed when this one knows that it is there
     follow = Hosts._follow
-    monkeypatch.setattr(Hosts, "_follow", lambda self: (follow(self), first.kill()))
+    monkeypatch.setattr(Hosts, "_follow", lambda self: (follow(self), first.send_signal(signal.SIGKILL)))
     capsys.readouterr()
     assert main(command(plan, out)) == 0
-    ended(first)
     require_equal(out, alone)
     assert sum(starts(out).values()) <= len(starts(out)) + 1
     said = capsys.readouterr().out
-    assert f"(process {first.pid}) takes part\n" in said
-    assert f"(process {first.pid}) takes part no more\n" in said
+    assert f"(process {first.process.pid}) takes part\n" in said
+    assert f"(process {first.process.pid}) takes part no more\n" in said
 
 
 @pytest.mark.slow
@@ -287,23 +338,22 @@ def test_one_of_several_hosts_is_killed_at_any_moment_and_the_table_is_that_of_o
     """With their figures, by `pytest -m slow -k killed_at_any_moment -s`."""
     chance = random.Random(trial)
     out, count = tmp_path / "out", 2 + trial % 2
-    distance, workers = ("near", "far")[trial // 2 % 2], 1 + trial // 4 % 2
+    far, workers = bool(trial // 2 % 2), 1 + trial // 4 % 2
     began = time.monotonic()
-    hosts = [begin(plan, out, distance, workers) for _ in range(count)]
+    others = [Host(command(plan, out, workers), far) for _ in range(count)]
     wait_for_runs(out, chance.randint(1, 6))
     time.sleep(chance.uniform(0, 1.0))
-    victim = hosts.pop(chance.randrange(count))
-    victim.kill()
+    victim = others.pop(chance.randrange(count))
+    victim.send_signal(signal.SIGKILL)
     at = len(starts(out))
-    for host in hosts:
-        said = ended(host)
-        assert (host.returncode, said) == (0, "")
-    ended(victim)
+    for host in others:
+        assert host.ended() == 0, host.said()
+    victim.ended()
     require_equal(out, alone)
     begun = starts(out)
     again = sorted(begun.values())[-workers:]
-    print(f"trial {trial}: {count} hosts, {distance}, workers {workers}: killed with {at} of {len(begun)} runs begun; "
-          f"{sum(begun.values())} starts of {len(begun)} runs; {time.monotonic() - began:.0f} s")  # fmt: skip
+    told = f"trial {trial}: {count} hosts {'far' if far else 'near'}, workers {workers}, killed with {at} runs begun"
+    print(f"{told}: {sum(begun.values())} starts of {len(begun)} runs, {time.monotonic() - began:.0f} s")
     assert sum(begun.values()) <= len(begun) + workers
     assert max(again) <= 2
 
@@ -311,15 +361,15 @@ def test_one_of_several_hosts_is_killed_at_any_moment_and_the_table_is_that_of_o
 @pytest.mark.slow
 def test_a_host_that_was_suspended_for_long_wakes_up_and_ends_with_the_same_table(plan, alone, tmp_path):
     out = tmp_path / "out"
-    first = begin(plan, out, "far")
+    first = Host(command(plan, out), far=True)
     wait_for_runs(out, 2)
     first.send_signal(signal.SIGSTOP)
-    second = begin(plan, out, "far")
+    second = Host(command(plan, out), far=True)
     wait_for_runs(out, len(starts(alone)) - 1)
-    time.sleep(8.0)
+    time.sleep(1.5 * FAR_BEAT * FAR_PATIENCE)
     first.send_signal(signal.SIGCONT)
     for host in (first, second):
-        assert (ended(host), host.returncode) == ("", 0)
+        assert host.ended() == 0, host.said()
     require_equal(out, alone)
 
 
@@ -328,8 +378,8 @@ def test_a_mistake_ends_each_host_and_none_waits_for_another(plan, tmp_path):
     content = yaml.safe_load(plan.read_text())
     content["model"]["score_model"]["class_path"] = "tests.toy_faults.Mistaken"
     plan.write_text(yaml.safe_dump(content))
-    hosts = [begin(plan, tmp_path / "out") for _ in range(2)]
-    for host in hosts:
-        assert "ZeroDivisionError" in ended(host)
-        assert host.returncode == 1
+    both = [Host(command(plan, tmp_path / "out")) for _ in range(2)]
+    for host in both:
+        assert host.ended() == 1
+        assert "ZeroDivisionError: a bug" in host.said()
     assert not (tmp_path / "out" / "hosts").exists()
