@@ -71,10 +71,11 @@ class Hosts:
             taken = None
             for name, run in list(left.items()):
                 claim = self.claims.look(name)
-                if claim.state == DONE and RunFolder(run.folder).is_finished():
+                if claim.state == DONE and name in self._been_through:
                     del left[name]
-                    if name not in self._been_through:
-                        told(run, claim.by, name in before)
+                elif claim.state == DONE and RunFolder(run.folder).is_finished():
+                    del left[name]
+                    told(run, claim.by, name in before)
                 elif self._may_take(run, claim) and self.claims.take(name, claim):
                     if claim.state == HELD:
                         self.tell(f"{claim.by} is gone; takes over {name}")

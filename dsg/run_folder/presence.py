@@ -73,7 +73,8 @@ class Presence:
                 file.unlink(missing_ok=True)
             if not self.others():
                 shutil.rmtree(self.gathering, ignore_errors=True)
-                self.folder.rmdir()  # not if a new one has begun
+                if not newest(self.folder):
+                    shutil.rmtree(self.folder)  # with what one left that was killed as it began
 
     def others(self) -> list[Who]:
         """Who else takes part, those that are gone aside."""
@@ -106,10 +107,12 @@ class Presence:
         try:
             self._write(prepared)
             prepared.rename(place)
-        except OSError as error:
+        except (OSError, UserError) as error:
             shutil.rmtree(prepared, ignore_errors=True)
-            if newest(self.folder) >= number or not self.folder.exists():
-                return False
+            if newest(self.folder) >= number or FileNotFoundError in (type(error), type(error.__cause__)):
+                return False  # another has begun one, or was the last and has taken the folder away
+            if isinstance(error, UserError):
+                raise
             raise cannot_write(place, error) from error
         self.gathering = place
         for old in self.folder.iterdir():

@@ -41,8 +41,8 @@ class Who:
         `token` stands for a missing one.
         """
         kinds = {"token": str, "host": str, "pid": int, "machine": str, "born": str}
-        known = {name: found[name] for name, kind in kinds.items() if type(found.get(name)) is kind}
-        return cls(**({"token": token} | known))
+        known: dict[str, Any] = {"token": token}
+        return cls(**known | {name: found[name] for name, kind in kinds.items() if type(found.get(name)) is kind})
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -158,3 +158,9 @@ def test_one_that_returns_and_finds_other_terms_knows_why_it_cannot_go_on(take_p
     resume.append(True)
     until(lambda: suspended.refused)
     assert "has other terms" in str(suspended.refused)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*Not a directory; finished images are kept"):
+        Presence(tmp_path / "file" / "hosts", {}, _differ, print).join()
