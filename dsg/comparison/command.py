@@ -1,4 +1,4 @@
-"""`compare`: from a configuration to a table, run by run."""
+"""`compare`: from a configuration to a table, run by run, on one host or several."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,16 @@ from rich.console import Console
 
 from dsg.command.exit_codes import FAILED, OK
 from dsg.command.subcommand import SubcommandParser
+from dsg.comparison.batch_system import stand_alone
 from dsg.comparison.candidate import Candidate
 from dsg.comparison.check import Check, Checked, check_all, refusal
 from dsg.comparison.grid import Cell, Grid, PlannedRun
+from dsg.comparison.hosts import Hosts
 from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.run import Predict, default_workers, run_all
+from dsg.comparison.terms import terms_of
 from dsg.errors import UserError
+from dsg.run_folder.who import Who
 
 if TYPE_CHECKING:
     from dsg.comparison.tuning import Choice
@@ -37,6 +42,11 @@ Written to OUT_DIR:
   quality_against_seconds.png, quality_against_nfe.png
   runs/ tuning/        ordinary run folders: finished ones are kept, and the same command continues
   configs/ logs/       each run's settings and output
+  hosts/               only while it goes on: who takes part, and who has which run
+
+The same command may run on any number of hosts that share OUT_DIR, begun at any time: each takes the next run that
+nobody has, tells what the others have finished, and ends with the same tables. What a killed host had is taken over, at
+once on its own machine, elsewhere after a minute. configs/slurm/compare.sbatch does it on a cluster.
 """
 
 
@@ -55,7 +65,7 @@ def _parser() -> SubcommandParser:
         help="what is compared; given again, later files override earlier ones, and each what it includes")  # fmt: skip
     add("--out_dir", required=True, type=Path, metavar="DIR", help="the comparison's folder: new, or one to continue")
     add("--workers", type=int, metavar="N",
-        help="processes that sample side by side; by default one a GPU, and without a GPU one")  # fmt: skip
+        help="processes that sample side by side on this host; by default one a GPU, else one")  # fmt: skip
     return parser
 
 
@@ -73,6 +83,7 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
     options = _parser().parse_args(list(arguments))
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers: must be at least 1, got {options.workers}")
+    stand_alone()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: workers are ended too
     comparison, shared = read_comparison(options.config)
@@ -80,16 +91,17 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
     for note in grid.notes():
         print(note, file=sys.stderr)
-    console.print(f"checking {len(grid.cells)} combinations", highlight=False)
-    checked = check_all(grid, check)
-    return _Comparing(grid, checked, options.workers or default_workers(), console).run(predict, check)
+    with Hosts(options.out_dir, terms_of(grid), partial(console.print, highlight=False, markup=False)) as hosts:
+        console.print(f"checking {len(grid.cells)} combinations", highlight=False)
+        checked = check_all(grid, check)
+        return _Comparing(grid, checked, options.workers or default_workers(), console, hosts).run(predict, check)
 
 
 class _Comparing:
     """The runs of one comparison, with a line for each that is finished."""
 
-    def __init__(self, grid: Grid, checked: Checked, workers: int, console: Console) -> None:
-        self.grid, self.checked, self.workers, self.console = grid, checked, workers, console
+    def __init__(self, grid: Grid, checked: Checked, workers: int, console: Console, hosts: Hosts) -> None:
+        self.grid, self.checked, self.workers, self.console, self.hosts = grid, checked, workers, console, hosts
         self.images = {"runs": checked.images, "tuning": checked.tuning_images}
         self.todo = len(checked.cells)
         self.left = len(checked.cells) * checked.images
@@ -135,23 +147,28 @@ class _Comparing:
         return chosen | {cell: tuning.choose(cell) for cell in tuned}
 
     def _run_round(self, runs: list[PlannedRun], predict: Predict) -> None:
-        for run in run_all(runs, predict, self.workers):
-            self._tell(run)
+        with closing(run_all(self.hosts.share(runs, self._tell), predict, self.workers)) as finished:
+            for run in finished:
+                self.hosts.done(run)
+                self._tell(run)
 
-    def _tell(self, run: PlannedRun) -> None:
+    def _tell(self, run: PlannedRun, by: Who | None = None, before: bool = False) -> None:
+        """A line about a run that is done: here, or by another host, perhaps before this one began."""
         from dsg.comparison.results import read_results, require_metrics
 
         results = read_results(run.folder)
         require_metrics(results, run.name, run.needed)
         images = self.images[run.name.split("/")[0]]
-        self.finished, self.sampled, self.left = self.finished + 1, self.sampled + images, self.left - images
-        seconds = (time.monotonic() - self.started) / self.sampled * self.left
+        self.finished, self.left = self.finished + 1, self.left - images
+        self.sampled += 0 if before else images
         values = ", ".join(f"{name} {results.mean(name):.4g}" for name in run.needed)
         failed = f", {results.failures} failed" if results.failures else ""
-        self.console.print(
-            f"{self.finished}/{self.todo} {run.name}: {values}{failed}; about {_in_words(seconds)} left",
-            highlight=False,
-        )
+        where = f", by {by}" if by else ""
+        line = f"{self.finished}/{self.todo} {run.name}: {values}{failed}{where}"
+        if self.sampled:
+            seconds = (time.monotonic() - self.started) / self.sampled * self.left
+            line += f"; about {_in_words(seconds)} left"
+        self.console.print(line, highlight=False)
 
 
 def _in_words(seconds: float) -> str:

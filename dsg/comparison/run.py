@@ -7,8 +7,8 @@ import math
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
@@ -21,21 +21,28 @@ from dsg.command.sharing import tell_sharing
 from dsg.comparison.check import last_error
 from dsg.comparison.devices import cores, gpus, use_gpu
 from dsg.comparison.grid import PlannedRun
-from dsg.comparison.warm_processes import hear_signals, warm_processes
+from dsg.comparison.warm_processes import end_with_parent, hear_signals, warm_processes
 from dsg.errors import UserError
 
 PATIENCE = 20.0
 """Seconds that a worker has to write what is finished."""
 
+LOOK = 0.5
+"""Seconds until it is asked again whether there is something to run."""
+
+END = PlannedRun("", Path(), {})
+"""Behind the last run."""
+
 Predict = Callable[[list[str]], int]
 """The command line: its arguments → the exit code."""
 
 
-def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Iterator[PlannedRun]:
-    """Run all, and yield each that has finished; images that failed do not end it.
+def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -> Generator[PlannedRun, None, None]:
+    """Run all, and yield each that has finished; images that failed do not end it. Closed early, it ends the workers.
 
     Args:
-        runs: in no order that matters.
+        runs: in no order that matters, each asked for when there is a worker for it; None where there is nothing to
+            begin at the moment: it is asked again soon.
         predict: the command line; with several workers, a function that a new process can import.
         workers: processes, each with its share of the cores and a GPU of its own where there are as many.
 
@@ -45,6 +52,9 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
     """
     if workers == 1:
         for run in runs:
+            if run is None:
+                time.sleep(LOOK)
+                continue
             _judge(run, _run(predict, run.arguments(), run.log))
             yield run
         return
@@ -55,10 +65,7 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
         places.put(shown[number % len(shown)] if shown else None)
     pool = ProcessPoolExecutor(workers, context, _begin_worker, (places, workers, max(1, len(shown))))
     try:
-        pending = {pool.submit(_run, predict, run.arguments(), run.log): run for run in runs}
-        for future in as_completed(pending):
-            _judge(pending[future], future.result())
-            yield pending[future]
+        yield from _run_side_by_side(iter(runs), predict, workers, pool)
     except BrokenProcessPool as error:
         raise UserError(
             "a worker was killed, perhaps for want of memory; finished images are kept: use fewer --workers"
@@ -69,6 +76,26 @@ def run_all(runs: Sequence[PlannedRun], predict: Predict, workers: int) -> Itera
         raise
     finally:
         pool.shutdown()
+
+
+def _run_side_by_side(
+    runs: Iterator[PlannedRun | None], predict: Predict, workers: int, pool: ProcessPoolExecutor
+) -> Iterator[PlannedRun]:
+    pending: dict[Future[int], PlannedRun] = {}
+    more = True
+    while more or pending:
+        while more and len(pending) < workers:
+            if (run := next(runs, END)) is None:
+                break
+            if more := run is not END:
+                pending[pool.submit(_run, predict, run.arguments(), run.log)] = run
+        if not pending:
+            time.sleep(LOOK * more)
+            continue
+        for future in wait(pending, LOOK if more and len(pending) < workers else None, FIRST_COMPLETED).done:
+            run = pending.pop(future)
+            _judge(run, future.result())
+            yield run
 
 
 def default_workers() -> int:
@@ -89,6 +116,7 @@ def _end(workers: list[BaseProcess]) -> None:
 
 def _begin_worker(places: multiprocessing.Queue, workers: int, gpus_there: int) -> None:
     hear_signals()
+    end_with_parent()
     tell_sharing(workers, math.ceil(workers / gpus_there))
     if (gpu := places.get()) is not None:
         use_gpu(gpu)

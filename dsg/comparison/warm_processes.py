@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
@@ -41,3 +43,17 @@ def hear_signals() -> None:
     """In a copy, before anything else: it is ended by signals as any process is."""
     if sys.platform == "linux":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def end_with_parent() -> None:
+    """In a copy: end at once where the process that asked for it is gone, even if killed.
+
+    It would else go on, and do what another host has taken over by then. Its files are whole whenever it ends.
+    """
+    threading.Thread(target=_follow, daemon=True, name="follows its parent").start()
+
+
+def _follow() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)

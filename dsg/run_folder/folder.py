@@ -93,6 +93,17 @@ class RunFolder:
         """Let other runs have the folder."""
         self._lock.release()
 
+    def in_use(self) -> str | None:
+        """Who has the folder, in a line; None where nobody has, or where the file system has no locks."""
+        if not self.path.is_dir():
+            return None
+        try:
+            self._lock.take()
+        except UserError as error:
+            return str(error)
+        self.close()
+        return None
+
     def settings(self) -> dict[str, Any] | None:
         """What config.yaml says; None in a folder that is new or empty.
 

@@ -192,11 +192,15 @@ def test_the_handlers_of_signals_are_put_back(evaluate, model):
 @pytest.mark.parametrize(
     ("code", "restarts", "requeued"), [(130, 0, True), (130, 20, False), (0, 0, False), (2, 0, False)]
 )
-def test_the_batch_script_requeues_a_run_that_was_interrupted_and_no_other(tmp_path, code, restarts, requeued):
-    for name, body in (("srun", f"exit {code}"), ("scontrol", f'echo "$@" > {tmp_path}/asked')):
+@pytest.mark.parametrize("command", ["predict", "compare"])
+def test_the_batch_script_requeues_a_run_that_was_interrupted_and_no_other(tmp_path, command, code, restarts, requeued):
+    for name, body in (
+        ("srun", f'echo "$@" > {tmp_path}/started; exit {code}'),
+        ("scontrol", f'echo "$@" > {tmp_path}/asked'),
+    ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    script = ["bash", ROOT / "configs" / "slurm" / "predict.sbatch", "--config", "x.yaml", "--run_dir", "y"]
+    script = ["bash", ROOT / "configs" / "slurm" / f"{command}.sbatch", "--config", "x.yaml", "--run_dir", "y"]
     environment = {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "SLURM_JOB_ID": "7",
@@ -204,6 +208,7 @@ def test_the_batch_script_requeues_a_run_that_was_interrupted_and_no_other(tmp_p
     }
     environment |= {"SLURM_NTASKS_PER_NODE": "4", "SLURM_NNODES": "1"}
     assert subprocess.run(script, env=environment, cwd=ROOT, check=False).returncode == code
+    assert f"train_free_eval.py {command} --config x.yaml" in (tmp_path / "started").read_text()
     assert (tmp_path / "asked").exists() == requeued
     if requeued:
         assert (tmp_path / "asked").read_text() == "requeue 7\n"

@@ -66,3 +66,36 @@ def test_a_signal_to_all_processes_ends_the_copies_and_not_the_one_that_copies_i
     assert here.recv()["cuda"] is False
     again.join()
     os.kill(copied, 0)  # it is there
+
+
+WAIT = """
+import time
+from dsg.comparison.warm_processes import end_with_parent
+end_with_parent()
+connection.send("there")
+time.sleep(60)
+"""
+
+BEGIN = """
+import multiprocessing
+copies = multiprocessing.get_context("forkserver")
+copies.set_forkserver_preload([])
+process = copies.Process(target=exec, args=(wait, {"connection": connection}))
+process.start()
+connection.close()
+process.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody copies itself")
+def test_a_copy_ends_with_the_process_that_asked_for_it_also_when_that_is_killed():
+    processes = warm_processes()
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=exec, args=(BEGIN, {"connection": there, "wait": WAIT}))
+    process.start()
+    there.close()
+    assert here.recv() == "there"
+    process.kill()
+    assert here.poll(30)
+    with pytest.raises(EOFError):  # nobody is left to send anything
+        here.recv()
