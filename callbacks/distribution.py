@@ -108,6 +108,8 @@ class Distribution(EvaluationCallback):
             check_features(network, shape, self.reference, self._first, "distribution")
 
     def unavailable(self) -> Mapping[str, str]:
+        if self.features:
+            self._load()  # also of a run that has been checked in another's place
         return self._unavailable
 
     def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:

@@ -16,7 +16,7 @@ from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
 from dsg.run_folder.settings import changes
 
-OF_A_COMPARISON = {f.name for f in fields(Comparison)} - {"tuning", "methods", "baseline"}
+OF_A_COMPARISON = {f.name for f in fields(Comparison)} - {"tuning", "methods", "baseline", "published"}
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _methods(submissions: Mapping[str, Mapping[str, Any]]) -> list[Method]:
     labels: dict[str, Method] = {}
     for submission, found in submissions.items():
         for name, entry in found["methods"].items():
-            label = f"{name} ({submission})" if name in labels else name
+            label = _unlike(f"{name} ({submission})", labels) if name in labels else name
             labels[label] = Method(label, submission, {**entry, "name": name})
     return list(labels.values())
 
@@ -174,11 +174,21 @@ def _tasks(
                     board.known[method.label] = found
                     board.results[method.label] = _results(found, submissions[method.submission], where)
             _refuse_other_images(board)
-            for found in submissions.values():
-                divided = found["cells"].get(chapter, {}).get(task, {})
-                board.divisions = board.divisions or [Cells(by, of) for by, of in divided.items()]
+            board.divisions = _divisions(
+                [found["cells"].get(chapter, {}).get(task, {}) for found in submissions.values()]
+            )
             boards.append(board)
     return boards
+
+
+def _divisions(parts: Sequence[Mapping[str, Mapping[str, str]]]) -> list[Cells]:
+    """What all submissions say of the cells of the images.
+
+    Raises:
+        UserError: if two put an image into different cells.
+    """
+    names = dict.fromkeys(by for part in parts for by in part)
+    return [Cells.merged([Cells(by, dict(part[by])) for part in parts if by in part]) for by in names]
 
 
 def _results(found: Mapping[str, Any], submission: Mapping[str, Any], where: str) -> Results:

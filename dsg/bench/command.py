@@ -97,7 +97,10 @@ def _refuse_others(file: Path, suite: Suite, entrants: Sequence[Entrant]) -> Non
 
     if not file.is_file():
         return
-    found, names = read_submission(file, complete=False), [entrant.name for entrant in entrants]
+    try:
+        found, names = read_submission(file, complete=False), [entrant.name for entrant in entrants]
+    except UserError:
+        return  # damaged, or of an older form: it is made again of the run folders
     if found["suite"]["hash"] != suite.sealed()["hash"] or list(found["methods"]) != names:
         raise UserError(
             f"--out_dir: {file} is a submission of {', '.join(found['methods'])} to the suite {found['suite']['name']} "
@@ -128,9 +131,10 @@ def _board(paths: Sequence[Path], alone: bool, sealed_by: Suite | None = None) -
     from dsg.bench.board import read_board
     from dsg.bench.submission import read_submission
 
-    given, suite = [path.resolve() for path in paths], read_submission(paths[0])["suite"]["name"]
-    every = [] if alone else sorted(ROWS.glob("*/*.json"))
-    shipped = [file for file in every if file.parent.name == suite and file.resolve() not in given]
+    first = read_submission(paths[0])
+    given = {first["seal"], *(read_submission(path, complete=False)["seal"] for path in paths[1:])}
+    every = [] if alone else sorted(ROWS.glob(f"{first['suite']['name']}/*.json"))
+    shipped = [file for file in every if read_submission(file)["seal"] not in given]
     if sealed_by and any(read_submission(file)["suite"]["hash"] != sealed_by.sealed()["hash"] for file in shipped):
         print("bench: the rows that come with the project are of another version, and not on the page", file=sys.stderr)
         shipped = []

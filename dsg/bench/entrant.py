@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ def own_entrants(suite: Suite, names: Sequence[str] = ()) -> list[Entrant]:
         UserError: for a name that no chapter has.
     """
     known = dict.fromkeys(name for chapter in suite.chapters for name in chapter.methods)
+    names = list(dict.fromkeys(names))
     for name in names:
         if name not in known:
             raise UserError(f"--method: the suite {suite.name} has no {name}; there are {', '.join(known)}")
@@ -86,22 +88,28 @@ def entrant_from_outside(
     chapters: dict[str, Settings] = {c.name: merge(states, content["chapters"].get(c.name, {})) for c in suite.chapters}
     if unknown := sorted(content["chapters"].keys() - chapters.keys()):
         raise UserError(f"--guidance: the suite {suite.name} has no chapter {unknown[0]}; there are {_names(suite)}")
-    for text in tune:
+    for text in sorted(tune, key=_of_one_chapter):  # which wins over what is said of all
         for chapter, key, values in _tuned(text, suite):
             chapters[chapter] = merge(chapters[chapter], {"tune": {key: values}})
-    found = Entrant(name or content["name"], chapters, _checked_link(link))
+    found = Entrant(_checked_name(name or content["name"]), chapters, _checked_link(link))
     for chapter, stated in chapters.items():
         _check_arguments(chapter, stated)
     return found
 
 
 def _check_arguments(chapter: str, stated: Settings) -> None:
-    """Raise UserError for an argument that the class does not have: its chapter may be the last one."""
+    """Raise UserError for an argument that the class does not have, and for what is not the method's to tune."""
+    tune = stated.get("tune") or {}
+    if not isinstance(tune, dict):
+        raise UserError(f"--guidance: tune in {chapter} must hold `dotted.key: [values]`, got {tune!r}")
+    for key in map(str, tune):
+        if not _is_of_a_method(key):
+            raise UserError(f"--tune: in {chapter}, {key} is the suite's; {_may_state()}")
     class_path = str(at(stated, "model.guidance.class_path"))
     parameters = inspect.signature(_class(class_path)).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    tuned = (key.removeprefix(f"{ARGUMENTS}.") for key in (stated.get("tune") or {}) if key.startswith(ARGUMENTS))
+    tuned = (key.removeprefix(f"{ARGUMENTS}.") for key in map(str, tune) if key.startswith(f"{ARGUMENTS}."))
     for name in (*(at(stated, ARGUMENTS) or {}), *(key.partition(".")[0] for key in tuned)):
         if name not in parameters:
             known = ", ".join(parameters)
@@ -124,8 +132,11 @@ def _of_file(file: Path) -> dict[str, Any]:
     if not isinstance(chapters, dict) or not all(isinstance(entry, dict) for entry in chapters.values()):
         raise UserError(f"--guidance: {file}: chapters must hold `chapter: {{model: ..., tune: ...}}`")
     for name, entry in chapters.items():
-        stated = [*(set(entry) - {"model", "tune"}), *(f"model.{k}" for k in (entry.get("model") or {}))]
-        if foreign := [key for key in stated if key.removeprefix("model.") not in OF_A_METHOD]:
+        of_model = entry.get("model") or {}
+        if not isinstance(of_model, dict):
+            raise UserError(f"--guidance: {file}: chapters.{name}.model must hold settings, got {of_model!r}")
+        stated = [*(set(entry) - {"model", "tune"}), *(f"model.{key}" for key in of_model)]
+        if foreign := [key for key in stated if not _is_of_a_method(str(key))]:
             raise UserError(f"--guidance: {file}: chapters.{name}.{foreign[0]} is the suite's; {_may_state()}")
     kept = {key: model[key] for key in OF_A_METHOD if model.get(key) is not None}
     return {"name": file.stem, "model": kept, "tune": content.get("tune"), "chapters": chapters}
@@ -133,13 +144,20 @@ def _of_file(file: Path) -> dict[str, Any]:
 
 def refuse_other_options(options: Sequence[str]) -> None:
     """Raise UserError for an option of `predict` that is the suite's to set, or of nobody, and for a lone word."""
-    allowed = tuple(f"--model.{key}" for key in OF_A_METHOD)
     for option, before in zip(options, ["", *options], strict=False):
         if option.startswith("--"):
-            if not option.startswith(allowed):
+            if not _is_of_a_method(option.partition("=")[0].removeprefix("--")):
                 raise UserError(f"{option}: is the suite's, or no option of bench; {_may_state()}")
         elif not before.startswith("--") or "=" in before:
             raise UserError(f"bench: what is {option!r}? name a method by --guidance; bench --help lists the options")
+
+
+def _is_of_a_method(key: str) -> bool:
+    return any(key == f"model.{part}" or key.startswith(f"model.{part}.") for part in OF_A_METHOD)
+
+
+def _of_one_chapter(text: str) -> bool:
+    return ":" in text.partition("=")[0]
 
 
 def _may_state() -> str:
@@ -180,6 +198,12 @@ def _class(class_path: str) -> type:
     if not isinstance(found, type):
         raise UserError(f"--guidance: {class_path} is no class; give module.Class, or a YAML")
     return found
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"--name: {name!r} names folders; use letters, digits and _ . + -")
+    return name
 
 
 def _checked_link(link: str) -> str:

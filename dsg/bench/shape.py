@@ -8,7 +8,7 @@ from typing import Any
 SUBMISSION = {"suite": dict, "made": list, "cells": dict, "methods": dict}
 SUITE = {"name": str, "version": int, "hash": str, "chapters": dict}
 METHOD = {"class_path": str, "about": str, "link": str, "states": dict, "results": dict}
-RESULT = {"chosen": str, "flags": list, "tried": int, "noisy": bool, "rows": list, "overall": dict, "unavailable": dict,
+RESULT = {"chosen": str, "tried": int, "noisy": bool, "rows": list, "overall": dict, "unavailable": dict,
           "made": list, "unrecorded": int}  # fmt: skip
 
 
@@ -24,16 +24,26 @@ def _complaints(found: Any) -> Iterator[str]:
         yield from _lacks(f"suite.chapters.{chapter}.", entry, {"title": str, "comparison": dict})
         yield from _lacks(f"suite.chapters.{chapter}.comparison.", entry["comparison"], {"tasks": dict, "tuning": dict})
     yield from (f"made.{i}" for i, start in enumerate(found["made"]) if not isinstance(start, dict))
-    for kind, depth in (("cells", 4), ("methods", 1)):
-        yield from _not_nested(kind, found[kind], depth)
+    yield from _not_nested("methods", found["methods"], 1)
+    yield from _not_nested("cells", found["cells"], 4)
+    for place, of in _leaves(found["cells"], 3):
+        if not of or not all(isinstance(name, str) for name in of.values()):
+            yield f"cells.{place}"
     for name, method in found["methods"].items():
         yield from _lacks(f"methods.{name}.", method, METHOD)
         yield from _not_nested(f"methods.{name}.results", method["results"], 4)
         for place, result in _leaves(method["results"], 3):
             if not isinstance(result.get("unfit"), str):
                 yield from _lacks(f"methods.{name}.results.{place}.", result, RESULT)
+                if not result["tried"] >= 0 or not all(_is_a_metric(of) for of in result["overall"].values()):
+                    yield f"methods.{name}.results.{place}"
                 if "run" in result:
                     yield from _lacks(f"methods.{name}.results.{place}.", result, {"run": str, "files": dict})
+
+
+def _is_a_metric(found: Any) -> bool:
+    """Whether it is as in metrics.json: numbers by name, null where there is none."""
+    return isinstance(found, dict) and all(of is None or isinstance(of, int | float) for of in found.values())
 
 
 def _lacks(where: str, found: Any, kinds: Mapping[str, type]) -> Iterator[str]:

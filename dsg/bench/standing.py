@@ -15,8 +15,8 @@ from dsg.metrics.passes import NAMES
 from dsg.metrics.placing import Place, places
 from dsg.metrics.ranking import Standing, standings
 from dsg.metrics.statistics import Interval
+from dsg.metrics.worst_case import gamma_of
 
-GAMMA = 1.0  # nats, where a comparison says none
 SPREADS = ("spread_ratio", "std_psnr")
 """Of what several samples of an image are spread by: over the truth's where that is known, else in dB."""
 
@@ -90,8 +90,8 @@ def rank(board: TaskBoard) -> Ranked:
     if not board.divisions or not direction.sign or not measured:
         return ranked
     cells = board.divisions[0]
-    stated, most = board.comparison.gamma, math.log(len(cells.names))
-    runs = RunsOverCells(measured, metric, direction, cells, min(GAMMA if stated is None else stated, most))
+    gamma = gamma_of(board.comparison.gamma, len(cells.names), "comparison.gamma")
+    runs = RunsOverCells(measured, metric, direction, cells, gamma)
     worst = {label: runs.of(label) for label in measured if not runs.too_small(label)}
     order = places_over_cells(runs, {label: over.worst.mean for label, over in worst.items()})
     return Ranked(board, metric, direction, found, ranked.standings, worst, order)

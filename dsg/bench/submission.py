@@ -102,7 +102,7 @@ def read_submission(path: Path, complete: bool = True) -> dict[str, Any]:
         raise UserError(
             f"bench page: {path} holds no {SUBMISSION}; give the --out_dir of a bench that ended"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"bench page: {file} cannot be read as JSON; restore it, or leave it out") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise UserError(f"bench page: {file} is no submission of format {FORMAT}; make it again with this version")
@@ -133,8 +133,7 @@ def _result(outcome: Outcome, metrics: Sequence[str], out_dir: Path, starts: _St
     results = read_results(outcome.folder)
     known = [metric for metric in metrics if metric in results.overall and metric not in results.images]
     return {
-        "chosen": outcome.choice.marked,
-        "flags": outcome.choice.flags,
+        "chosen": outcome.choice.marked + " (tuning failed)" * outcome.choice.failed,
         "tried": outcome.tried,
         "noisy": results.noisy,
         "rows": _rows(outcome.folder, metrics),
@@ -161,12 +160,12 @@ def _rows(folder: Path, metrics: Sequence[str]) -> list[str]:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_short(name, row[name]) for name in columns] for row in rows)
-    return text.getvalue().splitlines()
+    return text.getvalue().removesuffix("\n").split("\n")
 
 
 def _short(column: str, value: str) -> str:
     if column in ("id", "sample", "status", "warm_up", "start"):
-        return value.replace("\n", " ")  # a row is a line
+        return " ".join(value.splitlines())  # a row is a line
     try:
         return format(float(value), f".{DIGITS}g")
     except ValueError:
@@ -175,7 +174,7 @@ def _short(column: str, value: str) -> str:
 
 def _check_run(folder: Path, result: Mapping[str, Any]) -> None:
     """Raise UserError if the run folder is there and holds other files than the submission was made of."""
-    run = folder / str(result.get("run", ""))
+    run = folder / str(result.get("run", "")).replace("\0", "")
     if "run" not in result or not run.resolve().is_relative_to(folder.resolve()) or not run.is_dir():
         return
     for name in (TABLE, SETTINGS):

@@ -19,7 +19,7 @@ from dsg.errors import UserError
 EXAMPLE = "configs/bench/small.yaml is an example"
 OF_NO_RESULT = ("progress", "diagnostics", "timing", "watch", "provenance")
 """Sections of a run's settings on which neither a sample nor a metric depends."""
-OF_A_METHOD = ("methods", "unfit")
+OF_A_METHOD = ("methods", "unfit", "published")
 """What a comparison says of methods, and not of what they are asked."""
 
 
@@ -49,7 +49,9 @@ class Chapter:
         comparison = {key: value for key, value in kept.pop("comparison").items() if key not in OF_A_METHOD}
         for kind in ("tasks", "settings"):
             if kind in comparison:
-                comparison[kind] = {name: _with_effect(entry) for name, entry in comparison[kind].items()}
+                comparison[kind] = {
+                    name: _with_effect(entry) for name, entry in comparison[kind].items() if entry is not None
+                }
         comparison["tuning"] = _with_effect(comparison.get("tuning") or {})
         return {"title": self.title, "comparison": comparison, **_with_effect(kept)}
 
@@ -104,6 +106,12 @@ def _chapter(name: str, entry: Any, file: Path) -> Chapter:
     settings = read_with_entries([file.parent / entry["comparison"]])
     if not isinstance(settings.get("comparison"), dict):
         raise UserError(f"--suite: {file.parent / entry['comparison']} holds no `comparison`; {EXAMPLE}")
+    tuning = settings["comparison"].get("tuning")
+    if not isinstance(tuning, dict) or "candidates" not in (tuning.get("budget") or {}):
+        raise UserError(
+            f"--suite: {file.parent / entry['comparison']}: comparison.tuning.budget must be {{candidates: N}}, the "
+            "same for everybody who takes part"
+        )
     return Chapter(name, str(entry.get("title", name)), settings)
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dsg.bench.entrant import Entrant
 from dsg.bench.suite import Chapter, Suite
 from dsg.command.config import as_yaml
 from dsg.command.merge import Settings
-from dsg.comparison.check import Check
+from dsg.comparison.check import Check, check_all
 from dsg.comparison.command import compare
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.plan import read_comparison
 from dsg.comparison.run import Predict
 from dsg.comparison.table import read_unfit
 from dsg.comparison.tuning import Choice, Tuning
-from dsg.data.base import EvaluationData
 from dsg.metrics.cells import Cells
 from dsg.run_folder.atomic import write_atomically
 
@@ -72,12 +70,18 @@ class TakingPart:
             read_comparison([file])
 
     def run(self, predict: Predict, check: Check, workers: int | None = None) -> int:
-        """Run what is left of every chapter; returns the worst exit code."""
+        """Run what is left of every chapter; returns the worst exit code.
+
+        Raises:
+            UserError: for a mistake in any chapter, before the first sample of the first one.
+        """
+        for chapter in self.suite.chapters:
+            self._check(chapter, check)
         code = 0
         for chapter in self.suite.chapters:
             options = ["--config", str(self._file(chapter)), "--out_dir", str(self.out_dir / chapter.name)]
             options += ["--workers", str(workers)] if workers else []
-            code = max(code, compare(options, predict, self._noting_cells(chapter, check)))
+            code = max(code, compare(options, predict, check))
         return code
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -99,6 +103,14 @@ class TakingPart:
                 folder = grid.evaluation(cell, choice.candidate).folder
                 yield Outcome(chapter.name, cell, "", choice, len(tuning.tried.get(cell, [])), folder)
 
+    def _check(self, chapter: Chapter, check: Check) -> None:
+        """Check every run of the chapter, and remember into which cells its images fall."""
+        comparison, shared = read_comparison([self._file(chapter)])
+        divisions = check_all(Grid(comparison, shared, self.out_dir / chapter.name), check).divisions
+        for task in comparison.tasks:
+            of_settings = [parts for (name, _), parts in divisions.items() if name == task]
+            self.cells[chapter.name, task] = [Cells.merged(parts) for parts in zip(*of_settings, strict=True)]
+
     def _file(self, chapter: Chapter) -> Path:
         return self.out_dir / "comparisons" / f"{chapter.name}.yaml"
 
@@ -106,25 +118,9 @@ class TakingPart:
         """The chapter's file, with those who take part in place of its own methods."""
         methods = {e.name: e.states[chapter.name] for e in self.entrants if chapter.name in e.states}
         section = {**chapter.settings["comparison"], "methods": methods, "unfit": "skip"}
+        section.pop("published", None)  # of methods that papers ran
         if section.get("baseline") not in methods:
             section.pop("baseline", None)  # the page has it; this table has those who take part
         if not any(method.get("tune") for method in methods.values()):
             section.pop("tuning", None)
         return {**chapter.settings, "comparison": section}
-
-    def _noting_cells(self, chapter: Chapter, check: Check) -> Check:
-        """`check`, remembering into which cells the data of each task falls."""
-        by = chapter.settings["comparison"].get("cells", [])
-        runs = self.out_dir / chapter.name / "runs"
-
-        def noting(arguments: list[str], built: dict[str, Any], needed: Sequence[str]) -> EvaluationData:
-            data = check(arguments, built, needed)
-            folder = Path(arguments[arguments.index("--run_dir") + 1])
-            if by and folder.is_relative_to(runs):
-                task = folder.relative_to(runs).parts[0]
-                if (chapter.name, task) not in self.cells:
-                    columns = data.cell_columns()
-                    self.cells[chapter.name, task] = [Cells.divide(name, columns, "comparison.cells") for name in by]
-            return data
-
-        return noting

@@ -11,7 +11,7 @@ from dsg.comparison.grid import Cell as Run
 from dsg.comparison.made_otherwise import made_otherwise
 from dsg.metrics.passes import Passes, headings
 from dsg.metrics.placing import Place
-from dsg.metrics.ranking import Standing, verdict
+from dsg.metrics.ranking import Standing, standings, verdict
 from dsg.metrics.statistics import Interval, decimals
 from dsg.report.table import NONE, Cell, mean, number
 
@@ -42,7 +42,7 @@ def of_task(board: Board, task: Ranked) -> Sheet:
         columns.append(Column(f"{metric} {arrow}".strip(), measured(_value(task, metric, marked))))
     name = task.direction.compared_name(task.metric)
     for called, other in (("best", task.best), (here.baseline, here.baseline)):
-        if other:
+        if other in runs:
             gaps = {label: task.gap(label, other) for label in runs}
             cell = measured(_gap(task, other, gaps))
             columns.append(Column(f"{name} − {called}", cell, interval=gaps.get if called == "best" else None))
@@ -65,16 +65,17 @@ def of_task(board: Board, task: Ranked) -> Sheet:
 
 
 def _value(task: Ranked, metric: str, marked: set[str]) -> Callable[[str], Cell]:
-    """The mean, which of the first metric has the marks."""
+    """The mean with its marks; that it was made otherwise is said once, of the first metric."""
     runs = task.board.results
+    noisy = any(run.noisy for run in runs.values())
+    standing = standings(runs, metric, task.board.comparison.direction(metric, noisy=noisy))
     digits = decimals([(found.low, found.high) for run in runs.values() if (found := run.interval(metric)).n > 1], 1)
 
     def cell(label: str) -> Cell:
         found = mean(runs[label].interval(metric), digits)
-        if metric != task.metric:
-            return found
-        standing = task.standings.get(label, Standing())
-        marks = AS_GOOD * standing.as_good + LOST * (standing.lost > 0) + OTHERWISE * (label in marked)
+        here = standing.get(label, Standing())
+        marks = AS_GOOD * here.as_good + LOST * (here.lost > 0)
+        marks += OTHERWISE * (metric == task.metric and label in marked)
         return Cell(found.text + marks, found.value, found.small)
 
     return cell
@@ -93,7 +94,8 @@ def _worst(task: Ranked, label: str, digits: int) -> Cell:
     if label not in task.worst:
         return Cell(NONE)
     found = task.worst[label].worst
-    return mean(Interval(found.mean, found.low, found.high), digits)
+    cell = mean(Interval(found.mean, found.low, found.high), digits)
+    return Cell(cell.text + LOST * (task.standings[label].lost > 0), cell.value, cell.small)
 
 
 def _worst_cell(task: Ranked, label: str, digits: int) -> Cell:

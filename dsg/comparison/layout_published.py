@@ -37,7 +37,10 @@ def sections_published(rows: Sequence[Row], comparison: Comparison) -> list[Sect
 
 def _line(stated: PublishedNumber, row: Row | None) -> list[Entry]:
     ours = Interval() if row is None else Interval(row.mean, row.low, row.high, row.n)
-    found, digits = beside(stated.number, ours), decimals([(ours.low, ours.high)], 1)
+    found, digits = (
+        beside(stated.number, ours, 0 if row is None else row.failures),
+        decimals([(ours.low, ours.high)], 1),
+    )
     value = Entry("–") if row is None else value_entry(row, digits)
     return [
         Entry(stated.method),

@@ -87,7 +87,7 @@ def _nulls(entries: Any) -> set[str]:
 
 
 def _known(name: Any, known: Collection[str], place: str, what: str, mend: str = "") -> None:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         near = get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]}?" if near and not mend else mend
         raise UserError(f"{place}: {name!r} is none of the {what}, {', '.join(known)}{hint}")

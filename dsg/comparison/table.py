@@ -165,7 +165,7 @@ def _against_baseline(
 def _beside_published(row: Row, stated: Published | None, ours: Interval) -> Row:
     if stated is None:
         return row
-    found = beside(stated, ours)
+    found = beside(stated, ours, row.failures)
     return replace(
         row, published=stated.value, published_difference=found.difference, published_inside=found.inside,
         published_source=stated.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ class Place:
     """Of a run among n, by a metric.
 
     Args:
-        place: by the mean over the images that all have, 1 for the best; runs that lost images come last.
+        place: by the mean over the images that all have, 1 for the best; equal runs share the first of theirs, and runs
+            that lost images come last.
         first: 1 + how many are better, by a paired interval that leaves out 0.
         last: n − how many are worse, likewise.
     """
@@ -34,9 +36,10 @@ def places(rivals: Mapping[Key, Results], metric: str, direction: Direction) -> 
     lost = {key: standing.lost for key, standing in standings(those, metric, direction).items()}
     score = scores_of({key: run for key, run in those.items() if not lost[key]}, metric, direction)
     score |= scores_of({key: run for key, run in those.items() if lost[key]}, metric, direction)
-    order = sorted(those, key=lambda key: (lost[key] > 0, -score.get(key, -float("inf"))))
+    worth = {key: (lost[key] > 0, -score.get(key, -math.inf)) for key in those}
     found = {}
-    for place, key in enumerate(order, 1):
+    for key in sorted(those, key=worth.__getitem__):
+        place = 1 + sum(other < worth[key] for other in worth.values())
         said = [verdict(those[key], run, metric, direction) for other, run in those.items() if other != key]
         first, last = 1 + said.count("worse"), len(those) - said.count("better")
         found[key] = Place(place, min(first, place), max(last, place))

@@ -36,10 +36,14 @@ class Beside:
     inside: str
 
 
-def beside(published: Published, ours: Interval) -> Beside:
-    """Compare; the published number is taken as exact, since papers seldom state its error."""
+def beside(published: Published, ours: Interval, failures: int = 0) -> Beside:
+    """Compare; the published number is taken as exact, since papers seldom state its error. A mean over what `failures`
+    left is not compared.
+    """
     if published.variant:
         return Beside(math.nan, f"not compared: {published.variant}")
+    if failures:
+        return Beside(math.nan, f"not compared: {failures} samples failed here")
     if math.isnan(ours.mean):
         return Beside(math.nan, "not measured")
     difference = ours.mean - published.value

@@ -28,7 +28,7 @@ def published(runs: Sequence[EvaluatedRun]) -> Table | None:
     for i, run in enumerate(runs):
         for stated in numbers_of_run(run.folder.path):
             ours = run.results.interval(stated.metric)
-            found, digits = beside(stated.number, ours), decimals([(ours.low, ours.high)], 1)
+            found, digits = beside(stated.number, ours, run.results.failures), decimals([(ours.low, ours.high)], 1)
             rows.append([
                 Cell(run.name, run=i), Cell(stated.metric), number(stated.number.value, "g"), mean(ours, digits),
                 number(found.difference, f"+.{digits}f"), Cell(found.inside or NONE), Cell(stated.number.source),

@@ -119,7 +119,7 @@ def _method(name: str, level: float) -> dict[str, Any]:
     noise = np.random.default_rng(len(name)).normal(0, 0.1, 4)
     lines = [f"{key},0,{level + i + noise[i]:.4f},{0.5 + i / 10},3,3,0.01,ok" for i, key in enumerate("abcd")]
     rows = ["id,sample,psnr,ssim,nfe_forward,nfe_backward,seconds,status", *lines]
-    result = {"chosen": "", "flags": [], "tried": 0, "noisy": True, "rows": rows, "overall": {}, "unavailable": {},
+    result = {"chosen": "", "tried": 0, "noisy": True, "rows": rows, "overall": {}, "unavailable": {},
               "made": [0], "unrecorded": 0}  # fmt: skip
     results = {chapter: {task.lower(): {"default": result}} for chapter, task in TASKS.items()}
     return {"class_path": f"their_module.{name}", "about": "", "link": "", "states": {}, "results": results}

@@ -9,6 +9,7 @@ import pytest
 from dsg.bench.board import read_board
 from dsg.bench.standing import overall, rank_all
 from dsg.bench.suite import digest
+from dsg.bench.task_sheet import of_task
 from dsg.errors import UserError
 
 
@@ -45,9 +46,20 @@ def nothing(found):
     found["methods"]["mine"] = {}
 
 
+def odd(key, value):
+    def change(found):
+        found["methods"]["mine"]["results"]["noise"]["denoising"]["default"][key] = value
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (odd("tried", -5), "methods.mine.results.noise.denoising.default is missing or not what it should be"),
+        (odd("overall", {"psnr": 3}), "methods.mine.results.noise.denoising.default is missing or not what"),
+        (lambda found: found.update(cells={"noise": {"denoising": {"label": {}}}}), "cells.noise.denoising.label is"),
+        (lambda found: found.update(cells={"noise": {"denoising": {"label": {"a": [1]}}}}), "cells.noise.denoising"),
         (other_images, "on noise/denoising mine is of other images than dps"),
         (dearer, "tried 3 candidates; all have 2"),
         (no_numbers, "has a row that is none of a run"),
@@ -74,6 +86,36 @@ def test_a_submission_that_was_changed_is_known_by_its_seal_and_one_that_is_give
         read_board([tmp_path / "carol"])
 
 
+def test_cells_are_what_all_submissions_say_and_two_that_contradict_each_other_are_refused(submit):
+    def cells(of):
+        return lambda found: found.update(cells={"noise": {"denoising": {"label": of}}})
+
+    alice = submit("alice", {"dps": 20.0}, cells({"a": "x", "b": "x", "c": "y"}))
+    bob = submit("bob", {"mine": 21.0}, cells({"d": "y"}))
+    board = read_board([alice, bob])
+    assert board.tasks[1].divisions[0].of == {"a": "x", "b": "x", "c": "y", "d": "y"}
+    carol = submit("carol", {"hers": 21.0}, cells({"d": "x"}))
+    with pytest.raises(UserError, match="the image d is 'y' in one run and 'x' in another"):
+        read_board([alice, bob, carol])
+
+
+def test_the_page_has_no_difference_to_a_baseline_that_does_not_fit_a_task_and_marks_every_mean_of_survivors(submit):
+    def unfit(found):
+        found["methods"]["dps"]["results"]["noise"]["denoising"]["default"] = {"unfit": "no noise, please"}
+
+    def lost(found):
+        rows = found["methods"]["mine"]["results"]["noise"]["denoising"]["default"]["rows"]
+        rows[1] = "a,0,,,3,3,0.01,failed: not finite"
+
+    board = read_board([submit("alice", {"dps": 20.0}, unfit), submit("bob", {"mine": 21.0, "sound": 19.0}, lost)])
+    sheet = of_task(board, rank_all(board)[1])
+    headings = [column.name for column in sheet.columns]
+    assert not [heading for heading in headings if heading.endswith("− dps")]
+    for metric in ("psnr ↑", "ssim ↑"):
+        assert "‡" in sheet.columns[headings.index(metric)].cell("mine").text
+        assert "‡" not in sheet.columns[headings.index(metric)].cell("sound").text
+
+
 def test_two_of_one_name_are_told_apart_by_their_submissions(submit):
     board = read_board([submit("alice", {"dps": 20.0}), submit("bob", {"dps": 20.5})])
     assert [method.label for method in board.methods] == ["dps", "dps (bob)"]
@@ -89,7 +131,7 @@ def test_who_is_not_told_from_whom_is_in_the_places_and_a_task_that_does_not_fit
     ranked = rank_all(board)
     holes, noise = ranked
     assert holes.best == "narrow"
-    assert {holes.place(name).place for name in ("dps", "dsg")} == {2, 3}
+    assert {holes.place(name).place for name in ("dps", "dsg")} == {2}  # the same numbers
     assert all((holes.place(name).first, holes.place(name).last) == (2, 3) for name in ("dps", "dsg"))
     assert noise.place("narrow").place == 4
     found = overall("narrow", ranked)

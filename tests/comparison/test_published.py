@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from dsg.comparison.table import make_table
 from dsg.comparison.tuning import Choice
 from dsg.errors import UserError
 from dsg.metrics.per_image import per_image
+from dsg.metrics.published import Published, beside
 from dsg.metrics.results import Results
+from dsg.metrics.statistics import Interval
 from dsg.report.page import markdown as report_markdown
 from dsg.report.read import read_runs
 from train_free_eval import main
@@ -66,6 +69,12 @@ def test_a_number_of_another_variant_is_shown_and_not_compared():
     assert (line["published"], line["ours"]) == ("25.67", "27.0 [22.9, 31.1] (4)")
     assert (line["ours − published"], line["published in our interval"]) == ("–", "not compared: on the luminance")
     assert row["published_difference"] != row["published_difference"]
+
+
+def test_a_mean_over_what_failures_left_is_not_compared():
+    found = beside(Published(29.0, SOURCE), Interval(29.0, 26.5, 31.5, 3), failures=7)
+    assert found.inside == "not compared: 7 samples failed here"
+    assert math.isnan(found.difference)
 
 
 def test_what_has_no_interval_and_what_was_not_measured_say_so():

@@ -26,6 +26,12 @@ def test_a_place_is_by_the_mean_and_its_range_by_pairs():
     assert places({"weak": WEAK, "good": GOOD}, "m", UNKNOWN) == {}
 
 
+def test_equal_runs_share_a_place():
+    again = run({"a": 10.0, "b": 20.0, "c": 30.0})
+    found = places({"weak": WEAK, "good": GOOD, "again": again}, "m", MORE)
+    assert found == {"good": Place(1, 1, 2), "again": Place(1, 1, 2), "weak": Place(3, 3, 3)}
+
+
 def test_a_run_that_lost_an_image_comes_last_whatever_its_mean_and_is_told_from_nobody_that_it_may_be_behind():
     lucky = run({"b": 90.0, "c": 91.0}, failed="a")
     found = places({"lucky": lucky, "good": GOOD, "weak": WEAK}, "m", MORE)
