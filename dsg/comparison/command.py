@@ -147,8 +147,11 @@ class _Comparing:
         return chosen | {cell: tuning.choose(cell) for cell in tuned}
 
     def _run_round(self, runs: list[PlannedRun], predict: Predict) -> None:
-        with closing(run_all(self.hosts.share(runs, self._tell), predict, self.workers)) as finished:
-            for run in finished:
+        with closing(run_all(self.hosts.share(runs, self._tell), predict, self.workers)) as ended:
+            for run, is_done in ended:
+                if not is_done:
+                    self.hosts.give_back(run)
+                    continue
                 self.hosts.done(run)
                 self._tell(run)
 

@@ -40,13 +40,18 @@ class Hosts:
         self.tell = tell
         self.presence = Presence(out_dir / HOSTS, terms, other_terms, tell)
         self.claims = Claims(self.presence.gathering, self.presence.me, self.presence.known.gone)
+        self._entered = 0
         self._others: dict[str, Who] = {}
         self._been_through: set[str] = set()
         self._noticed: dict[tuple[str, str], int] = {}
         self._waiting = ""
 
     def __enter__(self) -> Hosts:
-        self.presence.join()
+        try:
+            self.presence.join()
+        except BaseException:  # also Ctrl-C: nobody is to wait for this one
+            self.presence.leave()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -68,6 +73,9 @@ class Hosts:
         before = {name for name in left if self.claims.look(name).state == DONE}
         while left:
             self._follow()
+            if not self.presence.belongs():  # it was suspended, and what it sees is of the past
+                yield None
+                continue
             taken = None
             for name, run in list(left.items()):
                 claim = self.claims.look(name)
@@ -88,8 +96,13 @@ class Hosts:
 
     def done(self, run: PlannedRun) -> None:
         """Say that this host has been through `run`."""
+        self._follow()
         self._been_through.add(run.name)
         self.claims.done(run.name)
+
+    def give_back(self, run: PlannedRun) -> None:
+        """Say that this host has not been through `run`, whose folder another has."""
+        self.claims.free(run.name)
 
     def _may_take(self, run: PlannedRun, claim: Claim) -> bool:
         if claim.state == DONE:  # and its files are not to be seen: of another host's it may take a while
@@ -111,8 +124,9 @@ class Hosts:
         """Know who is there, and tell who came and went."""
         if self.presence.refused:
             raise self.presence.refused
-        if self.claims.folder != (folder := self.presence.gathering / "claims"):
-            self.claims.move(folder)
+        if self._entered != self.presence.entered:
+            self._entered = self.presence.entered
+            self.claims.move(self.presence.gathering / "claims")
         now = {who.token: who for who in self.presence.others()}
         for token in now.keys() - self._others.keys():
             self.tell(f"{now[token]} takes part")

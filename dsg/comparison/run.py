@@ -16,13 +16,14 @@ from pathlib import Path
 
 import torch
 
-from dsg.command.exit_codes import FAILED, INTERRUPTED, OK
+from dsg.command.exit_codes import FAILED, INTERRUPTED, MISTAKE, OK
 from dsg.command.sharing import tell_sharing
 from dsg.comparison.check import last_error
 from dsg.comparison.devices import cores, gpus, use_gpu
 from dsg.comparison.grid import PlannedRun
 from dsg.comparison.warm_processes import end_with_parent, hear_signals, warm_processes
 from dsg.errors import UserError
+from dsg.run_folder.folder import RunFolder
 
 PATIENCE = 20.0
 """Seconds that a worker has to write what is finished."""
@@ -37,8 +38,12 @@ Predict = Callable[[list[str]], int]
 """The command line: its arguments → the exit code."""
 
 
-def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -> Generator[PlannedRun, None, None]:
-    """Run all, and yield each that has finished; images that failed do not end it. Closed early, it ends the workers.
+Ended = tuple[PlannedRun, bool]
+"""A run, and whether it has finished: False where another process has its folder."""
+
+
+def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -> Generator[Ended, None, None]:
+    """Run all, and yield each that has ended; images that failed do not end it. Closed early, it ends the workers.
 
     Args:
         runs: in no order that matters, each asked for when there is a worker for it; None where there is nothing to
@@ -55,8 +60,7 @@ def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -
             if run is None:
                 time.sleep(LOOK)
                 continue
-            _judge(run, _run(predict, run.arguments(), run.log))
-            yield run
+            yield run, _has_finished(run, _run(predict, run.arguments(), run.log))
         return
     context = warm_processes()
     places = context.Queue()
@@ -80,7 +84,7 @@ def run_all(runs: Iterable[PlannedRun | None], predict: Predict, workers: int) -
 
 def _run_side_by_side(
     runs: Iterator[PlannedRun | None], predict: Predict, workers: int, pool: ProcessPoolExecutor
-) -> Iterator[PlannedRun]:
+) -> Iterator[Ended]:
     pending: dict[Future[int], PlannedRun] = {}
     more = True
     while more or pending:
@@ -94,8 +98,7 @@ def _run_side_by_side(
             continue
         for future in wait(pending, LOOK if more and len(pending) < workers else None, FIRST_COMPLETED).done:
             run = pending.pop(future)
-            _judge(run, future.result())
-            yield run
+            yield run, _has_finished(run, future.result())
 
 
 def default_workers() -> int:
@@ -135,10 +138,13 @@ def _run(predict: Predict, arguments: list[str], log: Path) -> int:
             raise
 
 
-def _judge(run: PlannedRun, code: int) -> None:
+def _has_finished(run: PlannedRun, code: int) -> bool:
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if code not in (OK, FAILED):
-        with contextlib.suppress(OSError):
-            raise UserError(f"{run.name}: {last_error(run.log.read_text(encoding='utf-8'))}")
-        raise UserError(f"{run.name}: ended with code {code}")
+    if code in (OK, FAILED):
+        return True
+    if code == MISTAKE and RunFolder(run.folder).in_use():
+        return False
+    with contextlib.suppress(OSError):
+        raise UserError(f"{run.name}: {last_error(run.log.read_text(encoding='utf-8'))}")
+    raise UserError(f"{run.name}: ended with code {code}")

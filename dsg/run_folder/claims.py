@@ -106,6 +106,10 @@ class Claims:
         """Say that what was claimed is done. Of a claim that another has taken over meanwhile nothing is changed."""
         self._say(name, DONE)
 
+    def free(self, name: str) -> None:
+        """Let others have what was claimed."""
+        self._say(name, FREE)
+
     def give_back(self) -> None:
         """Let others have at once all that is held; where that cannot be written, they have to find out themselves."""
         for name in list(self.held):

@@ -98,7 +98,7 @@ class RunFolder:
         if not self.path.is_dir():
             return None
         try:
-            self._lock.take()
+            self._lock.take(patience=0.0)
         except UserError as error:
             return str(error)
         self.close()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import IO
 from weakref import WeakValueDictionary
@@ -20,6 +21,9 @@ except ImportError:  # not on every platform
 
 LOCK = ".lock"
 """The lock's file in a run folder."""
+
+PATIENCE, POLL = 1.0, 0.05
+"""Seconds for which a lock is waited for, since whoever has it may only be asking whether it can be had."""
 
 _taken: WeakValueDictionary[tuple[int, int], Lock] = WeakValueDictionary()
 """(device, inode) of a folder: the lock on it that this process has; one that nobody holds any more is gone."""
@@ -45,8 +49,8 @@ class Lock:
         self._handle: IO[str] | None = None
         self._folder: tuple[int, int] | None = None
 
-    def take(self) -> None:
-        """Take the lock, or raise UserError if another process has it, or another Lock of this one."""
+    def take(self, patience: float = PATIENCE) -> None:
+        """Take the lock, or raise UserError if another process has it for `patience` seconds, or a Lock of this one."""
         with _taking:
             if self._folder is not None:
                 return
@@ -57,11 +61,12 @@ class Lock:
                 return
             if folder in _taken:  # before the file is opened: to close it would give the other's lock back
                 raise self._in_use("of this process")
-            self._lock_file()
+            self._lock_file(patience)
             self._folder = folder
             _taken[folder] = self
 
-    def _lock_file(self) -> None:
+    def _lock_file(self, patience: float) -> None:
+        until = time.monotonic() + patience
         while fcntl is not None:
             try:
                 handle = self.file.open("a+", encoding="utf-8")
@@ -71,6 +76,9 @@ class Lock:
                 fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError) as error:
                 with handle:
+                    if time.monotonic() < until:
+                        time.sleep(POLL)
+                        continue
                     handle.seek(0)
                     owner = handle.read().strip() or "unknown"
                 raise self._in_use(f"(process {owner})") from error

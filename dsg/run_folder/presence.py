@@ -48,6 +48,8 @@ class Presence:
         self.me = Who.this_process()
         self.known = Others(self.me)
         self.gathering = folder / "0"
+        self.entered = 0
+        """How often it has entered a gathering: another number is another one, whatever its path."""
         self.beats = 0
         self.refused: UserError | None = None
         """Why this one cannot go on, which nobody knew when it joined."""
@@ -74,25 +76,35 @@ class Presence:
             if not self.others():
                 shutil.rmtree(self.gathering, ignore_errors=True)
                 if not newest(self.folder):
-                    shutil.rmtree(self.folder)  # with what one left that was killed as it began
+                    for left in self.folder.glob(".*"):  # by one that was killed as it began; another tries again
+                        shutil.rmtree(left, ignore_errors=True)
+                    self.folder.rmdir()  # which fails where somebody has begun
 
     def others(self) -> list[Who]:
         """Who else takes part, those that are gone aside."""
-        return [who for who in self.known.with_a_file(self.gathering) if not self.known.gone(who)]
+        return self._others(self.gathering)
+
+    def belongs(self) -> bool:
+        """Whether the gathering that it entered goes on with it; if not it is about to enter another."""
+        files = self._own_files(self.gathering)
+        return all(file.exists() for file in files) and newest(self.folder) == int(self.gathering.name)
+
+    def _others(self, gathering: Path) -> list[Who]:
+        return [who for who in self.known.with_a_file(gathering) if not self.known.gone(who)]
 
     def _enter(self) -> None:
         waited = False
         while not self._end.is_set():
             number = newest(self.folder)
-            self.gathering = self.folder / str(number)
-            self.known.look(self.gathering)
-            there = self.others()
+            gathering = self.folder / str(number)
+            self.known.look(gathering)
+            there = self._others(gathering)
             if not there and self._begin(number + 1):
                 return
-            if any(self.known.lives(who) for who in there) and self._agrees_with(there):
-                self._write(self.gathering)
+            if any(self.known.lives(who) for who in there) and self._agrees_with(gathering, there):
+                self._write(gathering)
                 if newest(self.folder) == number:
-                    return
+                    return self._entered(gathering)
             elif there:
                 if not waited:
                     self.tell(
@@ -114,15 +126,20 @@ class Presence:
             if isinstance(error, UserError):
                 raise
             raise cannot_write(place, error) from error
-        self.gathering = place
+        self._entered(place)
         for old in self.folder.iterdir():
             if old.name.isdecimal() and int(old.name) < number:
                 shutil.rmtree(old, ignore_errors=True)
         return True
 
-    def _agrees_with(self, there: list[Who]) -> bool:
+    def _entered(self, gathering: Path) -> None:
+        """Only now it is known that this one belongs there: from here on it claims there."""
+        self.gathering = gathering
+        self.entered += 1
+
+    def _agrees_with(self, gathering: Path, there: list[Who]) -> bool:
         """Whether somebody was found who has the same terms. Raises UserError for another who has not."""
-        known = {who: terms for who in there if (terms := read(self._own_files(self.gathering, who)[1])) is not None}
+        known = {who: terms for who in there if (terms := read(self._own_files(gathering, who)[1])) is not None}
         for who, terms in known.items():
             if found := self.differences(who, terms, self.terms):
                 raise UserError(found)
@@ -132,8 +149,7 @@ class Presence:
         while not self._end.wait(BEAT):
             with contextlib.suppress(OSError, UserError):  # of a full disk the runs will tell
                 self.known.look(self.gathering)
-                own, _ = self._own_files(self.gathering)
-                if not own.exists() or newest(self.folder) > int(self.gathering.name):
+                if not self.belongs():
                     self._return()
                 self._beat(self.gathering)
 

@@ -11,6 +11,7 @@ import random
 import re
 import secrets
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,10 +23,12 @@ from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
+from dsg.command.exit_codes import MISTAKE
 from dsg.comparison import hosts, run
 from dsg.comparison.batch_system import stand_alone
 from dsg.comparison.grid import PlannedRun
 from dsg.comparison.hosts import Hosts
+from dsg.comparison.run import run_all
 from dsg.comparison.terms import other_terms
 from dsg.errors import UserError
 from dsg.run_folder import others, presence, who
@@ -95,7 +98,7 @@ def test_in_whatever_order_hosts_get_on_each_run_is_begun_once_but_what_a_host_t
             if not (hosts[i] is killed and number >= dies) and (run := hosts[i].step()):
                 begun.append(run.name)
         assert sorted(begun) == sorted([*RUNS, *([lost.name] if lost else [])])
-        alive = [host for host in hosts if host is not killed or dies > len(order)]
+        alive = [host for host in hosts if host is not killed]
         assert all(host.over for host in alive)
         for host in alive:
             assert set(host.told) | host._been_through == set(RUNS)
@@ -331,6 +334,34 @@ def test_two_hosts_share_a_comparison_and_the_second_takes_over_what_the_killed_
     assert f"(process {first.process.pid}) takes part no more\n" in said
 
 
+HOLDER = """
+import fcntl, pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True)
+file = (folder / ".lock").open("w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+(folder / "held").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_a_run_whose_folder_another_process_has_when_it_begins_is_given_back_and_no_mistake(tmp_path):
+    planned = PlannedRun("a", tmp_path, {})
+    holder = subprocess.Popen([sys.executable, "-S", "-c", HOLDER, str(planned.folder)])
+    try:
+        while not (planned.folder / "held").exists():
+            assert holder.poll() is None
+            time.sleep(0.02)
+        assert list(run_all([planned], lambda arguments: MISTAKE, workers=1)) == [(planned, False)]
+    finally:
+        holder.kill()
+        holder.wait()
+    planned.log.write_text("error: nothing fits")
+    with pytest.raises(UserError, match=r"^a: nothing fits$"):
+        list(run_all([planned], lambda arguments: MISTAKE, workers=1))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("trial", range(20))
 def test_one_of_several_hosts_is_killed_at_any_moment_and_the_table_is_that_of_one(plan, alone, tmp_path, trial):
@@ -364,8 +395,10 @@ def test_a_host_that_was_suspended_for_long_wakes_up_and_ends_with_the_same_tabl
     wait_for_runs(out, 2)
     first.send_signal(signal.SIGSTOP)
     second = Host(command(plan, out), far=True)
-    wait_for_runs(out, len(starts(alone)) - 1)
-    time.sleep(1.5 * FAR_BEAT * FAR_PATIENCE)
+    deadline = time.monotonic() + BOUND
+    while "waits for" not in second.said():  # what the first still has open
+        assert time.monotonic() < deadline, second.said()
+        time.sleep(0.1)
     first.send_signal(signal.SIGCONT)
     for host in (first, second):
         assert host.ended() == 0, host.said()

@@ -14,7 +14,7 @@ from tests.gpu.toys import tell_device
 def logs(tmp_path, workers: int) -> list[str]:
     """What each of several runs says of the GPUs that it sees: process, then GPUs."""
     runs = [PlannedRun(f"runs/{number}", tmp_path, {}) for number in range(3 * workers)]
-    assert sorted(run.name for run in run_all(runs, tell_device, workers)) == sorted(run.name for run in runs)
+    assert sorted(run.name for run, _ in run_all(runs, tell_device, workers)) == sorted(run.name for run in runs)
     return [run.log.read_text().strip() for run in runs]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,20 @@ def stop(one: Presence) -> None:
     """As SIGKILL does, or a power cut: nothing is written any more, and its file stays."""
     one._end.set()
     one._heart.join()
+
+
+def suspend(one: Presence, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """As SIGSTOP does, from its next beat on and until what is returned is set."""
+    look, stopped, resume = one.known.look, threading.Event(), threading.Event()
+
+    def wait(folder: Path) -> None:
+        stopped.set()
+        resume.wait(60)
+        look(folder)
+
+    monkeypatch.setattr(one.known, "look", wait)
+    assert stopped.wait(60)
+    return resume
 
 
 def until(so: Callable[[], object]) -> None:
@@ -105,7 +120,8 @@ def test_one_that_has_no_file_is_watched_from_the_first_question_on(tmp_path):
     assert known.gone(other)
 
 
-def test_those_that_begin_at_once_are_in_one_gathering_and_the_last_takes_it_away(take_part, tmp_path):
+def test_those_that_begin_at_once_are_in_one_gathering_and_the_last_takes_it_away(take_part, tmp_path, monkeypatch):
+    monkeypatch.setattr(others, "PATIENCE", 10_000)  # nobody is gone, however busy the machine
     with ThreadPoolExecutor(4) as pool:
         there = list(pool.map(lambda _: take_part(), range(4)))
     assert len({one.gathering for one in there}) == 1
@@ -141,23 +157,44 @@ def test_other_terms_are_refused_and_leave_nothing(take_part, tmp_path):
 
 def test_one_that_returns_after_its_gathering_has_ended_is_in_the_new_one(take_part, monkeypatch):
     suspended = take_part()
-    look = suspended.known.look
-    resume = []
-    monkeypatch.setattr(suspended.known, "look", lambda folder: (until(lambda: resume), look(folder)))
+    resume = suspend(suspended, monkeypatch)
     second = take_part()
     assert second.gathering != suspended.gathering
-    resume.append(True)
+    resume.set()
     until(lambda: suspended.gathering == second.gathering and suspended.others() and second.others())
 
 
 def test_one_that_returns_and_finds_other_terms_knows_why_it_cannot_go_on(take_part, monkeypatch):
     suspended = take_part()
-    look, resume = suspended.known.look, []
-    monkeypatch.setattr(suspended.known, "look", lambda folder: (until(lambda: resume), look(folder)))
+    resume = suspend(suspended, monkeypatch)
     take_part("others")
-    resume.append(True)
+    resume.set()
     until(lambda: suspended.refused)
     assert "has other terms" in str(suspended.refused)
+
+
+def test_one_whose_files_another_took_away_as_it_left_enters_again(take_part):
+    first = take_part()
+    entered = first.entered
+    first._own_files(first.gathering)[1].unlink()  # its terms alone: the beat was written between
+    until(lambda: first.entered > entered and first.belongs())
+    second = take_part()
+    assert second.gathering == first.gathering
+
+
+def test_the_last_takes_nothing_away_from_one_that_begins_meanwhile(take_part, tmp_path, monkeypatch):
+    first, begun = take_part(), []
+    rmtree = presence.shutil.rmtree
+
+    def and_another_begins(folder: Path, **options: bool) -> None:
+        rmtree(folder, **options)
+        if folder == first.gathering and not begun:
+            begun.append(True)
+            begun.append(take_part("others"))
+
+    monkeypatch.setattr(presence.shutil, "rmtree", and_another_begins)
+    first.leave()
+    assert begun[1].belongs()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
