@@ -69,9 +69,9 @@ def suite(settings: Path, tmp_path: Path, image_folder: Path) -> Path:
 
 @pytest.fixture
 def bench(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Run `bench` in this process, in a folder that has `my_method.py`; no rows come with the project."""
+    """Run `bench` in this process, in a folder that has `my_fill.py`; no rows come with the project."""
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "my_method.py").write_text(METHOD)
+    (tmp_path / "work" / "my_fill.py").write_text(METHOD)
     (tmp_path / "shipped" / "tiny").mkdir(parents=True)
     monkeypatch.setattr("dsg.bench.command.ROWS", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path / "work")

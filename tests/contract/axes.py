@@ -112,5 +112,5 @@ COMBINERS: dict[str, Combining] = {
     "discriminator guidance": Combining(
         lambda model: DiscriminatorGuidance(discriminator=ToyDiscriminator(model.shape)), 1
     ),
-    "switching": Combining(lambda model: Switching(model.schedule.at(0.0).t, 1, 2, base=ClassifierFree(2.0))),
+    "switching": Combining(lambda model: Switching(model.schedule.at(0.0).t, 0, 1, base=ClassifierFree(2.0))),
 }
