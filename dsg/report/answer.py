@@ -9,7 +9,7 @@ import numpy as np
 
 from dsg.metrics.direction import Direction
 from dsg.metrics.passes import Passes, headings
-from dsg.metrics.ranking import Standing, best_of, standings
+from dsg.metrics.ranking import Standing, best_of, shared_images, standings
 from dsg.metrics.results import Results
 from dsg.metrics.statistics import Interval, decimals
 from dsg.report.evaluated_run import EvaluatedRun
@@ -22,8 +22,9 @@ from dsg.report.why import RULES, Why, why
 WHICH = (
     "Best: the best mean over the images that all runs have. As good: the paired 95 % interval (Student's t) of the "
     "difference to the best holds 0. Behind: it leaves out 0; the mean difference, of a metric with a right value that "
-    "of the distances to it; untested: of all images together, which have no interval. Who lost images to failures "
-    "that another one has is neither best nor as good. It is no correction for many comparisons."
+    "of the distances to it; untested: of all images together, which have no interval. Ahead: not best over the images "
+    "that all have, but significantly better than the best over all those that the two have. Who lost images to "
+    "failures that another one has is neither best nor as good. It is no correction for many comparisons."
 )
 MOST = 6  # metrics of a task
 OPTIONAL = ("shell", "cosine", "loss left", "residual")  # columns that are left out where no run has them
@@ -34,6 +35,7 @@ def which(runs: Sequence[EvaluatedRun]) -> Table | None:
     """Of every task that several runs have, a row a metric of which it is known what is better; None without any."""
     groups = [group for group in of_one_task(runs) if len(group) > 1]
     rows, more = [], 0
+    fewer: dict[str, list[str]] = {}
     for group in groups:
         own = [runs[i] for i in group]
         told = [m for m in all_metrics(own) if direction(m, own).sign and sum(run.results.has(m) for run in own) > 1]
@@ -42,10 +44,14 @@ def which(runs: Sequence[EvaluatedRun]) -> Table | None:
         for metric in told[:MOST]:
             rivals = {i: runs[i].results for i in group if runs[i].results.has(metric)}
             named = [Cell(task(own[0].settings))] if len(groups) > 1 else []
-            rows.append([*named, Cell(heading(metric, own)), *_verdict(runs, rivals, metric, direction(metric, own))])
+            towards = direction(metric, own)
+            rows.append([*named, Cell(heading(metric, own)), *_verdict(runs, rivals, metric, towards)])
+            if decided := _decided_over(rivals, metric, towards):
+                fewer.setdefault(decided, []).append(" ".join(cell.text for cell in rows[-1][: len(named) + 1]))
     if not rows:
         return None
-    notes = [WHICH, *[f"{more} more metrics are in the tables below."] * (more > 0)]
+    notes = [WHICH, *(f"{', '.join(names)}: {decided}." for decided, names in fewer.items())]
+    notes += [*[f"{more} more metrics are in the tables below."] * (more > 0)]
     header = [*["task"] * (len(groups) > 1), "metric", "best", "as good", "behind", "lost images"]
     return Table("Which method", header, rows, notes)
 
@@ -94,14 +100,19 @@ def _verdict(
     if best is None:
         return [Cell(NONE), Cell(NONE), Cell(NONE), Cell(lost)]
     digits = decimals((f.low, f.high) for f in (run.interval(metric) for run in rivals.values()))
-    as_good = ", ".join(runs[i].name for i in rivals if found[i].as_good)
-    gaps = {i: _gap(rivals[i], rivals[best], metric, towards) for i in rivals if _is_behind(found[i])}
-    untested = {i: "" if rivals[i].difference(rivals[best], metric, towards).n else " (untested)" for i in gaps}
-    behind = sorted(gaps, key=lambda i: -towards.sign * gaps[i])
-    named = ", ".join(f"{runs[i].name} {gaps[i]:+.{digits}f}{untested[i]}" for i in behind)
+    gaps = {i: _gap(rivals[i], rivals[best], metric, towards) for i in rivals if _is_neither(found[i])}
+    paired = {i: rivals[i].difference(rivals[best], metric, towards) for i in gaps}
+    told = {i: f"{runs[i].name} {gaps[i]:+.{digits}f}" for i in sorted(gaps, key=lambda i: -towards.sign * gaps[i])}
+    # over more images than all have, a run can be better than the one that is best over those
+    ahead = [i for i in told if paired[i].leaves_out_zero and towards.sign * paired[i].mean > 0]
+    as_good = ", ".join([
+        *(f"{told[i]} (ahead on the {paired[i].n} images both have)" for i in ahead),
+        *(runs[i].name for i in rivals if found[i].as_good),
+    ])  # fmt: skip
+    behind = ", ".join(told[i] + ("" if paired[i].n else " (untested)") for i in told if i not in ahead)
     value = mean(rivals[best].interval(metric), digits)
     return [Cell(runs[best].name, run=best, small=f"{value.text} {value.small}".strip()),
-            Cell(as_good or NONE), Cell(named or NONE), Cell(lost)]  # fmt: skip
+            Cell(as_good or NONE), Cell(behind or NONE), Cell(lost)]  # fmt: skip
 
 
 def _gap(run: Results, best: Results, metric: str, towards: Direction) -> float:
@@ -113,7 +124,19 @@ def _gap(run: Results, best: Results, metric: str, towards: Direction) -> float:
     return one - two
 
 
-def _is_behind(standing: Standing) -> bool:
+def _decided_over(rivals: Mapping[int, Results], metric: str, towards: Direction) -> str:
+    """Over which images the best is the best, where those are fewer than a run has."""
+    found = standings(rivals, metric, towards)
+    shared = len(shared_images({i: rivals[i] for i in found if not found[i].lost}, metric))
+    if all(len(run.per_image.whole(metric)) <= shared for run in rivals.values()):
+        return ""
+    if not shared:
+        return "no image is common to all, so that the best is by each run's own mean"
+    return f"the best is decided over {shared} images that all have; a run has more"
+
+
+def _is_neither(standing: Standing) -> bool:
+    """Neither best nor as good, without having lost images."""
     return not (standing.best or standing.as_good or standing.lost)
 
 

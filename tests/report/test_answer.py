@@ -52,6 +52,20 @@ def test_who_lost_images_is_not_best_and_it_is_said(make_run):
     assert of_metric(which(runs), "psnr ↑")[1:] == ["poor", "–", "–", "good 1"]
 
 
+def test_who_is_ahead_of_the_best_on_more_images_than_all_have_is_not_behind_and_the_note_says_over_how_many(make_run):
+    one = {image: {"psnr": 20.5 if image in "ab" else 10.0} for image in IDS}
+    two = {image: {"psnr": 20.0} for image in IDS}
+    few = {image: {"psnr": 1.0} for image in "ab"}
+    runs = read_runs([make_run("one", **one), make_run("two", **two), make_run("few", ids=["a", "b"], **few)])
+    table = which(runs)
+    assert of_metric(table, "psnr ↑")[1:4] == ["one", "two +6.5 (ahead on the 6 images both have)", "few -19.5"]
+    assert table is not None
+    assert "psnr ↑: the best is decided over 2 images that all have; a run has more." in table.notes
+    whole = which(runs[:2])
+    assert whole is not None
+    assert not any("decided over" in note for note in whole.notes)
+
+
 def test_a_metric_of_all_images_together_ranks_untested(make_run):
     runs = read_runs([make_run("one"), make_run("two")])
     values = [10.0, 12.5]
