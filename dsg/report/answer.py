@@ -14,7 +14,7 @@ from dsg.metrics.results import Results
 from dsg.metrics.statistics import Interval, decimals
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.labels import task
-from dsg.report.problems import of_one_task
+from dsg.report.problems import of_one_task, other_problems
 from dsg.report.table import NONE, Cell, Table, mean, number
 from dsg.report.tables import all_metrics, direction, heading, passes_cell
 from dsg.report.why import RULES, Why, why
@@ -51,6 +51,7 @@ def which(runs: Sequence[EvaluatedRun]) -> Table | None:
     if not rows:
         return None
     notes = [WHICH, *(f"{', '.join(names)}: {decided}." for decided, names in fewer.items())]
+    notes += [note for group in groups for note in _other_problems(runs, group)]
     notes += [*[f"{more} more metrics are in the tables below."] * (more > 0)]
     header = [*["task"] * (len(groups) > 1), "metric", "best", "as good", "behind", "lost images"]
     return Table("Which method", header, rows, notes)
@@ -81,7 +82,14 @@ def cost_and_why(runs: Sequence[EvaluatedRun]) -> Table:
     names = ["run", firsts[0][1] if shared else "first metric", "s/image", *columns, *OPTIONAL, "in words"]
     told = [k for k in range(len(names)) if names[k] not in OPTIONAL or any(row[k].value is not None for row in rows)]
     notes = [LEAST, RULES] if len(runs) > 1 else [RULES]
+    notes += [note for group in groups for note in _other_problems(runs, group)]
     return Table("What it costs, and why", [names[k] for k in told], [[row[k] for k in told] for row in rows], notes)
+
+
+def _other_problems(runs: Sequence[EvaluatedRun], group: Sequence[int]) -> list[str]:
+    """A difference between runs of other data or another seed is one of these too."""
+    first, *rest = (runs[i] for i in group)
+    return other_problems(first, rest)
 
 
 def _first_metric(runs: Sequence[EvaluatedRun]) -> tuple[str | None, str]:

@@ -89,6 +89,18 @@ def test_each_task_has_its_own_best(make_run):
     assert [row[0].text for row in cost_and_why(read_runs(runs)).rows] == ["a", "b", "d", "c"]
 
 
+def test_runs_of_another_seed_are_ranked_with_a_word(make_run):
+    runs = [make_run("one"), make_run("two", level=20.0)]
+    said = "two: its seed differs from one's, so that the measurements of an image do too."
+    for asked in (False, True):
+        found = read_runs(runs)
+        ranked = which(found)
+        assert ranked is not None
+        assert [said in table.notes for table in (ranked, cost_and_why(found))] == [asked, asked]
+        file = runs[1] / "config.yaml"
+        file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+
+
 def test_a_run_alone_is_the_best_of_nothing(make_run):
     runs = read_runs([make_run("run")])
     assert which(runs) is None
