@@ -149,15 +149,18 @@ def _is_neither(standing: Standing) -> bool:
 
 
 def _ordered(runs: Sequence[EvaluatedRun], group: Sequence[int], metric: str | None) -> list[int]:
-    """The best first, one after the other, those without the metric last."""
-    left, ordered = list(group), []
+    """The best first, one after the other, then likewise those that lost images, and last those without the metric."""
     if metric is None:
-        return left
+        return list(group)
     towards = direction(metric, [runs[i] for i in group])
-    while (best := best_of({i: runs[i].results for i in left}, metric, towards)) is not None:
-        ordered.append(best)
-        left.remove(best)
-    return ordered + left
+    found = standings({i: runs[i].results for i in group}, metric, towards)
+    ordered: list[int] = []
+    for lost in (False, True):
+        left = {i: runs[i].results for i in group if i in found and (found[i].lost > 0) == lost}
+        while (best := best_of(left, metric, towards)) is not None:
+            ordered.append(best)
+            del left[best]
+    return ordered + [i for i in group if i not in ordered]
 
 
 def _times(cell: Cell, costs: Mapping[int, float], own: int) -> Cell:

@@ -101,6 +101,13 @@ def test_runs_of_another_seed_are_ranked_with_a_word(make_run):
         file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
 
 
+def test_a_run_that_lost_images_stands_behind_those_that_lost_none(make_run):
+    levels = {"lossy": 10.0, "lossier": 12.0, "poor": 40.0, "fair": 20.0}
+    runs = [make_run(name, level, **(LOST if name.startswith("loss") else {})) for name, level in levels.items()]
+    rows = cost_and_why(read_runs(runs)).rows
+    assert [row[0].text for row in rows] == ["fair", "poor", "lossy", "lossier"]
+
+
 def test_a_run_alone_is_the_best_of_nothing(make_run):
     runs = read_runs([make_run("run")])
     assert which(runs) is None
