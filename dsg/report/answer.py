@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dsg.metrics.direction import Direction
+from dsg.metrics.direction import GAP, Direction
 from dsg.metrics.passes import Passes, headings
 from dsg.metrics.ranking import Standing, best_of, shared_images, standings
 from dsg.metrics.results import Results
@@ -38,7 +38,7 @@ def which(runs: Sequence[EvaluatedRun]) -> Table | None:
     fewer: dict[str, list[str]] = {}
     for group in groups:
         own = [runs[i] for i in group]
-        told = [m for m in all_metrics(own) if direction(m, own).sign and sum(run.results.has(m) for run in own) > 1]
+        told = [m for m in _telling(own) if sum(run.results.has(m) for run in own) > 1]
         told = [m for m in told if m != "loss"] or told
         more += len(told[MOST:])
         for metric in told[:MOST]:
@@ -92,9 +92,15 @@ def _other_problems(runs: Sequence[EvaluatedRun], group: Sequence[int]) -> list[
     return other_problems(first, rest)
 
 
+def _telling(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """The metrics by which a run can be chosen."""
+    # the gap between guide and judge tells whether a number can be believed: no guidance has none, and would win
+    return [m for m in all_metrics(runs) if direction(m, runs).sign and not m.startswith(GAP)]
+
+
 def _first_metric(runs: Sequence[EvaluatedRun]) -> tuple[str | None, str]:
-    """The first of which it is known what is better, if there is one, and its heading."""
-    metric = next((m for m in all_metrics(runs) if direction(m, runs).sign), None)
+    """The first by which a run can be chosen, if there is one, and its heading."""
+    metric = next(iter(_telling(runs)), None)
     return metric, "first metric" if metric is None else heading(metric, runs)
 
 

@@ -13,6 +13,7 @@ from dsg.report.answer import cost_and_why, which
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.read import read_runs
 from dsg.report.table import Table
+from dsg.report.tables import overview
 from dsg.report.why import why
 from dsg.run_folder.trace_file import Curve, Trace
 from tests.report.pages import IDS, trace
@@ -74,6 +75,18 @@ def test_a_metric_of_all_images_together_ranks_untested(make_run):
         for run, value in zip(runs, values, strict=True)
     ]
     assert of_metric(which(runs), "fid ↓")[1:4] == ["one", "–", "two +2.500 (untested)"]
+
+
+def test_the_gap_between_guide_and_judge_ranks_nobody(make_run):
+    gaps = {name: {image: {"gap_class": value} for image in IDS} for name, value in (("guided", 0.3), ("unguided", 0.0))}
+    runs = read_runs([make_run(name, **rows) for name, rows in gaps.items()])
+    table = which(runs)
+    assert table is not None
+    assert [row[0].text for row in table.rows] == ["psnr ↑"]
+    assert "gap_class → 0" in overview(runs).header
+    only = [replace(run, metrics=["gap_class"]) for run in runs]
+    assert which(only) is None
+    assert cost_and_why(only).header[1] == "first metric"
 
 
 def test_each_task_has_its_own_best(make_run):
@@ -165,8 +178,6 @@ def test_a_damaged_trace_is_said_and_costs_nothing_else(make_run, tmp_path: Path
 
 
 def test_tokens_that_are_unmasked_one_a_step_have_no_number_of_steps(make_run):
-    from dsg.report.tables import overview
-
     path = make_run("run")
     content = yaml.safe_load((path / "config.yaml").read_text())
     content["model"] = {"token_model": {"class_path": "dsg.models.JointTable"}, "steps": None}
