@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,6 +32,19 @@ def test_an_image_has_its_truth_and_measurement_once_and_a_sample_of_every_run(m
     places = {row.place for row in found.rows}
     assert any("worst of good" in place for place in places)
     assert any("best of poor" in place for place in places)
+
+
+def test_the_number_that_is_marked_is_the_one_that_was_compared_and_of_a_tie_none_is(make_run):
+    values = {"a": (0.9, 0.8), "b": (0.5, 0.5)}
+    rows = [{image: {"ssim": pair[i]} for image, pair in values.items()} for i in range(2)]
+    one, two = read_runs([make_run("one", ids=["a", "b"], **rows[0]), make_run("two", ids=["a", "b"], **rows[1])])
+    one, two = replace(one, metrics=["ssim", "psnr"]), replace(two, metrics=["psnr", "ssim"])
+    (found,) = side_by_side([one, two])
+    assert found.metric == "ssim"
+    for row in found.rows:
+        assert [tile.numbers[0] for tile in row.tiles] == [f"ssim {value:g}" for value in values[row.image_id]]
+    marked = {row.image_id: [tile.is_best for tile in row.tiles] for row in found.rows}
+    assert marked == {"a": [True, False], "b": [False, False]}
 
 
 def test_a_sample_that_failed_or_was_never_made_says_so(make_run):
