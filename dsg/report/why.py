@@ -18,7 +18,8 @@ NOT_MET, FITS_NOISE = 1.5, 0.67  # residuals
 RULES = (
     f"Medians of the samples that were traced. Shell: ‖x_prev − μ‖/√n σ where it is furthest from 1; from "
     f"{OFF_THE_SHELL:g} on, or below {1 / OFF_THE_SHELL:g}, the state leaves the noise shell. Cosine: of the step and "
-    f"−g, over the steps; below {WEAK:g} guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: "
+    f"−g, over the steps; in words only over those with noise, of which the shell ratio is known: from 0 to {WEAK:g} "
+    f"guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: "
     f"at the end, of that at the beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends "
     f"at more than {RISES:g} times its least. Residual ‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, "
     f"below {FITS_NOISE:g} its noise is fitted too."
@@ -55,10 +56,13 @@ def why(run: EvaluatedRun) -> Why:
     _, shell, step = max(shells, default=(0.0, math.nan, 0))
     cosines = [value for _, value in _known(trace, "cosine")]
     cosine = median(cosines) if cosines else math.nan
+    # without noise a step is along −g by construction, or is the denoiser's
+    noisy = {step for step, _ in _known(trace, "shell_ratio")}
+    in_noise = [value for step, value in _known(trace, "cosine") if step in noisy]
     losses = [value for _, value in _known(trace, "loss")]
     left = losses[-1] / losses[0] if losses and losses[0] > 0 else math.nan
     words = [
-        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(cosine), *_of_the_loss(losses, left),
+        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(median(in_noise) if in_noise else math.nan), *_of_the_loss(losses, left),
         *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
     ]  # fmt: skip
     return Why(shell, step, cosine, left, residual, words)
@@ -80,7 +84,7 @@ def _of_the_shell(shell: float, step: int, steps: int) -> Iterator[str]:
 
 
 def _of_the_cosine(cosine: float) -> Iterator[str]:
-    if cosine < WEAK:
+    if 0 <= cosine < WEAK:
         yield "guidance is lost in the noise"
     elif cosine > ALONE:
         yield "guidance is all there is of a step"

@@ -141,14 +141,20 @@ def run(make_run) -> EvaluatedRun:
     return read_runs([make_run("run")])[0]
 
 
+ON_THE_SHELL, STAYS = {"shell_ratio": [1.0, 1.0, 1.0, None]}, "stays on the noise shell"
+
+
 @pytest.mark.parametrize(
     ("medians", "words"),
     [
         ({"shell_ratio": [1.0, 1.02, 2.1, None]}, ["leaves the noise shell in step 3 of 4"]),
         ({"shell_ratio": [1.0, 0.5, 1.1, None]}, ["falls below the noise shell in step 2 of 4"]),
         ({"shell_ratio": [1.0, 0.99, 1.1, None]}, ["stays on the noise shell"]),
-        ({"cosine": [0.0, 0.001, 0.002, None]}, ["guidance is lost in the noise"]),
-        ({"cosine": [0.95, 0.97, 0.99, None]}, ["guidance is all there is of a step"]),
+        (ON_THE_SHELL | {"cosine": [0.0, 0.001, 0.002, None]}, [STAYS, "guidance is lost in the noise"]),
+        (ON_THE_SHELL | {"cosine": [0.95, 0.97, 0.99, None]}, [STAYS, "guidance is all there is of a step"]),
+        (ON_THE_SHELL | {"cosine": [-0.3, -0.2, -0.1, None]}, [STAYS]),
+        ({"cosine": [1.0, 1.0, 1.0, None]}, []),  # without noise
+        ({"cosine": [1.0, 0.1, 1.0, None], "shell_ratio": [None, 1.0, None, None]}, [STAYS]),
         ({"loss": [8.0, 4.0, 1.0, 2.0]}, ["the loss rises again after step 3"]),
         ({"loss": [8.0, 8.0, 7.9, 7.8]}, ["the loss hardly falls"]),
         ({"loss": [8.0, 8.0, 7.9, 9.8]}, ["the loss rises"]),
