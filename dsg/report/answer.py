@@ -181,4 +181,4 @@ def _reasons(found: Why) -> list[Cell]:
     shell = number(found.shell, ".3g")
     at_step = Cell(shell.text, shell.value, f"step {found.step + 1}") if shell.value is not None else shell
     return [at_step, number(found.cosine, ".2f"), number(found.loss, ".2g"), number(found.residual, ".3g"),
-            Cell("; ".join(found.words) or NONE)]  # fmt: skip
+            Cell("; ".join(found.words) or NONE, small=f"{found.samples} samples" if found.samples else "")]  # fmt: skip

@@ -78,7 +78,9 @@ def test_a_metric_of_all_images_together_ranks_untested(make_run):
 
 
 def test_the_gap_between_guide_and_judge_ranks_nobody(make_run):
-    gaps = {name: {image: {"gap_class": value} for image in IDS} for name, value in (("guided", 0.3), ("unguided", 0.0))}
+    gaps = {
+        name: {image: {"gap_class": value} for image in IDS} for name, value in (("guided", 0.3), ("unguided", 0.0))
+    }
     runs = read_runs([make_run(name, **rows) for name, rows in gaps.items()])
     table = which(runs)
     assert table is not None
@@ -156,6 +158,11 @@ ON_THE_SHELL, STAYS = {"shell_ratio": [1.0, 1.0, 1.0, None]}, "stays on the nois
         ({"cosine": [1.0, 1.0, 1.0, None]}, []),  # without noise
         ({"cosine": [1.0, 0.1, 1.0, None], "shell_ratio": [None, 1.0, None, None]}, [STAYS]),
         ({"loss": [8.0, 4.0, 1.0, 2.0]}, ["the loss rises again after step 3"]),
+        ({"loss": [None, 8.0, None, 1.0, 2.0]}, ["the loss rises again after step 4"]),
+        ({"loss": [8.0, 0.0, 0.0001]}, []),
+        ({"loss": [8.0, 0.0, 0.1]}, ["the loss rises again after step 2"]),
+        ({"loss": [-0.1, -0.5]}, []),
+        ({"loss": [-0.1, -0.5, -0.2]}, ["the loss rises again after step 2"]),
         ({"loss": [8.0, 8.0, 7.9, 7.8]}, ["the loss hardly falls"]),
         ({"loss": [8.0, 8.0, 7.9, 9.8]}, ["the loss rises"]),
         ({"loss": [8.0, 4.0, 2.0, 1.0], "cosine": [0.1, 0.2, 0.2, None]}, []),
@@ -164,6 +171,11 @@ ON_THE_SHELL, STAYS = {"shell_ratio": [1.0, 1.0, 1.0, None]}, "stays on the nois
 )
 def test_the_trace_is_told_in_words(run, medians, words):
     assert list(why(traced(run, **medians)).words) == words
+
+
+def test_beside_the_words_stands_over_how_many_samples_they_are(run):
+    rows = cost_and_why([traced(run, loss=[2.0, 1.0]), run]).rows
+    assert [row[-1].small for row in rows] == ["6 samples", ""]
 
 
 def test_the_end_is_told_in_words_whether_or_not_there_is_a_trace(make_run):
