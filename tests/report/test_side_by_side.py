@@ -71,6 +71,16 @@ def test_an_image_that_cannot_be_shown_side_by_side_is_one_line(make_run):
         side_by_side(runs[:1], ["a"])
 
 
+def test_an_image_that_only_a_run_standing_alone_has_is_one_line(make_run):
+    alone = make_run("alone")
+    file = alone / "config.yaml"
+    file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+    runs = read_runs([make_run("one", ids=["b", "c"]), make_run("two", ids=["b", "c"]), alone])
+    with pytest.raises(UserError, match="--image: no run has a sample of 'a' beside another run's"):
+        side_by_side(runs, ["a"])
+    assert side_by_side(runs, ["b"])
+
+
 def test_as_many_images_are_shown_as_the_page_has_room_for(make_run, monkeypatch):
     runs = read_runs([make_run("one"), make_run("two", level=40.0)])
     (all_of_them,) = side_by_side(runs)
