@@ -167,3 +167,16 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     assert browser.run("document.querySelector('.moved').hidden")  # the page is where it was written
     assert browser.complaints == []
     assert {address.partition(":")[0] for address in browser.requests} == {"file", "data"}
+
+
+def test_in_a_browser_a_stray_percent_sign_and_a_group_without_images_do_no_harm(make_run, browser: Browser):
+    runs = [trace(make_run("50%/one"), loss=[2.0, 1.0]), trace(make_run("50%/two"), loss=[2.0, 1.0])]
+    html, _ = pages(*runs)
+    page = runs[0] / "report.html"
+    page.write_text(html.replace('class="strip many"', 'class="many"'))
+    browser.open(page, page.as_uri().replace("%25", "%"))
+    assert "50%/" in browser.run("location.pathname")
+    assert browser.run("document.querySelectorAll('.charts polyline').length") > 0
+    assert browser.run("document.querySelector('.side .chooser').hidden")
+    assert browser.run("document.querySelector('.moved').hidden")
+    assert browser.complaints == []
