@@ -13,6 +13,7 @@ import pytest
 from dsg.errors import UserError
 from dsg.report import side_by_side as module
 from dsg.report.links import below, folder_links, place_of
+from dsg.report.pictures import GAIN
 from dsg.report.read import read_runs
 from dsg.report.side_by_side import side_by_side
 from dsg.report.trajectories import MOST_POINTS, embedded, trajectories
@@ -156,6 +157,9 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     caption = "document.querySelector('#enlarged p').textContent"
     assert browser.run(caption).startswith("dps · psnr ")
     assert browser.run("document.querySelector('#enlarged .frame').classList.contains('error')")
+    for shown_error in ("#enlarged .frame", ".side .of_run.error"):
+        bright = browser.run(f"getComputedStyle(document.querySelector('{shown_error}')).filter")
+        assert bright == f"brightness({GAIN})"
     browser.press("ArrowRight")
     assert browser.run(caption).startswith("dsg · psnr ")
     before = browser.run(caption).split(" · ")[-1]
