@@ -180,5 +180,6 @@ def _times(cell: Cell, costs: Mapping[int, float], own: int) -> Cell:
 def _reasons(found: Why) -> list[Cell]:
     shell = number(found.shell, ".3g")
     at_step = Cell(shell.text, shell.value, f"step {found.step + 1}") if shell.value is not None else shell
+    traced = f"{found.samples} samples" if found.samples else ""
     return [at_step, number(found.cosine, ".2f"), number(found.loss, ".2g"), number(found.residual, ".3g"),
-            Cell("; ".join(found.words) or NONE, small=f"{found.samples} samples" if found.samples else "")]  # fmt: skip
+            Cell("; ".join(found.words) or NONE, small=traced)]  # fmt: skip

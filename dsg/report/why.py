@@ -21,10 +21,10 @@ RULES = (
     f"{OFF_THE_SHELL:g} on, or below {1 / OFF_THE_SHELL:g}, the state leaves the noise shell. Cosine: of the step and "
     f"−g, over the steps; in words only over those with noise, of which the shell ratio is known: from 0 to {WEAK:g} "
     f"guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: at the end, of that at the "
-    f"beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends above its least by more than "
-    f"{100 * (RISES - 1):g} % of that, or of {100 * NEARLY_NONE:g} % of the first if that is more. Residual "
-    f"‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, "
-    f"below {FITS_NOISE:g} its noise is fitted too."
+    f"beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends above its least by more "
+    f"than {100 * (RISES - 1):g} % of that, or of {100 * NEARLY_NONE:g} % of the first if that is more. "
+    f"Residual ‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, below {FITS_NOISE:g} its noise is "
+    "fitted too."
 )
 
 

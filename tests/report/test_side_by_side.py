@@ -116,6 +116,14 @@ def test_where_no_path_leads_to_a_run_folder_there_is_no_link(make_run, monkeypa
     assert place_of(Path("../x/./report")) == "/x/report/report.html"
 
 
+def test_a_page_tells_of_the_place_where_it_was_written_no_more_than_two_folders(make_run, tmp_path):
+    out = tmp_path / "somebody" / "runs" / "report"
+    assert report(make_run("run"), "--out", out) == 0
+    html = (out / "report.html").read_text()
+    assert 'data-place="/runs/report/report.html"' in html
+    assert "somebody" not in html
+
+
 def test_a_long_trace_is_drawn_by_as_many_points_as_can_be_seen_with_both_ends(make_run):
     path = trace(make_run("</script>"), loss=[1.0 / (1 + step) for step in range(1000)])
     found = trajectories(read_runs([path, make_run("untraced")]))
