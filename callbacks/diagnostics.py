@@ -20,17 +20,18 @@ from dsg.diffusion.noise import SampleKey
 from dsg.errors import UserError
 from dsg.module import BatchResult, SamplingModule
 from dsg.process import Process, Record
-from dsg.run_folder.trace_file import is_there
+from dsg.run_folder.trace_file import samples_kept
 
 
 class Diagnostics(EvaluationCallback):
     """Tells TensorBoard, and every other logger, what happens along the trajectories.
 
     `trace/<measure>/{mean,p10,p90}` against the step, and as one chart with its band under Custom Scalars, of the first
-    `traced_samples` samples and as soon as they are there; `images/<id>`: truth | measurement | sample | error, those
-    that there are; `clean_estimate/<id>`: x̂ along the way. Steps without guidance have a loss too, evaluated for the
-    trace, which stays in the run folder as trace.json. A continued run shows the same ids, and traces only if it had
-    not yet.
+    `traced_samples` samples (of several processes, the first one's) and as soon as they are there; `images/<id>`:
+    truth | measurement | sample | error, those that there are; `clean_estimate/<id>`: x̂ along the way. Steps without
+    guidance have a loss too, evaluated for the trace, which stays in the run folder as trace.json. A continued run
+    shows the same ids, and traces again while the trace that it kept is of fewer samples; the one of more stays in the
+    folder, and loggers are told the first.
 
     Args:
         traced_samples: samples that the band is taken over, at least 1; memory grows with it times the steps.
@@ -58,7 +59,8 @@ class Diagnostics(EvaluationCallback):
         keys = evaluated(trainer).keys()
         self._shown = frozenset(list(dict(keys))[: self.images * trainer.world_size])
         self._folder = Path(trainer.default_root_dir)
-        if not samples_done(trainer) or not is_there(self._folder):
+        self._kept = samples_kept(self._folder) if samples_done(trainer) else 0
+        if self._kept < self.traced_samples:
             self._bands = Bands(self.traced_samples)
         pl_module.observers.append(self)
 
@@ -98,9 +100,11 @@ class Diagnostics(EvaluationCallback):
 
     def _tell_trace(self, sink: Sinks) -> None:
         bands, self._bands = self._bands, None
-        if bands is not None and (trace := bands.trace()) is not None:
+        if bands is None or (trace := bands.trace()) is None or trace.samples <= self._kept:
+            return
+        if not self._kept:
             tell(trace, sink)
-            trace.write(self._folder)  # last: with it nobody is told again
+        trace.write(self._folder)  # last: with it nobody is told again
 
     def _tell_pictures(self, sink: Sinks) -> None:
         pictures, self._pictures = self._pictures, []

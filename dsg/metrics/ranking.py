@@ -64,9 +64,8 @@ def scores(rivals: Mapping[Key, Results], metric: str, direction: Direction) -> 
     """
     if not direction.sign:
         return {}
-    whole = {key: run.per_image.whole(metric) for key, run in rivals.items()}
-    measured = {key: values for key, values in whole.items() if values}
-    common = sorted(reduce(lambda a, b: a & b, (values.keys() for values in measured.values()))) if measured else []
+    measured = _measured(rivals, metric)
+    common = shared_images(rivals, metric)
     found = {}
     for key, run in rivals.items():
         if common and key in measured:
@@ -76,6 +75,12 @@ def scores(rivals: Mapping[Key, Results], metric: str, direction: Direction) -> 
         if math.isfinite(score) and (key in measured or not measured):
             found[key] = direction.sign * score
     return found
+
+
+def shared_images(rivals: Mapping[Key, Results], metric: str) -> list[str]:
+    """The images over which `best_of` decides: those that all of `rivals` which have any have whole."""
+    measured = _measured(rivals, metric)
+    return sorted(reduce(lambda a, b: a & b, (values.keys() for values in measured.values()))) if measured else []
 
 
 def with_fewest_failures(rivals: Mapping[Key, Results], metric: str) -> dict[Key, Results]:
@@ -103,6 +108,12 @@ def by_quality(values: Sequence[float], direction: Direction) -> list[int]:
     """Indices of `values`, the best first; the largest first where it is not known what is better."""
     compared = (direction.sign or 1) * direction.compared(np.asarray(values, dtype=np.float64))
     return sorted(range(len(values)), key=lambda i: -compared[i])
+
+
+def _measured(rivals: Mapping[Key, Results], metric: str) -> dict[Key, dict[str, float]]:
+    """Of every run that has a whole image, the values of those."""
+    whole = {key: run.per_image.whole(metric) for key, run in rivals.items()}
+    return {key: values for key, values in whole.items() if values}
 
 
 def _lost(run: Results, rivals: Mapping[Key, Results], metric: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from dsg.errors import UserError
@@ -83,7 +84,7 @@ def image_row(
             continue
         file = path.relative_to(runs[i].folder.path).parts
         shown = picture("sample", pixels[i], largest, room)
-        tiles.append(Tile(i, shown, file, numbers=_numbers(runs[i], row), is_best=i == ahead))
+        tiles.append(Tile(i, shown, file, numbers=_numbers(runs[i], row, metric), is_best=i == ahead))
     shared = []
     truth = _truth(runs, rows, key, pixels)
     if isinstance(truth, Tensor):
@@ -131,12 +132,14 @@ def _measured(
 
 
 def _best(runs: Sequence[EvaluatedRun], rows: Mapping[int, Rows], key: Key, metric: str) -> int | None:
-    """The run that is ahead on this sample, where it is known what is better and several have it."""
+    """The run that is ahead on this sample, where it is known what is better and several have it; of a tie none."""
     towards = direction(metric, [runs[i] for i in rows])
     values = {i: value for i in rows if math.isfinite(value := value_of(rows[i].get(key), metric))}
     if not towards.sign or len(values) < 2:
         return None
-    return list(values)[by_quality(list(values.values()), towards)[0]]
+    first, second, *_ = by_quality(list(values.values()), towards)
+    compared = towards.compared(np.array(list(values.values())))
+    return None if compared[first] == compared[second] else list(values)[first]
 
 
 def value_of(row: Mapping[str, Any] | None, metric: str) -> float:
@@ -145,7 +148,8 @@ def value_of(row: Mapping[str, Any] | None, metric: str) -> float:
     return math.nan if found is None else float(found)
 
 
-def _numbers(run: EvaluatedRun, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The first few of its metrics, `psnr 26.3`."""
-    known = [(m, float(row[m])) for m in run.metrics if isinstance(row.get(m), int | float)]
+def _numbers(run: EvaluatedRun, row: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    """The first few of its metrics, `psnr 26.3`, before them the one by which runs are compared: it may be marked."""
+    named = [metric, *(m for m in run.metrics if m != metric)]
+    known = [(m, float(row[m])) for m in named if isinstance(row.get(m), int | float)]
     return tuple(f"{name} {value:.4g}" for name, value in known[:NUMBERS])

@@ -29,8 +29,9 @@ def below(folder: str, *parts: str) -> str:
 
 def place_of(out: Path) -> str:
     """By what a page knows where it was written: the end of its path, `/runs/report/report.html`."""
+    # no more than the last two folders: the page is sent to others, whom the rest does not concern
     named = [part for part in Path(os.path.normpath(out)).parts if part not in ("..", ".", out.anchor)]
-    return "/" + "/".join([*named, "report.html"])
+    return "/" + "/".join([*named[-2:], "report.html"])
 
 
 def _relative(folder: Path, out: Path) -> str:

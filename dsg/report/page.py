@@ -29,7 +29,7 @@ NAMES = {
     "appendix": "Details", "settings": "Settings",
 }  # fmt: skip
 STRIPS = 1_200_000  # characters of the pictures of runs that stand alone
-SCRIPTS = ("tables.js", "pictures.js", "side_by_side.js", "trajectories.js")
+SCRIPTS = ("tables.js", "pictures.js", "trajectories.js", "side_by_side.js")
 
 
 def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequence[SideBySide], out: Path) -> str:

@@ -35,6 +35,12 @@ def another_problem(first: EvaluatedRun, run: EvaluatedRun) -> str:
     return ""
 
 
+def other_problems(first: EvaluatedRun, rest: Sequence[EvaluatedRun]) -> list[str]:
+    """Of each run that was asked another problem than the first, a line that says so."""
+    return [f"{run.name}: its {what} differs from {first.name}'s, so that the measurements of an image do too."
+            for run in rest if (what := another_problem(first, run))]  # fmt: skip
+
+
 def _together(
     runs: Sequence[EvaluatedRun], indices: Sequence[int], alike: Callable[[EvaluatedRun, EvaluatedRun], bool]
 ) -> list[list[int]]:

@@ -38,28 +38,32 @@ def side_by_side(runs: Sequence[EvaluatedRun], images: Sequence[str] = ()) -> li
         images: ids that are to be shown whatever else is; the others follow as far as the page has room.
 
     Raises:
-        UserError: for an id of which no run has a sample, and for any where no runs stand side by side.
+        UserError: for an id of which no run that stands beside another has a sample, and for any where none does.
     """
-    groups = [group for found in of_one_problem(runs) if len(group := [i for i in found if has_pictures(runs[i])]) > 1]
-    known = {row["id"] for run in runs for row in run.rows}
-    if unknown := [image for image in images if image not in known]:
-        raise UserError(f"--image: no run has a sample of {unknown[0]!r}; per_image.csv of each run lists its ids")
+    found = [[i for i in group if has_pictures(runs[i])] for group in of_one_problem(runs)]
+    groups = {tuple(group): metric for group in found if len(group) > 1 and (metric := _metric(runs, group))}
     if images and not groups:
         raise UserError(
             "--image: no two of these runs have pictures of the same task, data and seed, so that none stand side by "
             "side; give runs that do, or leave it out"
         )
-    made = [_of_problem(runs, group, images, ROOM / len(groups)) for group in groups]
-    return [found for found in made if found is not None]
+    known = {row["id"] for group in groups for i in group for row in runs[i].rows}
+    if unknown := [image for image in images if image not in known]:
+        raise UserError(
+            f"--image: no run has a sample of {unknown[0]!r} beside another run's; per_image.csv of each lists its ids"
+        )
+    return [_of_problem(runs, list(group), metric, images, ROOM / len(groups)) for group, metric in groups.items()]
+
+
+def _metric(runs: Sequence[EvaluatedRun], group: Sequence[int]) -> str | None:
+    """The first that an image has in one of them: by it images are chosen."""
+    own = [runs[i] for i in group]
+    return next((m for m in all_metrics(own) if any(m in run.results.images for run in own)), None)
 
 
 def _of_problem(
-    runs: Sequence[EvaluatedRun], group: list[int], images: Sequence[str], room: float
-) -> SideBySide | None:
-    own = [runs[i] for i in group]
-    metric = next((m for m in all_metrics(own) if any(m in run.results.images for run in own)), None)
-    if metric is None:
-        return None
+    runs: Sequence[EvaluatedRun], group: list[int], metric: str, images: Sequence[str], room: float
+) -> SideBySide:
     rows = {i: {(str(row["id"]), int(row["sample"])): row for row in runs[i].rows} for i in group}
     places: dict[Key, list[str]] = {}
     for key, place in _candidates(runs, group, rows, metric, images):
@@ -72,7 +76,7 @@ def _of_problem(
         if made and row.image_id not in images and (room < 0 or len(made) >= MOST):
             break
         made.append(row)
-    notes = [about_truth(own[0])]
+    notes = [about_truth(runs[group[0]])]
     if len(made) < len(places):
         notes.append(f"The page has room for {len(made)} of the {len(places)} images that were chosen")
     return SideBySide(group, metric, made, "; ".join(note for note in notes if note))

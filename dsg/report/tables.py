@@ -10,7 +10,7 @@ from dsg.metrics.ranking import verdict
 from dsg.metrics.statistics import decimals, quartiles
 from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.labels import at, method, task
-from dsg.report.problems import another_problem, of_one_task
+from dsg.report.problems import of_one_task, other_problems
 from dsg.report.table import NONE, Cell, Table, mean, number, with_interval
 
 
@@ -91,10 +91,8 @@ def _differences(runs: Sequence[EvaluatedRun], base: int, *others: int) -> Table
         "over how many images. ▲ better, ▼ worse: the interval leaves out 0, and no sample failed of the one that is "
         "ahead where the other one has the image. It is no correction for many comparisons."
     )
-    notes = [f"{run.name}: its {what} differs from {first.name}'s, so that the measurements of an image do too."
-             for run in rest if (what := another_problem(first, run))]  # fmt: skip
     names = [f"{towards[m].compared_name(m)} {_arrow(towards[m])}".strip() for m in shared]
-    return Table(f"Difference to {first.name}", ["run", *names], rows, [about, *notes])
+    return Table(f"Difference to {first.name}", ["run", *names], rows, [about, *other_problems(first, rest)])
 
 
 def spread(runs: Sequence[EvaluatedRun]) -> Table:

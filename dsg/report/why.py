@@ -13,15 +13,18 @@ from dsg.run_folder.trace_file import Curve, Trace
 OFF_THE_SHELL = 1.25  # times the radius
 HARDLY = 0.8  # of the first loss
 RISES = 1.25  # times the least loss
+NEARLY_NONE = 0.02  # of the first loss: a least one below counts as that much
 WEAK, ALONE = 0.01, 0.9  # cosines
 NOT_MET, FITS_NOISE = 1.5, 0.67  # residuals
 RULES = (
     f"Medians of the samples that were traced. Shell: ‖x_prev − μ‖/√n σ where it is furthest from 1; from "
     f"{OFF_THE_SHELL:g} on, or below {1 / OFF_THE_SHELL:g}, the state leaves the noise shell. Cosine: of the step and "
-    f"−g, over the steps; below {WEAK:g} guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: "
-    f"at the end, of that at the beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends "
-    f"at more than {RISES:g} times its least. Residual ‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, "
-    f"below {FITS_NOISE:g} its noise is fitted too."
+    f"−g, over the steps; in words only over those with noise, of which the shell ratio is known: from 0 to {WEAK:g} "
+    f"guidance is lost in the noise, above {ALONE:g} it is all there is. Loss left: at the end, of that at the "
+    f"beginning; it hardly falls if it is more than {HARDLY:g}, and rises again if it ends above its least by more "
+    f"than {100 * (RISES - 1):g} % of that, or of {100 * NEARLY_NONE:g} % of the first if that is more. "
+    f"Residual ‖y − A x‖/σ√m: above {NOT_MET:g} the measurement is not met, below {FITS_NOISE:g} its noise is "
+    "fitted too."
 )
 
 
@@ -35,6 +38,7 @@ class Why:
         loss: the last over the first.
         residual: mean over images, of the finished samples.
         words: what there is to say.
+        samples: that were traced.
     """
 
     shell: float
@@ -43,6 +47,7 @@ class Why:
     loss: float
     residual: float
     words: Sequence[str]
+    samples: int = 0
 
 
 def why(run: EvaluatedRun) -> Why:
@@ -55,13 +60,16 @@ def why(run: EvaluatedRun) -> Why:
     _, shell, step = max(shells, default=(0.0, math.nan, 0))
     cosines = [value for _, value in _known(trace, "cosine")]
     cosine = median(cosines) if cosines else math.nan
-    losses = [value for _, value in _known(trace, "loss")]
-    left = losses[-1] / losses[0] if losses and losses[0] > 0 else math.nan
+    # without noise a step is along −g by construction, or is the denoiser's
+    noisy = {step for step, _ in _known(trace, "shell_ratio")}
+    in_noise = [value for step, value in _known(trace, "cosine") if step in noisy]
+    losses = _known(trace, "loss")
+    left = losses[-1][1] / losses[0][1] if losses and losses[0][1] > 0 else math.nan
     words = [
-        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(cosine), *_of_the_loss(losses, left),
-        *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
+        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(median(in_noise) if in_noise else math.nan),
+        *_of_the_loss(losses, left), *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
     ]  # fmt: skip
-    return Why(shell, step, cosine, left, residual, words)
+    return Why(shell, step, cosine, left, residual, words, trace.samples)
 
 
 def _known(trace: Trace, measure: str) -> list[tuple[int, float]]:
@@ -80,17 +88,20 @@ def _of_the_shell(shell: float, step: int, steps: int) -> Iterator[str]:
 
 
 def _of_the_cosine(cosine: float) -> Iterator[str]:
-    if cosine < WEAK:
+    if 0 <= cosine < WEAK:
         yield "guidance is lost in the noise"
     elif cosine > ALONE:
         yield "guidance is all there is of a step"
 
 
-def _of_the_loss(losses: Sequence[float], left: float) -> Iterator[str]:
+def _of_the_loss(losses: Sequence[tuple[int, float]], left: float) -> Iterator[str]:
+    """Of (step, loss)."""
     if left > HARDLY:
         yield "the loss hardly falls" if left <= 1 else "the loss rises"
-    elif losses and losses[-1] > RISES * min(losses):
-        yield f"the loss rises again after step {losses.index(min(losses)) + 1}"
+    elif losses:
+        least_step, least = min(losses, key=lambda known: known[1])
+        if losses[-1][1] - least > (RISES - 1) * max(abs(least), NEARLY_NONE * losses[0][1]):
+            yield f"the loss rises again after step {least_step + 1}"
 
 
 def _of_tokens(trace: Trace) -> Iterator[str]:

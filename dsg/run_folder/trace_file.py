@@ -68,20 +68,24 @@ class Trace:
             return None
         except OSError as error:
             raise UserError(f"{TRACE} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{TRACE} is damaged") from error
         if len({len(curve.p50) for curve in trace.measures.values()}) > 1:
             raise UserError(f"{TRACE} is damaged")
         return trace
 
 
-def is_there(folder: Path) -> bool:
-    """Whether an earlier start of the run kept its trace: it is not told twice."""
-    return (folder / TRACE).is_file()
+def samples_kept(folder: Path) -> int:
+    """Over how many samples earlier starts of the run kept a trace; 0 for none, and for a damaged one."""
+    try:
+        trace = Trace.read(folder)
+    except UserError:
+        return 0
+    return 0 if trace is None else trace.samples
 
 
 def _curve(found: Mapping[str, Any]) -> Curve:
-    """Raises ValueError, TypeError or KeyError for what is none."""
+    """Raises ValueError, TypeError, KeyError or OverflowError for what is none."""
     columns = {name: [_number(value) for value in found[name]] for name in ("mean", "p10", "p50", "p90")}
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1 or max(lengths) > MOST_STEPS:

@@ -139,6 +139,33 @@ def test_the_run_folder_keeps_the_trace_that_tensorboard_is_told(evaluate, tmp_p
     assert kept.measures["shell_ratio"].p50[-1] is None  # the last step has no noise
 
 
+@pytest.mark.parametrize(("before", "samples"), [(2, 4), (4, 4)])
+def test_a_continued_run_keeps_the_trace_of_more_samples_and_tells_it_once(evaluate, tmp_path, before, samples):
+    for limit, kept in ((("--data.limit", before), before), ((), samples)):
+        assert evaluate(*limit) == 0
+        trace = Trace.read(tmp_path / "run")
+        assert trace is not None
+        assert trace.samples == kept
+    assert steps(events_of(tmp_path / "run"), "trace/loss/mean") == [0, 1, 2, 3, 4]
+
+
+def test_a_trace_of_all_samples_that_were_asked_for_is_not_taken_again(evaluate, tmp_path):
+    few = ("--diagnostics.traced_samples", 2)
+    assert evaluate(*few, "--data.limit", 2) == 0
+    written = (tmp_path / "run" / "trace.json").stat().st_mtime_ns
+    assert evaluate(*few) == 0
+    assert (tmp_path / "run" / "trace.json").stat().st_mtime_ns == written
+
+
+def test_a_damaged_trace_is_taken_again(evaluate, tmp_path):
+    assert evaluate("--data.limit", 2) == 0
+    (tmp_path / "run" / "trace.json").write_text("{")
+    assert evaluate() == 0
+    trace = Trace.read(tmp_path / "run")
+    assert trace is not None
+    assert trace.samples == 4
+
+
 def test_a_batch_that_was_interrupted_is_in_no_trace():
     """Else a run that continues would tell the first steps again."""
 

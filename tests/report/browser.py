@@ -48,9 +48,9 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
-    def open(self, file: Path) -> None:
-        """Load a page, and wait until it is there."""
-        self.call("Page.navigate", url=file.as_uri())
+    def open(self, file: Path, address: str | None = None) -> None:
+        """Load a page, by an address of one's own if there is one, and wait until it is there."""
+        self.call("Page.navigate", url=address or file.as_uri())
         until = time.monotonic() + PATIENCE
         while self.run("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < until, "the page does not load"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ import pytest
 from dsg.errors import UserError
 from dsg.report import side_by_side as module
 from dsg.report.links import below, folder_links, place_of
+from dsg.report.pictures import GAIN
 from dsg.report.read import read_runs
 from dsg.report.side_by_side import side_by_side
 from dsg.report.trajectories import MOST_POINTS, embedded, trajectories
@@ -31,6 +33,19 @@ def test_an_image_has_its_truth_and_measurement_once_and_a_sample_of_every_run(m
     places = {row.place for row in found.rows}
     assert any("worst of good" in place for place in places)
     assert any("best of poor" in place for place in places)
+
+
+def test_the_number_that_is_marked_is_the_one_that_was_compared_and_of_a_tie_none_is(make_run):
+    values = {"a": (0.9, 0.8), "b": (0.5, 0.5)}
+    rows = [{image: {"ssim": pair[i]} for image, pair in values.items()} for i in range(2)]
+    one, two = read_runs([make_run("one", ids=["a", "b"], **rows[0]), make_run("two", ids=["a", "b"], **rows[1])])
+    one, two = replace(one, metrics=["ssim", "psnr"]), replace(two, metrics=["psnr", "ssim"])
+    (found,) = side_by_side([one, two])
+    assert found.metric == "ssim"
+    for row in found.rows:
+        assert [tile.numbers[0] for tile in row.tiles] == [f"ssim {value:g}" for value in values[row.image_id]]
+    marked = {row.image_id: [tile.is_best for tile in row.tiles] for row in found.rows}
+    assert marked == {"a": [True, False], "b": [False, False]}
 
 
 def test_a_sample_that_failed_or_was_never_made_says_so(make_run):
@@ -55,6 +70,16 @@ def test_an_image_that_cannot_be_shown_side_by_side_is_one_line(make_run):
         side_by_side(runs, ["nobody"])
     with pytest.raises(UserError, match="--image: no two of these runs have pictures of the same task, data and seed"):
         side_by_side(runs[:1], ["a"])
+
+
+def test_an_image_that_only_a_run_standing_alone_has_is_one_line(make_run):
+    alone = make_run("alone")
+    file = alone / "config.yaml"
+    file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+    runs = read_runs([make_run("one", ids=["b", "c"]), make_run("two", ids=["b", "c"]), alone])
+    with pytest.raises(UserError, match="--image: no run has a sample of 'a' beside another run's"):
+        side_by_side(runs, ["a"])
+    assert side_by_side(runs, ["b"])
 
 
 def test_as_many_images_are_shown_as_the_page_has_room_for(make_run, monkeypatch):
@@ -89,6 +114,14 @@ def test_where_no_path_leads_to_a_run_folder_there_is_no_link(make_run, monkeypa
     assert folder_links(runs, Path("out")) == [""]
     assert below("", "samples", "a.png") == ""
     assert place_of(Path("../x/./report")) == "/x/report/report.html"
+
+
+def test_a_page_tells_of_the_place_where_it_was_written_no_more_than_two_folders(make_run, tmp_path):
+    out = tmp_path / "somebody" / "runs" / "report"
+    assert report(make_run("run"), "--out", out) == 0
+    html = (out / "report.html").read_text()
+    assert 'data-place="/runs/report/report.html"' in html
+    assert "somebody" not in html
 
 
 def test_a_long_trace_is_drawn_by_as_many_points_as_can_be_seen_with_both_ends(make_run):
@@ -132,6 +165,9 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     caption = "document.querySelector('#enlarged p').textContent"
     assert browser.run(caption).startswith("dps · psnr ")
     assert browser.run("document.querySelector('#enlarged .frame').classList.contains('error')")
+    for shown_error in ("#enlarged .frame", ".side .of_run.error"):
+        bright = browser.run(f"getComputedStyle(document.querySelector('{shown_error}')).filter")
+        assert bright == f"brightness({GAIN})"
     browser.press("ArrowRight")
     assert browser.run(caption).startswith("dsg · psnr ")
     before = browser.run(caption).split(" · ")[-1]
@@ -143,3 +179,16 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     assert browser.run("document.querySelector('.moved').hidden")  # the page is where it was written
     assert browser.complaints == []
     assert {address.partition(":")[0] for address in browser.requests} == {"file", "data"}
+
+
+def test_in_a_browser_a_stray_percent_sign_and_a_group_without_images_do_no_harm(make_run, browser: Browser):
+    runs = [trace(make_run("50%/one"), loss=[2.0, 1.0]), trace(make_run("50%/two"), loss=[2.0, 1.0])]
+    html, _ = pages(*runs)
+    page = runs[0] / "report.html"
+    page.write_text(html.replace('class="strip many"', 'class="many"'))
+    browser.open(page, page.as_uri().replace("%25", "%"))
+    assert "50%/" in browser.run("location.pathname")
+    assert browser.run("document.querySelectorAll('.charts polyline').length") > 0
+    assert browser.run("document.querySelector('.side .chooser').hidden")
+    assert browser.run("document.querySelector('.moved').hidden")
+    assert browser.complaints == []

@@ -1,6 +1,7 @@
 // one image at a time, the same under all runs; without a script all of them stand below each other
 for (const group of document.querySelectorAll(".side")) {
   const rows = [...group.querySelectorAll(".strip")];
+  if (!rows.length) continue;
   const chooser = group.querySelector("select");
   group.querySelector(".chooser").hidden = false;
 
@@ -43,6 +44,12 @@ for (const group of document.querySelectorAll(".side")) {
 
 // a page that was sent elsewhere says that its links may lead nowhere
 const place = document.body.dataset.place;
-if (!decodeURIComponent(location.pathname).endsWith(place)) {
+let path = location.pathname;
+try {
+  path = decodeURIComponent(path);
+} catch {
+  // a % that stands for itself: the path is taken as it is
+}
+if (!path.endsWith(place)) {
   for (const note of document.querySelectorAll(".moved")) note.hidden = false;
 }
