@@ -61,7 +61,7 @@ class Style(FeatureTask):
         return self.scale * super().loss(clean_estimate, measurement)
 
     def scores(self, samples: Image, measurement: Measurement) -> dict[str, PerSample]:
-        """`style_distance`, L; `style_error`, ‖G(x) − G(ref)‖_F/‖G(ref)‖_F, in no network's own units."""
+        """`style_distance`, L without s; `style_error`, ‖G(x) − G(ref)‖_F/‖G(ref)‖_F, in no network's own units."""
         seen, asked = measurement.operator.forward(samples), measurement.y
         relative = per_sample_norm(seen - asked) / per_sample_norm(asked).clamp(min=torch.finfo(asked.dtype).tiny)
-        return {"style_distance": self.scale * self.distance(seen, asked), "style_error": relative}
+        return {"style_distance": self.distance(seen, asked), "style_error": relative}

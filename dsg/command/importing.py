@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from dsg.errors import NotInstalled, how_to_install
 
+OURS = ("", "dsg", "tasks", "callbacks", "configs", "train_free_eval")
+
 
 @contextmanager
 def importing() -> Iterator[None]:
@@ -32,6 +34,8 @@ def importing() -> Iterator[None]:
         sys.exit(_line(str(error)))
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
+        if library in OURS:
+            raise  # a part of this installation, which nobody else can provide
         sys.exit(_line(f"the command needs {library}, which is not installed: {how_to_install(library)}"))
     finally:
         signal.signal(signal.SIGINT, earlier)

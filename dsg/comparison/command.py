@@ -111,7 +111,7 @@ class _Comparing:
             self.left += candidates * checked.tuning_images
 
     def run(self, predict: Predict, check: Check) -> int:
-        from dsg.comparison.report import report  # matplotlib and pandas, after the first mistakes are found
+        from dsg.comparison.report import report  # matplotlib, after the first mistakes are found
         from dsg.comparison.results import read_results
 
         self.started, self.finished, self.sampled = time.monotonic(), 0, 0

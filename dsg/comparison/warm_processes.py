@@ -10,7 +10,7 @@ import threading
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
-LIBRARIES = ("lightning.pytorch.cli", "torch.utils.tensorboard", "pandas", "matplotlib")
+LIBRARIES = ("lightning.pytorch.cli", "torch.utils.tensorboard", "matplotlib")
 """What takes seconds to import, and is nobody's own code; none of it asks for a GPU, as a test holds it to."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)

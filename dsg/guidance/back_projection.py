@@ -46,11 +46,12 @@ def residual_loss(
 
     def objective(clean_estimate: State) -> PerSample:
         image = process.decode(clean_estimate)
-        loss = process.task.loss(image, process.measurement)
-        if losses is not None:
-            losses.append(loss.detach())
-        if how == "measurement":
-            return loss
+        if how == "measurement" or losses is not None:
+            loss = process.task.loss(image, process.measurement)
+            if losses is not None:
+                losses.append(loss.detach())
+            if how == "measurement":
+                return loss
         residual = process.measurement.y - linear_operator(process).forward(image)
         return per_sample_norm(back_projected(residual, how, process))
 

@@ -55,9 +55,9 @@ def test_the_loss_is_the_norm_between_the_gram_matrices_of_each_picture_times_th
         [sum(t[:, i, j].outer(t[:, i, j]) for i in range(8) for j in range(8)) for t in network.early.layer(pictures)]
         for pictures in (x, style)
     ]
-    expected = torch.stack([0.01 * (one - other).norm() for one, other in zip(*gram, strict=True)])
-    torch.testing.assert_close(task.loss(x, measurement), expected)
-    relative = expected / torch.stack([0.01 * of_style.norm() for of_style in gram[1]])
+    expected = torch.stack([(one - other).norm() for one, other in zip(*gram, strict=True)])
+    torch.testing.assert_close(task.loss(x, measurement), 0.01 * expected)
+    relative = expected / torch.stack([of_style.norm() for of_style in gram[1]])
     torch.testing.assert_close(task.scores(x, measurement), {"style_distance": expected, "style_error": relative})
     assert task.loss(style, measurement).abs().max() < 1e-5
     assert torch.equal(task.picture(measurement), style)
