@@ -251,7 +251,7 @@ class Host:
         return code
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.log.read_text() if self.log.exists() else ""  # it has only just begun
 
 
 def _live(arguments: list[str], far: bool, pause: float, log: Path) -> None:
