@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Comparison:
         self._check_tuning()
         for metric in self.all_metrics:
             self.direction(metric)
-        read_published(self.published, self.tasks, self.methods, self.settings, self.metrics_of)
+        _ = self.published_numbers  # which are checked as they are read
         for metric in {self.tuned_by(task) for task in self.tasks if self.tuning}:
             if not self.direction(metric).sign:
                 why = "a smaller loss may fit the measurement's noise; take residual, or, where there is none, say"
@@ -136,7 +137,7 @@ class Comparison:
         """Those of all tasks, each once."""
         return list(dict.fromkeys(metric for task in self.tasks for metric in self.metrics_of(task)))
 
-    @property
+    @cached_property
     def published_numbers(self) -> list[PublishedNumber]:
         """What papers state of the runs."""
         return read_published(self.published, self.tasks, self.methods, self.settings, self.metrics_of)

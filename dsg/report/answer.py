@@ -114,8 +114,8 @@ def _verdict(
     if best is None:
         return [Cell(NONE), Cell(NONE), Cell(NONE), Cell(lost)]
     digits = decimals((f.low, f.high) for f in (run.interval(metric) for run in rivals.values()))
-    gaps = {i: _gap(rivals[i], rivals[best], metric, towards) for i in rivals if _is_neither(found[i])}
-    paired = {i: rivals[i].difference(rivals[best], metric, towards) for i in gaps}
+    paired = {i: rivals[i].difference(rivals[best], metric, towards) for i in rivals if _is_neither(found[i])}
+    gaps = {i: gap.mean if gap.n else _apart(rivals[i], rivals[best], metric, towards) for i, gap in paired.items()}
     told = {i: f"{runs[i].name} {gaps[i]:+.{digits}f}" for i in sorted(gaps, key=lambda i: -towards.sign * gaps[i])}
     # over more images than all have, a run can be better than the one that is best over those
     ahead = [i for i in told if paired[i].leaves_out_zero and towards.sign * paired[i].mean > 0]
@@ -129,11 +129,8 @@ def _verdict(
             Cell(as_good or NONE), Cell(behind or NONE), Cell(lost)]  # fmt: skip
 
 
-def _gap(run: Results, best: Results, metric: str, towards: Direction) -> float:
-    """The mean paired difference; of a metric of all images together, that of what is compared."""
-    gap = run.difference(best, metric, towards)
-    if gap.n:
-        return gap.mean
+def _apart(run: Results, best: Results, metric: str, towards: Direction) -> float:
+    """How far apart the two are by a metric of all images together, which has no pairs."""
     one, two = towards.compared(np.array([run.mean(metric), best.mean(metric)])).tolist()
     return one - two
 

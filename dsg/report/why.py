@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -56,20 +56,25 @@ def why(run: EvaluatedRun) -> Why:
     if trace is None:
         words = [*_of_the_end(residual, run.results.failures), "it kept no trace"]
         return Why(math.nan, 0, math.nan, math.nan, residual, words)
-    shells = [(abs(math.log(value)), value, step) for step, value in _known(trace, "shell_ratio") if value > 0]
-    _, shell, step = max(shells, default=(0.0, math.nan, 0))
-    cosines = [value for _, value in _known(trace, "cosine")]
-    cosine = median(cosines) if cosines else math.nan
+    shells, cosines, losses = (dict(_known(trace, name)) for name in ("shell_ratio", "cosine", "loss"))
+    positive = ((abs(math.log(value)), value, step) for step, value in shells.items() if value > 0)
+    _, shell, step = max(positive, default=(0.0, math.nan, 0))
+    cosine = _median(cosines.values())
     # without noise a step is along −g by construction, or is the denoiser's
-    noisy = {step for step, _ in _known(trace, "shell_ratio")}
-    in_noise = [value for step, value in _known(trace, "cosine") if step in noisy]
-    losses = _known(trace, "loss")
-    left = losses[-1][1] / losses[0][1] if losses and losses[0][1] > 0 else math.nan
+    in_noise = _median(value for step, value in cosines.items() if step in shells)
+    known = list(losses.values())
+    left = known[-1] / known[0] if known and known[0] > 0 else math.nan
     words = [
-        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(median(in_noise) if in_noise else math.nan),
-        *_of_the_loss(losses, left), *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
+        *_of_the_shell(shell, step, trace.steps), *_of_the_cosine(in_noise),
+        *_of_the_loss(list(losses.items()), left), *_of_tokens(trace), *_of_the_end(residual, run.results.failures),
     ]  # fmt: skip
     return Why(shell, step, cosine, left, residual, words, trace.samples)
+
+
+def _median(values: Iterable[float]) -> float:
+    """NaN of none."""
+    found = list(values)
+    return median(found) if found else math.nan
 
 
 def _known(trace: Trace, measure: str) -> list[tuple[int, float]]:

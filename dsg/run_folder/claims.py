@@ -19,6 +19,7 @@ from typing import Any
 
 from dsg.errors import UserError
 from dsg.run_folder.atomic import cannot_write, write_atomically
+from dsg.run_folder.others import read
 from dsg.run_folder.who import Who
 
 HELD, DONE, FREE = "held", "done", "free"
@@ -59,11 +60,7 @@ class Claims:
         number = newest(self.folder / name)
         if not number:
             return Claim()
-        try:
-            found = json.loads((self.folder / name / str(number)).read_bytes())
-        except (OSError, ValueError):  # its maker is writing it, or was killed before it could
-            found = {}
-        found = found if isinstance(found, dict) else {}
+        found = read(self.folder / name / str(number)) or {}  # none: its maker is writing it, or was killed before
         state = found.get("state")
         by = Who.read(found, token=f"{name}/{number}")  # of nobody the silence is counted for this claim alone
         return Claim(number, state if state in (DONE, FREE) else HELD, by)
