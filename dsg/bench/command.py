@@ -12,6 +12,7 @@ from dsg.bench.suite import Suite, read_suite
 from dsg.command.exit_codes import OK
 from dsg.command.subcommand import SubcommandParser
 from dsg.comparison.check import Check
+from dsg.comparison.command import begin
 from dsg.comparison.run import Predict
 from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
@@ -78,8 +79,7 @@ def _take_part(
     from dsg.bench.submission import SUBMISSION, make_submission, write_submission
     from dsg.bench.taking_part import TakingPart
 
-    if workers is not None and workers < 1:
-        raise UserError(f"--workers: must be at least 1, got {workers}")
+    begin(workers)
     _refuse_others(out_dir / SUBMISSION, suite, entrants)
     part = TakingPart(suite, entrants, out_dir)
     part.prepare()

@@ -11,7 +11,7 @@ from dsg.bench.suite import Chapter, Suite
 from dsg.command.config import as_yaml
 from dsg.command.merge import Settings
 from dsg.comparison.check import Check, check_all
-from dsg.comparison.command import compare
+from dsg.comparison.command import run_grid
 from dsg.comparison.grid import Cell, Grid
 from dsg.comparison.plan import read_comparison
 from dsg.comparison.run import Predict
@@ -67,7 +67,7 @@ class TakingPart:
             content = as_yaml(self._comparison(chapter)).encode()
             if not file.is_file() or file.read_bytes() != content:
                 write_atomically(file, content)
-            read_comparison([file])
+            self._grid(chapter)
 
     def run(self, predict: Predict, check: Check, workers: int | None = None) -> int:
         """Run what is left of every chapter; returns the worst exit code.
@@ -75,23 +75,22 @@ class TakingPart:
         Raises:
             UserError: for a mistake in any chapter, before the first sample of the first one.
         """
-        for chapter in self.suite.chapters:
-            self._check(chapter, check)
-        code = 0
-        for chapter in self.suite.chapters:
-            options = ["--config", str(self._file(chapter)), "--out_dir", str(self.out_dir / chapter.name)]
-            options += ["--workers", str(workers)] if workers else []
-            code = max(code, compare(options, predict, check))
-        return code
+        grids = [self._grid(chapter) for chapter in self.suite.chapters]
+        checked = [check_all(grid, check) for grid in grids]
+        for chapter, grid, found in zip(self.suite.chapters, grids, checked, strict=True):
+            for task in grid.comparison.tasks:
+                of_settings = [parts for (name, _), parts in found.divisions.items() if name == task]
+                self.cells[chapter.name, task] = [Cells.merged(parts) for parts in zip(*of_settings, strict=True)]
+        each = zip(grids, checked, strict=True)
+        return max(run_grid(grid, workers, predict, check, found) for grid, found in each)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Of every method in every chapter that it takes part in, from the folders of the comparisons alone."""
         for chapter in self.suite.chapters:
-            comparison, shared = read_comparison([self._file(chapter)])
-            grid = Grid(comparison, shared, self.out_dir / chapter.name)
+            grid = self._grid(chapter)
             unfit = read_unfit(grid.out_dir)
             fitting = [cell for cell in grid.cells if cell not in unfit]
-            tuned = [cell for cell in fitting if grid.axes(cell.method) and comparison.tuning]
+            tuned = [cell for cell in fitting if grid.axes(cell.method) and grid.comparison.tuning]
             tuning = Tuning(grid, tuned, lambda run: None if run.folder.is_dir() else "it was not tried")
             while tuning.widen():  # as the comparison went, by the folders that it left
                 pass
@@ -103,13 +102,9 @@ class TakingPart:
                 folder = grid.evaluation(cell, choice.candidate).folder
                 yield Outcome(chapter.name, cell, "", choice, len(tuning.tried.get(cell, [])), folder)
 
-    def _check(self, chapter: Chapter, check: Check) -> None:
-        """Check every run of the chapter, and remember into which cells its images fall."""
+    def _grid(self, chapter: Chapter) -> Grid:
         comparison, shared = read_comparison([self._file(chapter)])
-        divisions = check_all(Grid(comparison, shared, self.out_dir / chapter.name), check).divisions
-        for task in comparison.tasks:
-            of_settings = [parts for (name, _), parts in divisions.items() if name == task]
-            self.cells[chapter.name, task] = [Cells.merged(parts) for parts in zip(*of_settings, strict=True)]
+        return Grid(comparison, shared, self.out_dir / chapter.name)
 
     def _file(self, chapter: Chapter) -> Path:
         return self.out_dir / "comparisons" / f"{chapter.name}.yaml"

@@ -81,20 +81,44 @@ def compare(arguments: Sequence[str], predict: Predict, check: Check) -> int:
         UserError: for a mistake in the configuration, or a run that ended by one.
     """
     options = _parser().parse_args(list(arguments))
-    if options.workers is not None and options.workers < 1:
-        raise UserError(f"--workers: must be at least 1, got {options.workers}")
+    begin(options.workers)
+    comparison, shared = read_comparison(options.config)
+    return run_grid(Grid(comparison, shared, options.out_dir), options.workers, predict, check)
+
+
+def begin(workers: int | None) -> None:
+    """Make this process one that runs comparisons: a batch system's task is a host, and SIGTERM ends as Ctrl-C does.
+
+    Raises:
+        UserError: for a number of workers that is none.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers: must be at least 1, got {workers}")
     stand_alone()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: workers are ended too
-    comparison, shared = read_comparison(options.config)
-    grid = Grid(comparison, shared, options.out_dir)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # workers are ended too
+
+
+def run_grid(grid: Grid, workers: int | None, predict: Predict, check: Check, checked: Checked | None = None) -> int:
+    """Run what is left of a comparison and report on it, with whatever other hosts are at it; returns the exit code.
+
+    Args:
+        grid: its runs.
+        workers: processes here; None is one a GPU, else one.
+        predict, check: as of `compare`.
+        checked: what `check_all` found, where that has been asked.
+
+    Raises:
+        UserError: as `compare`.
+    """
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
     for note in grid.notes():
         print(note, file=sys.stderr)
-    with Hosts(options.out_dir, terms_of(grid), partial(console.print, highlight=False, markup=False)) as hosts:
-        console.print(f"checking {len(grid.cells)} combinations", highlight=False)
-        checked = check_all(grid, check)
-        return _Comparing(grid, checked, options.workers or default_workers(), console, hosts).run(predict, check)
+    with Hosts(grid.out_dir, terms_of(grid), partial(console.print, highlight=False, markup=False)) as hosts:
+        if checked is None:
+            console.print(f"checking {len(grid.cells)} combinations", highlight=False)
+            checked = check_all(grid, check)
+        return _Comparing(grid, checked, workers or default_workers(), console, hosts).run(predict, check)
 
 
 class _Comparing:
