@@ -154,7 +154,7 @@ def _tasks(
     comparison = Comparison(methods={"any": {}}, **{k: v for k, v in section.items() if k in OF_A_COMPARISON})
     named = section.get("baseline")
     baseline = named if named in {method.label for method in methods} else None
-    budget = (section["tuning"].get("budget") or {}).get("candidates")
+    budget = section["tuning"]["budget"]["candidates"]
     every = {name: results_of(found) for name, found in submissions.items()}
     boards = []
     for task in comparison.tasks:
@@ -169,7 +169,7 @@ def _tasks(
                     board.unfit[method.label] = str(found["unfit"])
                 else:
                     where = f"{method.submission}: {method.label} on {chapter}/{name}"
-                    if budget is not None and found["tried"] > budget:
+                    if found["tried"] > budget:
                         raise UserError(f"bench page: {where} tried {found['tried']} candidates; all have {budget}")
                     board.known[method.label] = found
                     board.results[method.label] = _results(found, submissions[method.submission], where)

@@ -134,10 +134,10 @@ def _board(paths: Sequence[Path], alone: bool, sealed_by: Suite | None = None) -
     first = read_submission(paths[0])
     given = {first["seal"], *(read_submission(path, complete=False)["seal"] for path in paths[1:])}
     every = [] if alone else sorted(ROWS.glob(f"{first['suite']['name']}/*.json"))
-    shipped = [file for file in every if read_submission(file)["seal"] not in given]
-    if sealed_by and any(read_submission(file)["suite"]["hash"] != sealed_by.sealed()["hash"] for file in shipped):
+    shipped = {file: found for file in every if (found := read_submission(file))["seal"] not in given}
+    if sealed_by and any(found["suite"]["hash"] != sealed_by.sealed()["hash"] for found in shipped.values()):
         print("bench: the rows that come with the project are of another version, and not on the page", file=sys.stderr)
-        shipped = []
+        shipped = {}
     return read_board([*shipped, *paths])
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.bench.board import Board, Method
 from dsg.bench.glance import firsts, glance
 from dsg.bench.standing import Ranked
 from dsg.bench.task_sheet import of_task
+from dsg.report.one_file import one_file
 from dsg.report.table import MARKS
 from dsg.run_folder.provenance import facts, short
 
@@ -26,39 +24,25 @@ PAPER = re.compile(r"\b(\d{4}\.\d{4,5})\b")
 
 def html(board: Board, ranked: Sequence[Ranked]) -> str:
     """The page. Whatever comes from a submission is escaped; and a policy lets no script run but the page's own."""
-    templates = ChoiceLoader([PackageLoader("dsg.bench"), PackageLoader("dsg.report")])
-    environment = Environment(
-        loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["breakable"] = _breakable
-    environment.filters["papers"] = _with_papers
-    style, *scripts = (templates.get_source(environment, name)[0] for name in ("bench.css", "bench.js", "tables.js"))
-    script = "\n".join(scripts)
     chapters = [
         (name, chapter["title"], [of_task(board, task) for task in ranked if task.board.chapter == name])
         for name, chapter in board.suite["chapters"].items()
     ]
-    budgets = {_budget(chapter) for chapter in board.suite["chapters"].values()}
-    return environment.get_template("bench.html").render(
-        suite=board.suite,
-        glance=glance(board, ranked),
-        firsts=firsts(ranked),
-        chapters=chapters,
-        tasks=len(ranked),
-        budget=" or ".join(sorted(budgets)),
-        methods=[_about(method) for method in board.methods],
-        submissions=[(name, _made(found)) for name, found in board.submissions.items()],
-        settings=yaml.safe_dump(dict(board.suite["chapters"]), sort_keys=False, allow_unicode=True),
-        marks=MARKS,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-
-
-def _budget(chapter: Mapping[str, Any]) -> str:
-    budget = chapter["comparison"]["tuning"].get("budget")
-    return "the same number of candidates" if not budget else ", ".join(f"{n} {unit}" for unit, n in budget.items())
+    budgets = {chapter["comparison"]["tuning"]["budget"]["candidates"] for chapter in board.suite["chapters"].values()}
+    content = {
+        "suite": board.suite,
+        "glance": glance(board, ranked),
+        "firsts": firsts(ranked),
+        "chapters": chapters,
+        "tasks": len(ranked),
+        "budget": " or ".join(f"{count} candidates" for count in sorted(budgets)),
+        "methods": [_about(method) for method in board.methods],
+        "submissions": [(name, _made(found)) for name, found in board.submissions.items()],
+        "settings": yaml.safe_dump(dict(board.suite["chapters"]), sort_keys=False, allow_unicode=True),
+        "marks": MARKS,
+    }
+    filters = {"breakable": _breakable, "papers": _with_papers}
+    return one_file("bench.html", ["dsg.bench", "dsg.report"], "bench.css", ["bench.js", "tables.js"], filters, content)
 
 
 def _about(method: Method) -> dict[str, Any]:

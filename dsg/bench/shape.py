@@ -23,6 +23,8 @@ def _complaints(found: Any) -> Iterator[str]:
     for chapter, entry in found["suite"]["chapters"].items():
         yield from _lacks(f"suite.chapters.{chapter}.", entry, {"title": str, "comparison": dict})
         yield from _lacks(f"suite.chapters.{chapter}.comparison.", entry["comparison"], {"tasks": dict, "tuning": dict})
+        budget = entry["comparison"]["tuning"].get("budget")
+        yield from _lacks(f"suite.chapters.{chapter}.comparison.tuning.budget.", budget, {"candidates": int})
     yield from (f"made.{i}" for i, start in enumerate(found["made"]) if not isinstance(start, dict))
     yield from _not_nested("methods", found["methods"], 1)
     yield from _not_nested("cells", found["cells"], 4)

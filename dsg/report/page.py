@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dsg.report import answer, appendix, figures, links, tables, trajectories
@@ -17,6 +14,7 @@ from dsg.report.calibration import calibration
 from dsg.report.evaluated_run import EvaluatedRun
 from dsg.report.made_by import made_by, made_differently
 from dsg.report.markdown import document
+from dsg.report.one_file import one_file
 from dsg.report.pictures import GAIN, strips
 from dsg.report.published import published
 from dsg.report.side_by_side import SideBySide
@@ -41,16 +39,6 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequenc
         side: the same images under several of them; runs that are in none have strips of their own.
         out: the folder that the page is written to, from which links lead to the run folders.
     """
-    environment = Environment(
-        loader=PackageLoader("dsg.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["breakable"] = _breakable
-    environment.filters["run_name"] = lambda i: runs[i].name
-    loader = environment.loader
-    assert loader is not None
-    style, *scripts = (loader.get_source(environment, name)[0] for name in ("report.css", *SCRIPTS))
-    script = "\n".join(['"use strict";', *scripts])
     addresses = links.folder_links(runs, out)
     compared = {i for found in side for i in found.runs}
     alone = [i for i in range(len(runs)) if i not in compared]
@@ -76,24 +64,23 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequenc
         "appendix": _shown(_appendix(runs)),
         "settings": [(run.name, yaml.safe_dump(run.settings, sort_keys=False, allow_unicode=True)) for run in runs],
     }
-    return environment.get_template("report.html").render(
-        title=_title(runs),
-        sections=[(key, name) for key, name in NAMES.items() if parts[key]],
-        parts=parts,
-        marks=MARKS,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        colours=[figures.colour(i) for i in range(len(runs))],
-        quartiles=tables.spread(runs),
-        gain=GAIN,
-        links=addresses,
-        files=[links.files_of(run, folder) for run, folder in zip(runs, addresses, strict=True)],
-        below=links.below,
-        place=links.place_of(out),
-        traces=Markup(trajectories.embedded(traces)) if traces else "",
-        untraced=trajectories.untraced(runs),
-    )
+    content = {
+        "title": _title(runs),
+        "sections": [(key, name) for key, name in NAMES.items() if parts[key]],
+        "parts": parts,
+        "marks": MARKS,
+        "colours": [figures.colour(i) for i in range(len(runs))],
+        "quartiles": tables.spread(runs),
+        "gain": GAIN,
+        "links": addresses,
+        "files": [links.files_of(run, folder) for run, folder in zip(runs, addresses, strict=True)],
+        "below": links.below,
+        "place": links.place_of(out),
+        "traces": Markup(trajectories.embedded(traces)) if traces else "",
+        "untraced": trajectories.untraced(runs),
+    }
+    filters = {"breakable": _breakable, "run_name": lambda i: runs[i].name}
+    return one_file("report.html", ["dsg.report"], "report.css", SCRIPTS, filters, content)
 
 
 def markdown(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase] = ()) -> str:

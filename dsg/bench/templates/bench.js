@@ -1,5 +1,3 @@
-"use strict";
-
 // methods by any of several words, chapters by their boxes
 const named = document.getElementById("named");
 const boxes = [...document.querySelectorAll('input[name="chapter"]')];
