@@ -54,6 +54,6 @@ def test_of_a_file_the_method_counts_and_what_else_an_experiment_says_is_the_sui
 def test_a_method_of_the_suites_own_is_tuned_as_each_chapter_says():
     small = read_suite("small")
     (found,) = own_entrants(small, ["daps"])
-    assert set(found.states) == {"posterior", "linear", "nonlinear", "latent"}
+    assert set(found.states) == {"posterior", "linear", "nonlinear", "networks", "latent"}
     spreads = {name: states["tune"]["model.guidance.init_args.spread"] for name, states in found.states.items()}
     assert spreads["posterior"] != spreads["linear"]

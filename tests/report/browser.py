@@ -51,9 +51,13 @@ class Browser:
     def open(self, file: Path, address: str | None = None) -> None:
         """Load a page, by an address of one's own if there is one, and wait until it is there."""
         self.call("Page.navigate", url=address or file.as_uri())
+        self.wait_for("document.readyState + location.protocol === 'completefile:'")
+
+    def wait_for(self, condition: str) -> None:
+        """Return once an expression in the page holds."""
         until = time.monotonic() + PATIENCE
-        while self.run("document.readyState + location.protocol") != "completefile:":
-            assert time.monotonic() < until, "the page does not load"
+        while not self.run(condition):
+            assert time.monotonic() < until, f"it never came to be: {condition}"
             time.sleep(0.05)
 
     def run(self, script: str) -> Any:

@@ -174,8 +174,8 @@ def test_in_a_browser_runs_are_laid_over_each_other_and_images_are_gone_through_
     browser.press("ArrowDown")
     assert browser.run(caption).startswith("dsg · psnr ")
     assert browser.run(caption).split(" · ")[-1] != before
-    browser.press("Escape")
-    assert browser.run("document.activeElement.closest('.strip').hidden") is False
+    browser.press("Escape")  # a dialog tells of its end a moment later
+    browser.wait_for("document.activeElement.closest('.strip')?.hidden === false")
     assert browser.run("document.querySelector('.moved').hidden")  # the page is where it was written
     assert browser.complaints == []
     assert {address.partition(":")[0] for address in browser.requests} == {"file", "data"}
