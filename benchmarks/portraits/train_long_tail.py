@@ -44,7 +44,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--loss", choices=("plain", "balanced"), required=True)
     parser.add_argument("--largest", type=int, default=5000, help="pictures of the first class")
     parser.add_argument("--ratio", type=float, default=0.01, help="of the last class's pictures to the first one's")
-    parser.add_argument("--steps", type=int, default=12_000, help="of both trainings, all starts together")
+    parser.add_argument("--steps", type=int, default=8_000, help="of both trainings, all starts together")
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights")
