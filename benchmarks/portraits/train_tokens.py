@@ -1,7 +1,7 @@
 """Train the portraits' token model: a transformer that guesses masked codes of the latent world, told a class.
 
     python -m torch.distributed.run --nproc_per_node 2 -m benchmarks.portraits.train_tokens \\
-        --out runs/tokens --time_limit 7200
+        --out runs/tokens --time_limit 4500
 
 A share t of the tokens is masked, t uniform in (0, 1), and the loss is
 
@@ -41,8 +41,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt, the log and the weights")
     parser.add_argument("--pictures", type=Path, default=Path("runs/pictures"), help="folder of rendered pictures")
-    parser.add_argument("--count", type=int, default=40_000, help="training pictures")
-    parser.add_argument("--time_limit", type=float, default=7200.0, help="seconds of training, all starts together")
+    parser.add_argument("--count", type=int, default=20_000, help="training pictures")
+    parser.add_argument("--time_limit", type=float, default=4500.0, help="seconds of training, all starts together")
     parser.add_argument("--batch_size", type=int, default=32, help="of all processes together")
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights")

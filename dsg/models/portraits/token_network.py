@@ -18,7 +18,7 @@ from dsg.models.precision import KeepsBuffers
 SIDE, CHANNELS = 16, 4  # of the latents
 LENGTH, CODES = SIDE * SIDE, 256
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
-WIDTH, DEPTH, HEADS = 192, 6, 6
+WIDTH, DEPTH, HEADS = 128, 6, 4
 STD, WIDENING = 0.02, ("ask.weight", "perceptron.0.weight")  # of the first weights, and what else has it
 WEIGHTS = Path(__file__).with_name("tokens.safetensors")
 
