@@ -8,6 +8,7 @@ from dsg.combiners.cfg_pp import CFGPlusPlus
 from dsg.combiners.cfg_zero import CFGZeroStar
 from dsg.combiners.classifier import ClassifierGuidance
 from dsg.combiners.discriminator import DiscriminatorGuidance
+from dsg.combiners.frequency_decoupled import FrequencyDecoupled
 from dsg.combiners.noisy_classifier import MixtureClassifier, NoisyClassifier
 from dsg.combiners.scale import PiecewiseLinear, ScaleSchedule
 from dsg.combiners.switching import Switching
@@ -22,6 +23,7 @@ __all__ = [
     "ClassifierGuidance",
     "Conditional",
     "DiscriminatorGuidance",
+    "FrequencyDecoupled",
     "MixtureClassifier",
     "NoisyClassifier",
     "PiecewiseLinear",

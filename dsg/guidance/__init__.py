@@ -7,6 +7,7 @@ from dsg.guidance.classifier_gradient import ClassifierGradient
 from dsg.guidance.daps import DAPS
 from dsg.guidance.ddnm import DDNM
 from dsg.guidance.ddrm import DDRM
+from dsg.guidance.dds import DDS
 from dsg.guidance.diff_rgd import DiffRGD
 from dsg.guidance.diffpir import DiffPIR
 from dsg.guidance.discriminator_gradient import DiscriminatorGradient
@@ -23,6 +24,7 @@ from dsg.guidance.pigdm import PiGDM
 from dsg.guidance.pnp_flow import PnPFlow
 from dsg.guidance.psld import PSLD
 from dsg.guidance.red_diff import REDDiff
+from dsg.guidance.repaint import RePaint
 from dsg.guidance.resample import ReSample
 from dsg.guidance.tfg import TFG
 from dsg.guidance.ugd import UGD
@@ -32,6 +34,7 @@ __all__ = [
     "DAPS",
     "DDNM",
     "DDRM",
+    "DDS",
     "DPS",
     "DSG",
     "FLAIR",
@@ -55,6 +58,7 @@ __all__ = [
     "PiGDM",
     "PnPFlow",
     "REDDiff",
+    "RePaint",
     "ReSample",
     "Unguided",
 ]

@@ -21,6 +21,7 @@ def conjugate_gradients(
     shift: float = 0.0,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
+    ends_early: bool = True,
 ) -> Tensor:
     """argmin_x ½‖y − A x‖² + ½·shift·‖x‖² − ⟨pull, x⟩, which solves (AᵀA + shift·I) x = Aᵀy + pull.
 
@@ -40,6 +41,8 @@ def conjugate_gradients(
         shift: at least 0; above 0 if there is a pull.
         tolerance: relative to each sample's ‖Aᵀy + pull‖, above 0.
         max_iterations: at least 1; each costs one forward and one adjoint.
+        ends_early: end when every sample has stopped, which the device is asked for at each iteration; otherwise the
+            rest of the iterations is taken and moves nobody.
 
     Raises:
         ValueError: if there is neither y nor pull.
@@ -55,7 +58,7 @@ def conjugate_gradients(
     goal, tiny = squared * tolerance**2, torch.finfo(slope.dtype).tiny
     for _ in range(max_iterations):
         active = squared > goal
-        if not active.any():
+        if ends_early and not active.any():
             break
         image = forward(search)
         curvature = per_sample_norm(image) ** 2 + shift * per_sample_norm(search) ** 2

@@ -21,6 +21,7 @@ from dsg.combiners import (
     ClassifierFree,
     ClassifierGuidance,
     Conditional,
+    FrequencyDecoupled,
     MixtureClassifier,
     PredictionCombiner,
 )
@@ -105,6 +106,7 @@ COMBINERS = {
     "cfg++": Case(CFGPlusPlus(0.6), 2),
     "apg": Case(APG(2.0, momentum=-0.5, norm_threshold=2.0), 2),
     "cfg-zero*": Case(CFGZeroStar(2.0), 2, free_steps=1),
+    "frequency-decoupled": Case(FrequencyDecoupled(1.5, high_scale=3.0), 2),
     "autoguidance": Case(Autoguidance(2.0, guide=ClassToy(strength=0.1)), 2),
     "classifier guidance": Case(ClassifierGuidance(ToyClassifier(), 2.0, conditional=False), 1),
 }
@@ -113,6 +115,7 @@ EXTRAPOLATIONS = {
     "cfg, rescaled": ClassifierFree(2.0, rescale=0.7),
     "apg": APG(2.0),
     "cfg-zero*": CFGZeroStar(2.0),
+    "frequency-decoupled": FrequencyDecoupled(2.0, high_scale=1.0),
     "autoguidance": Autoguidance(2.0, guide=ClassToy(strength=0.1)),
 }
 every_combiner = pytest.mark.parametrize("case", COMBINERS.values(), ids=COMBINERS)
@@ -264,6 +267,7 @@ def predictions(combiner: PredictionCombiner, x_t: Tensor, clip: bool = True) ->
         (APG(3.0, momentum=0.0, norm_threshold=1e9, parallel=1.0), False),
         (CFGZeroStar(3.0, optimized_scale=False, zero_steps=0), False),
         (ClassifierFree(3.0, t_low=0.0, t_high=999.0), True),
+        (FrequencyDecoupled(3.0, high_scale=3.0), True),
     ],
 )
 def test_a_combiner_with_its_parts_off_is_classifier_free_guidance(combiner, exact):
