@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,18 @@ def test_ctrl_c_while_lightning_is_imported_ends_without_a_traceback(settings, t
     assert not (tmp_path / "run").exists()
 
 
+def rounded(found: Any) -> Any:
+    """The same, with all numbers in it, also those of a table, to four digits."""
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [rounded(value) for value in found]
+    try:
+        return float(f"{float(found):.4g}")
+    except (TypeError, ValueError):
+        return found
+
+
 @pytest.mark.parametrize("kind", ["samples", "measurements"])
 def test_a_picture_that_was_taken_away_is_made_again_and_no_other(evaluate, tmp_path, kind):
     assert evaluate() == 0
@@ -125,7 +138,9 @@ def test_a_picture_that_was_taken_away_is_made_again_and_no_other(evaluate, tmp_
     (run / kind / "more" / "e.png").unlink()
     others = {path: path.stat().st_mtime_ns for path in run.rglob("*.png") if path.stem != "e"}
     assert evaluate() == 0
-    assert results(run) == before
+    # made again in a smaller batch, where a last digit of its loss may be another one
+    for found, expected in zip(results(run), before, strict=True):
+        assert rounded(found) == rounded(expected)
     assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
