@@ -97,10 +97,18 @@ def test_a_precision_that_the_device_lacks_and_weights_that_are_rounded_already_
         rounded(torch.zeros(1, 3, 16, 16), LEVEL)
 
 
-@pytest.mark.parametrize("told", [{"avx512_bf16": True}, {"amx_bf16": True}, {}])
-def test_auto_is_bfloat16_on_a_cpu_that_has_units_for_it_alone(monkeypatch, told):
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}, torch.float32),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "AMD EPYC 9654"}, torch.bfloat16),
+        ({"avx512_bf16": True}, torch.bfloat16),  # of a version of torch that does not name it
+        ({}, torch.float32),
+    ],
+)
+def test_auto_is_bfloat16_on_a_cpu_that_multiplies_it_faster_alone(monkeypatch, told, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
-    expected = torch.bfloat16 if told else torch.float32
     assert Fused().dtype_on(torch.device("cpu")) == expected
 
 

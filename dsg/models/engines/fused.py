@@ -33,7 +33,7 @@ class Fused(Plain):
     Args:
         precision: of convolutions and activations. `float16` keeps three digits, as TF32 does; its backward is scaled
             by a power of two for each sample, which changes no digit. `bfloat16` keeps two. `auto` is float16 on a
-            GPU, bfloat16 on a CPU that has units for it, and float32 on others.
+            GPU, bfloat16 on a CPU that multiplies it faster (AMX, or AVX512-bf16 of AMD), and float32 on others.
         graphs: record the kernels of a pass as a CUDA graph and replay them, so that a small batch does not wait for
             their launches; null is on a GPU. A batch size is recorded when it comes for the second time.
         recomputed: number of resolutions, from the finest, whose blocks are computed again in the backward instead of
@@ -148,5 +148,7 @@ def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16
     told = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
-    units = told.get("avx512_bf16", False) or told.get("amx_bf16", False)
-    return torch.bfloat16 if device.type == "cpu" and units else torch.float32
+    # without AMX an Intel core multiplies bfloat16 no faster than float32
+    by_vectors = told.get("avx512_bf16", False) and not str(told.get("cpu_name", "")).startswith("Intel")
+    gains = told.get("amx_bf16", False) or by_vectors
+    return torch.bfloat16 if device.type == "cpu" and gains else torch.float32
