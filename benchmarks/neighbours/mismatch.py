@@ -158,7 +158,7 @@ def run(reduced: bool, runs: Path) -> Findings:
 
     def draw() -> Figure:
         figure, (left, right_) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
-        grid = np.linspace(-0.95, 0.97, 25)
+        grid = np.linspace(-0.95, 0.97, 5 if reduced else 25)
         for name, colour, law in (
             ("BO-DDNM", "tab:blue", lambda n: ddpm(bo_ddnm(n, Y, SIGMA), STEPS)),
             ("the network's posterior", "tab:orange", lambda n: n.posterior(Y, SIGMA)),

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import DEEP, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments
-from benchmarks.theory.exact.pair_sde import sde_moments
+from benchmarks.theory.exact.pair_sde import sde_moments, sde_power
 from benchmarks.theory.pair import pair
 from dsg.diffusion.continuous_spacing import LogSNR
 from dsg.diffusion.kernels import EulerMaruyama, Heun
@@ -87,10 +87,10 @@ def run(reduced: bool, runs: Path) -> Findings:
 
     def draw() -> Figure:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
-        grid = np.linspace(0, 4, 33)
+        grid = np.linspace(0, 4, 5 if reduced else 33)
         left.plot(grid, [ode_moments(w, 1.0).entropy for w in grid], color="tab:orange", label="entropy (nats), ODE")
         left.plot(grid, [ode_moments(w, 1.0).probability for w in grid], color="tab:green", label="E[p(c|x)], ODE")
-        left.plot(grid, [sde_moments(w, 1.0)[1] for w in grid], color="tab:blue", label="E[p(c|x)], reverse SDE")
+        left.plot(grid, [sde_power(w, 1.0, -1.0) for w in grid], color="tab:blue", label="E[p(c|x)], reverse SDE")
         for column, style, colour in ((6, "s", "tab:orange"), (1, "s", "tab:green"), (3, "o", "tab:blue")):
             left.plot(weights, [row[column] for row in rows], style, mfc="none", color=colour)
         left.set(xlabel="w", title="½N(−1, 1) + ½N(1, 1): exact and measured")

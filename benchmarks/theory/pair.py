@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.experiments.findings import Check, Findings, table
 from benchmarks.theory.ensemble import DEEP, OPEN, WIDE, sample
 from benchmarks.theory.exact.pair import normal_nodes, ode_moments, tilt_reciprocal
-from benchmarks.theory.exact.pair_sde import sde_moments
+from benchmarks.theory.exact.pair_sde import sde_moments, sde_power
 from dsg.diffusion.kernels import EulerMaruyama, Heun
 from dsg.diffusion.schedule import NoiseSchedule
 from dsg.metrics.reciprocal import Reciprocal
@@ -84,8 +84,8 @@ def run(reduced: bool, runs: Path) -> Findings:
 
     def draw() -> Figure:
         figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-        grid = np.linspace(0, 4, 41)
-        ax.plot(grid, [sde_moments(w, 1.0)[0] for w in grid], color="tab:blue", label="reverse SDE, exact")
+        grid = np.linspace(0, 4, 5 if reduced else 41)
+        ax.plot(grid, [sde_power(w, 1.0, 1.0) for w in grid], color="tab:blue", label="reverse SDE, exact")
         ax.plot(grid, [ode_moments(w, 1.0).reciprocal for w in grid], color="tab:orange", label="ODE, exact")
         ax.plot(grid, [tilt_reciprocal(w, 1.0) for w in grid], color="0.5", ls="--", label="tilted density")
         errors = [3 * row[2] for row in sde_rows]

@@ -15,6 +15,7 @@ from dsg.combiners import (
     ClassifierGuidance,
     Conditional,
     DiscriminatorGuidance,
+    FrequencyDecoupled,
     PredictionCombiner,
     Switching,
 )
@@ -107,6 +108,7 @@ COMBINERS: dict[str, Combining] = {
     "apg": Combining(lambda model: APG(2.0, norm_threshold=10.0)),
     "apg, from the unconditional": Combining(lambda model: APG(2.0, acts_on="epsilon", start="unconditional")),
     "cfg-zero*": Combining(lambda model: CFGZeroStar(2.0), silent_steps=1),
+    "frequency-decoupled": Combining(lambda model: FrequencyDecoupled(1.5, high_scale=3.0)),
     "autoguidance": Combining(lambda model: Autoguidance(2.0, guide=weaker(model))),
     "classifier guidance": Combining(lambda model: ClassifierGuidance(ToyNoisyClassifier(model.shape)), 1),
     "discriminator guidance": Combining(

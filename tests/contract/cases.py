@@ -21,7 +21,7 @@ class Cases:
     - `case`: every pair of values of two axes meets in one of them.
     - `pair`: a method under a kernel, on the first model and task that suit both; `refused_pair` where none does.
     - `duo`: a combiner under a kernel, without guidance; `refused_duo` likewise.
-    - `alone`: every method, kernel, combiner and task once, with what is plain beside it.
+    - `part`: every method, kernel, combiner, task and model once, with what is plain beside it.
     - `method`, `kernel`, `combiner`, `model`: every value of one axis.
     """
 
@@ -31,7 +31,7 @@ class Cases:
         "refused_pair": frozenset({"method", "kernel"}),
         "duo": frozenset({"combiner", "kernel"}),
         "refused_duo": frozenset({"combiner", "kernel"}),
-        "alone": frozenset({"method", "kernel", "combiner", "task"}),
+        "part": frozenset({"model", "task", "method", "kernel", "combiner"}),
         "method": frozenset({"method"}),
         "kernel": frozenset({"kernel"}),
         "combiner": frozenset({"combiner"}),
@@ -59,7 +59,7 @@ class Cases:
     def each_refused_duo(self) -> dict[str, Case]:
         return {name: case for name, case in self._duos.items() if case.refusal() is not None}
 
-    def each_alone(self) -> dict[str, Case]:
+    def each_part(self) -> dict[str, Case]:
         axes = self.axes
         guided, solver = axes.method.get("dps", next(iter(axes.method.values()))), next(iter(axes.kernel.values()))
         found = {name: self._suiting(method, solver, PLAIN) for name, method in axes.method.items()}
@@ -67,6 +67,7 @@ class Cases:
         found |= {name: self._suiting(guided, solver, of) for name, of in axes.combiner.items()}
         model = MODELS["toy of classes"]
         found |= {name: Case(model, task, guided, solver, PLAIN) for name, task in axes.task.items()}
+        found |= {name: self._on(model, guided) for name, model in axes.model.items()}
         return {name: case for name, case in found.items() if case.refusal() is None}
 
     def each_method(self) -> Mapping[str, Method]:
@@ -106,3 +107,9 @@ class Cases:
         cases = [Case(model, task, method, solver, combining) for model, task in OF_PAIRS]
         able = Case(MODELS["toy of classes"], TASKS["super-resolution"], method, solver, combining)
         return next((case for case in cases if case.refusal() is None), able)
+
+    def _on(self, model: ScoreModel, method: Method) -> Case:
+        """The method on one model, under the first kernel and on the first task that suit both."""
+        solvers = self.axes.kernel.values()
+        cases = [Case(model, task, method, solver, PLAIN) for solver in solvers for task in TASKS.values()]
+        return next((case for case in cases if case.refusal() is None), cases[0])

@@ -9,6 +9,7 @@ from dsg.guidance import (
     DAPS,
     DDNM,
     DDRM,
+    DDS,
     DPS,
     DSG,
     FLAIR,
@@ -26,6 +27,7 @@ from dsg.guidance import (
     PiGDM,
     PnPFlow,
     REDDiff,
+    RePaint,
     ReSample,
     Unguided,
 )
@@ -136,7 +138,7 @@ METHODS = {
     ),
     # a chain that accepts or rejects: rounding turns some of its answers round
     "daps, metropolis-hastings": Method(
-        DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(100)),
+        DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(25)),
         None,
         (2 * STEPS - 1, 0),
         (0, 0),
@@ -150,6 +152,9 @@ METHODS = {
     "dsg over flow-chef": Method(DSG(FlowChef(), 0.2), DSG(FlowChef(), 0.0), (STEPS, 0)),
     "pnp-flow": Method(PnPFlow(draws=3), None, (3 * STEPS, 0), (0, 0), first=3),
     "flair": Method(FLAIR(0.5, likelihood_steps=4), None, (STEPS, 0), (0, 0)),
+    "dds": Method(DDS(), DDS(0), (STEPS, 0)),
+    "dds, without weight": Method(DDS(3, None), DDS(0, None), (STEPS, 0)),
+    "repaint": Method(RePaint(2, 4), None, (18, 0), (17, 0)),
     "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
     "ddrm, around y": Method(DDRM(start="measurement"), None, (STEPS, 0), (0, 0)),
 }

@@ -67,7 +67,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     cases = stash[CASES]
     for name in Cases.FIXTURES:
         if name in metafunc.fixturenames:
-            full = name == "case" and _is_full(metafunc.config)
+            full = name in ("case", "part") and _is_full(metafunc.config)
             values = cases.every_case() if full else getattr(cases, f"each_{name}")()
             marks = [pytest.mark.full] if full else []
             # of the session, so that tests of one case follow each other and share its sample

@@ -23,14 +23,14 @@ WAITING = {"ugd, by adam": ADAM, "resample": STOPS, "flair": STOPS} | dict.fromk
 
 
 @pytest.mark.contract
-def test_after_the_first_step_nobody_waits_for_the_device(alone):
+def test_after_the_first_step_nobody_waits_for_the_device(part):
     """In the first one what stays may be put there."""
-    sampler, process = begin(alone, references(2), OnTheDevice(keys("ab")))
+    sampler, process = begin(part, references(2), OnTheDevice(keys("ab")))
     sampler = replace(sampler, steps=STEPS)
     process.steps = sampler.levels
     trajectory = sampler.run(process)
     next(trajectory)
-    method = next((name for name, method in METHODS.items() if method is alone.method), "")
+    method = next((name for name, method in METHODS.items() if method is part.method), "")
     with pytest.raises(Waited) if method in WAITING else nullcontext(), nobody_waits():
         list(trajectory)
 
