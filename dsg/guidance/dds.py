@@ -31,7 +31,8 @@ class DDS(PredictionGuidance):
     Aᵀ(y − A x̂), so that small singular values are hardly touched; a mask is met by one.
 
     The paper's kernel is DDIM, with η = 0.85 (MRI, one coil), 0.8 (several) or 0.15 (CT), M = 5, and γ = 5 where y is
-    noisy; its code's is Renoise, with γ = 1 by default. DiffPIR takes the same point to the end, with a weight that follows ā and its own re-noising.
+    noisy; its code's is Renoise, with γ = 1 by default. DiffPIR takes the same point to the end, with a weight that
+    follows ā and its own re-noising.
 
     Args:
         iterations: M ≥ 0, one A and one Aᵀ each; 0 is the unguided sampler.
