@@ -48,20 +48,21 @@ PREDICT = ("predict", "--config=portraits_inpainting_dsg", "--run_dir=x", "--dat
 
 
 class Failed(Exception):
-    """A command of a check; the message is the last line that it said."""
+    """A command of a check; the message is the last line that it said, behind the tests that failed."""
 
 
 def run(command: Sequence[str | Path], folder: Path) -> str:
     """The last line that a command prints.
 
     Raises:
-        Failed: if it ends with another code than 0.
+        Failed: if it ends with another code than 0, with the tests that pytest names.
     """
     done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
     said = [line for line in (done.stdout + done.stderr * (done.returncode != 0)).splitlines() if line.strip()]
     last = said[-1].strip() if said else ""
     if done.returncode:
-        raise Failed(last or f"exit code {done.returncode}")
+        tests = [line for line in said if line.startswith("FAILED ")]
+        raise Failed("; ".join([*tests, last]) or f"exit code {done.returncode}")
     return last
 
 

@@ -379,6 +379,11 @@ def test_one_of_several_hosts_is_killed_at_any_moment_and_the_table_is_that_of_o
     for host in others:
         assert host.ended() == 0, host.said()
     victim.ended()
+    if (out / "hosts").exists():  # nobody could know yet that it was gone: who begins next does
+        assert far
+        assert len(list(out.glob("hosts/*/*.json"))) == 1
+        later = Host(command(plan, out, workers), far)
+        assert later.ended() == 0, later.said()
     require_equal(out, alone)
     begun = starts(out)
     again = sorted(begun.values())[-workers:]
