@@ -30,8 +30,9 @@ class DSG(Windowed, LossGuidance):
         r = √n σ,   d* = −r g/‖g‖,   d = σz + w (d* − σz),   x_prev = μ + r d/‖d‖
 
     w = 1 is the closed-form minimiser of ⟨g, x' − x_t⟩ on the sphere ‖x' − μ‖ = r (eq. 11); only the direction of g
-    matters. Steps without noise (the last one) and samples whose gradient vanishes take the ordinary step. A base's own
-    window holds besides, and so does its time travel.
+    matters, so that over DPS, FreeDoM without time travel and UGD's forward guidance it is one method. Steps without
+    noise (the last one) and samples whose gradient vanishes take the ordinary step. A base's own window holds besides,
+    and so does its time travel.
 
     Noise in a direction that g does not touch is shortened by that: of its power each guided step keeps
     (1−w)²/((1−w)²+w²) (`benchmarks.dsg_radius`). With radius `free` it is left alone,

@@ -174,3 +174,9 @@ def test_tfg_s_variance_guidance_refuses_levels_that_start_from_noise_alone():
         Sampler(model, TASK, TFG(rho=1.0), DDIM(), 12)
     Sampler(model, TASK, TFG(rho=0.0, mu=1.0), DDIM(), 12)
     Sampler(model, TASK, DSG(TFG(rho=1.0)), DDIM(), 12)  # which follows its gradient, and takes another step
+
+
+@pytest.mark.parametrize("base", [FreeDoM(3.0), UGD(40.0)], ids=lambda base: type(base).__name__)
+def test_dsg_takes_the_direction_alone_so_that_over_one_gradient_of_any_strength_it_is_one_method(base):
+    for step in STEPS:
+        torch.testing.assert_close(after(DSG(base, 0.2), step), after(DSG(DPS(0.1), 0.2), step), rtol=0.0, atol=1e-5)
