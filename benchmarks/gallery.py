@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dsg.errors import UserError
 
-SIDE, GAP, HEAD = 64, 2, 16
+SIDE, GAP, LINE = 64, 2, 14
 LEFT = 116  # for the names of tasks
 
 
@@ -41,6 +41,18 @@ def finished(folder: Path) -> Iterator[tuple[str, str, Path]]:
         yield task, method, folder.joinpath("runs", task, method, setting, *[",".join(values)] * bool(values))
 
 
+def lines_of(name: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+    """A name's words, as many in a line as fit over a picture."""
+    lines = [""]
+    for word in name.split("_"):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > SIDE:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def gallery(folder: Path, image_id: str) -> Image.Image:
     """The sheet of one image.
 
@@ -49,20 +61,22 @@ def gallery(folder: Path, image_id: str) -> Image.Image:
     """
     runs = {(task, method): run for task, method, run in finished(folder)}
     tasks, methods = (list(dict.fromkeys(names)) for names in zip(*runs, strict=True))
-    step = SIDE + GAP
-    sheet = Image.new("RGB", (LEFT + (1 + len(methods)) * step, HEAD + len(tasks) * step), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for column, name in enumerate(["measured", *methods]):
-        draw.text((LEFT + column * step, 1), name, "black", font)
+    step, font = SIDE + GAP, ImageFont.load_default(11)
+    names = ["\n".join(lines_of(name, font)) for name in ("measured", *methods)]
+    head = 2 + LINE * (1 + max(name.count("\n") for name in names))
+    sheet = Image.new("RGB", (LEFT + (1 + len(methods)) * step, head + len(tasks) * step), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, name in enumerate(names):
+        draw.multiline_text((LEFT + column * step, 1), name, "black", font, spacing=2)
     for row, task in enumerate(tasks):
-        draw.text((2, HEAD + row * step + SIDE // 2 - 6), task.replace("_", " "), "black", font)
+        draw.text((2, head + row * step + SIDE // 2 - 6), task.replace("_", " "), "black", font)
         files = [runs[task, methods[0]] / "measurements" / f"{image_id}.png"]
         files += [runs[task, method] / "samples" / f"{image_id}.png" for method in methods]
         for column, file in enumerate(files):
             if not file.is_file():
                 raise UserError(f"{file}: not there; give the id of an image of the comparison with --image")
             picture = Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-            sheet.paste(picture, (LEFT + column * step, HEAD + row * step))
+            sheet.paste(picture, (LEFT + column * step, head + row * step))
     return sheet
 
 

@@ -1,9 +1,9 @@
 """The picture of tasks x methods shows the runs that the table was made of."""
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from benchmarks.gallery import LEFT, SIDE, gallery
+from benchmarks.gallery import LEFT, LINE, SIDE, gallery, lines_of
 from dsg.errors import UserError
 
 COLOURS = {"dps": (200, 0, 0), "dsg": (0, 200, 0)}
@@ -28,8 +28,16 @@ def compared(tmp_path):
 
 def test_the_measurement_and_every_method_of_a_task_stand_in_a_row(compared):
     sheet = gallery(compared, "7")
-    middle = [sheet.getpixel((LEFT + column * (SIDE + 2) + SIDE // 2, 16 + SIDE // 2)) for column in range(3)]
+    middle = [sheet.getpixel((LEFT + column * (SIDE + 2) + SIDE // 2, 2 + LINE + SIDE // 2)) for column in range(3)]
     assert middle == [(0, 0, 200), *COLOURS.values()]
+
+
+def test_a_name_that_is_wider_than_a_picture_has_several_lines_and_no_word_is_lost():
+    font = ImageFont.load_default(11)
+    lines = lines_of("dsg_over_lgd_mc_of_a_name_without_end", font)
+    assert len(lines) > 1
+    assert "_".join(lines).replace(" ", "_") == "dsg_over_lgd_mc_of_a_name_without_end"
+    assert all(font.getlength(line) <= SIDE for line in lines)
 
 
 @pytest.mark.parametrize(("image_id", "words"), [("8", "give the id"), (None, "a comparison that has ended")])
