@@ -17,8 +17,9 @@ $(VENV)/.installed: pyproject.toml
 demo: setup
 	$(RUN) -m benchmarks.demo
 
+# three on two cores: some tests wait for what they have started
 test: setup
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 3
 
 test-slow: setup
 	$(RUN) -m pytest -m slow

@@ -99,7 +99,8 @@ def commands(option):
 def test_the_pages_method_passes_the_contract_by_the_pages_commands(contract):
     for options in commands("guidance"):
         case = "toy-super-resolution-NormalisedDPS-ddim-conditional"
-        assert contract("test_contract.py", case, options) == 9
+        assert contract("test_contract.py", case, options) == 6
+    assert contract("test_parts.py", "NormalisedDPS", options) == 4
     assert contract("test_reaches_the_step.py", "NormalisedDPS", options) == 18  # twelve kernels, nine with noise
 
 
