@@ -17,9 +17,8 @@ $(VENV)/.installed: pyproject.toml
 demo: setup
 	$(RUN) -m benchmarks.demo
 
-# three on two cores: some tests wait for what they have started
 test: setup
-	$(RUN) -m pytest -n 3
+	$(RUN) -m pytest -n 2
 
 test-slow: setup
 	$(RUN) -m pytest -m slow
