@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dsg.models.base import ScoreModel
 from tests.contract.axes import MODELS, TASKS, Combining, Solver
@@ -40,6 +40,13 @@ class Cases:
 
     def __init__(self, axes: Axes | None = None) -> None:
         self.axes = axes or AXES
+        self._found: dict[tuple[str, bool], Mapping[str, Any]] = {}
+
+    def values(self, fixture: str, full: bool = False) -> Mapping[str, Any]:
+        """Those of a fixture, found once for all tests that ask; where `full`, every case that fits."""
+        if (fixture, full) not in self._found:
+            self._found[fixture, full] = self.every_case() if full else getattr(self, f"each_{fixture}")()
+        return self._found[fixture, full]
 
     def each_case(self) -> dict[str, Case]:
         return {"-".join(row): self.axes.case(row) for row in self._design}
@@ -104,12 +111,16 @@ class Cases:
         }
 
     def _suiting(self, method: Method, solver: Solver, combining: Combining) -> Case:
-        cases = [Case(model, task, method, solver, combining) for model, task in OF_PAIRS]
         able = Case(MODELS["toy of classes"], TASKS["super-resolution"], method, solver, combining)
-        return next((case for case in cases if case.refusal() is None), able)
+        return _first_of((Case(model, task, method, solver, combining) for model, task in OF_PAIRS), able)
 
     def _on(self, model: ScoreModel, method: Method) -> Case:
-        """The method on one model, under the first kernel and on the first task that suit both."""
+        """The method on one model, under the first kernel and on the first task that suit both, else under the last."""
         solvers = self.axes.kernel.values()
         cases = [Case(model, task, method, solver, PLAIN) for solver in solvers for task in TASKS.values()]
-        return next((case for case in cases if case.refusal() is None), cases[0])
+        return _first_of(cases, cases[-1])
+
+
+def _first_of(cases: Iterable[Case], otherwise: Case) -> Case:
+    """The first that can be sampled."""
+    return next((case for case in cases if case.refusal() is None), otherwise)

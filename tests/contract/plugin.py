@@ -68,10 +68,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in Cases.FIXTURES:
         if name in metafunc.fixturenames:
             full = name in ("case", "part") and _is_full(metafunc.config)
-            values = cases.every_case() if full else getattr(cases, f"each_{name}")()
             marks = [pytest.mark.full] if full else []
             # of the session, so that tests of one case follow each other and share its sample
-            params = [pytest.param(value, id=of, marks=marks) for of, value in values.items()]
+            params = [pytest.param(value, id=of, marks=marks) for of, value in cases.values(name, full).items()]
             metafunc.parametrize(name, params, scope="session")
 
 

@@ -12,7 +12,7 @@ import torch
 
 from dsg.combiners import Conditional
 from dsg.guidance import Unguided
-from tests.contract.axes import Combining
+from tests.contract.cases import PLAIN
 from tests.contract.run import agree, declared_evaluations, guided_by, references, sample, unguided
 
 pytestmark = pytest.mark.contract
@@ -44,7 +44,7 @@ def test_guidance_lowers_the_loss(case, four, unguided_four):
         pytest.skip("it does not guide")
     (guided, _, process), (free, _, _) = four, unguided_four
     if not isinstance(process.combiner, Conditional):
-        plain = replace(case, combining=Combining(lambda model: Conditional(), 1))
+        plain = replace(case, combining=PLAIN)
         guided, free = (sample(of, references(4), "abcd")[0] for of in (plain, unguided(plain)))
 
     def loss(x: torch.Tensor) -> float:

@@ -15,15 +15,20 @@ OF_CLASSES = {
     "apg",
     "apg, from the unconditional",
     "cfg-zero*",
-    "switching",
     "frequency-decoupled",
+    "switching",
 }
 SPECTRAL = {"ddnm", "ddnm, corrected epsilon", "ddnm, published noise", "bo-ddnm", "ddrm", "ddrm, around y"}
-LINEAR = (
-    SPECTRAL
-    | {"pigdm", "pigdm, estimate", "pigdm as a score", "dsg over pigdm", "diffpir"}
-    | {"dds", "dds, without weight", "repaint"}
-)
+LINEAR = SPECTRAL | {
+    "pigdm",
+    "pigdm, estimate",
+    "pigdm as a score",
+    "dsg over pigdm",
+    "diffpir",
+    "dds",
+    "dds, without weight",
+    "repaint",
+}
 OF_NETWORKS = ("class label", "feature", "sum")
 REFUSED = {
     # a sphere without a radius

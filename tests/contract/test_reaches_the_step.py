@@ -16,7 +16,7 @@ from dsg.diffusion.schedule import Schedule
 from dsg.errors import UserError
 from dsg.guidance import Unguided
 from dsg.types import State
-from tests.contract.axes import Combining
+from tests.contract.cases import PLAIN
 from tests.contract.design import Case
 from tests.contract.run import begin, keys, references, unguided
 
@@ -45,7 +45,7 @@ def test_a_combiner_changes_the_step_under_every_kernel_that_does_not_refuse_it(
     if isinstance(duo.combining.of(duo.model), Conditional):
         pytest.skip("it does not combine")
     x_t, combined = step_of(duo)
-    _, plain = step_of(replace(duo, combining=Combining(lambda model: Conditional(), 1)))
+    _, plain = step_of(replace(duo, combining=PLAIN))
     assert ((combined - plain).flatten(1).norm(dim=1) > 1e-3 * (plain - x_t).flatten(1).norm(dim=1)).all()
 
 
