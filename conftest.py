@@ -16,6 +16,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        gc.freeze()  # nor during the tests: a twentieth of the contract's time
         gc.enable()
 
 
