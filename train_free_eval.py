@@ -11,6 +11,7 @@ import sys
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ with importing() if AS_A_COMMAND else nullcontext():
     from dsg.command.config import resolve
     from dsg.command.exit_codes import FAILED, OK, explain, flat, quieten
     from dsg.command.parser import BEHAVIOUR, OWN_OPTIONS, PREDICT, refuse_global_seed
-    from dsg.command.private_interfaces import keep_settings_as_they_are
+    from dsg.command.private_interfaces import keep_settings_as_they_are, reuse_parser
     from dsg.command.run_settings import recordable, run_settings
     from dsg.command.strategies import check_strategy
     from dsg.data.base import EvaluationData
@@ -55,6 +56,12 @@ class EvaluationCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         return {"predict": {"model", "dataloaders", "datamodule", "return_predictions", "ckpt_path", "weights_only"}}
+
+    def setup_parser(
+        self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
+    ) -> None:
+        build = partial(super().setup_parser, add_subcommands, main_kwargs, subparser_kwargs)
+        reuse_parser(self, (self.module_class, main_kwargs["version"], *self.listed_callbacks), build)
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)

@@ -18,12 +18,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import torch
-import yaml
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from safetensors.torch import load_file
 
 import train_free_eval
+from dsg import yaml_text
 from dsg.data.examples import Examples
 from dsg.data.mixture_draws import MixtureDraws
 from dsg.diffusion.noise import NoiseStreams, SampleKey
@@ -138,7 +138,7 @@ def main() -> None:
     options.pictures.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
     two = options.out / "posterior_2.yaml"
-    two.write_text(yaml.safe_dump(IN_TWO_DIMENSIONS), encoding="utf-8")
+    two.write_text(yaml_text.dump(IN_TWO_DIMENSIONS), encoding="utf-8")
     draw_posteriors(compare(two, options.out / "posterior_2"), options.pictures / "posterior_2d.png")
     draw_manifold(compare(CONFIGS / "manifold.yaml", options.out / "manifold"), options.pictures / "manifold.png")
 

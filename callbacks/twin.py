@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.metrics.per_image import per_image
 from dsg.metrics.statistics import Interval, mean_with_interval
@@ -33,7 +32,7 @@ class Twin:
 
     def check(self, folder: RunFolder) -> None:
         """Raise UserError unless the twin's samples come from the same noise as those of `folder`."""
-        own, other = (yaml.safe_load((p / SETTINGS).read_text(encoding="utf-8")) for p in (folder.path, self.path))
+        own, other = (yaml_text.load((p / SETTINGS).read_text(encoding="utf-8")) for p in (folder.path, self.path))
         for name in (*(f"model.{name}" for name in SAME), "data.class_path"):
             if at(own, name) != at(other, name):
                 raise UserError(

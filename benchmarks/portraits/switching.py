@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.experiments.findings import table
+from dsg import yaml_text
 from dsg.data.image_file import read_image
 from dsg.errors import UserError
 from dsg.models.portraits.attribute_judge import CHOICES, AttributeJudge
@@ -43,7 +43,7 @@ class Switched:
     @classmethod
     def read(cls, path: Path) -> Switched:
         """Raises UserError if the switch does not bring one attribute to every class."""
-        settings = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
         above, below = (at(settings, f"model.combiner.init_args.{side}") for side in ("above", "below"))
         lists = isinstance(above, list) and isinstance(below, list)
         bits = {one ^ other for one, other in zip(above, below, strict=True)} if lists else set()

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks.experiments.findings import Check, Findings, table
 from callbacks.twin import Twin
+from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.metrics.features import read_rgb
 from dsg.report.labels import at
@@ -44,7 +44,7 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Run:
-        settings = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
         scale = at(settings, "model.combiner.init_args.guidance_scale")
         return cls(RunFolder(path), scale - 1.0, json.loads((path / METRICS).read_text(encoding="utf-8")))
 
@@ -89,7 +89,7 @@ def run(reduced: bool, runs: Path) -> Findings:
         return _findings(compare(COMPARISON, runs / "portraits", 2), intervals=True)
     with TemporaryDirectory() as folder:
         config = Path(folder) / "reduced.yaml"
-        config.write_text(yaml.safe_dump(REDUCED), encoding="utf-8")
+        config.write_text(yaml_text.dump(REDUCED), encoding="utf-8")
         return _findings(compare(config, Path(folder) / "portraits", 1), intervals=False)
 
 

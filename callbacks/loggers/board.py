@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from callbacks.loggers.base import Sink
 from callbacks.loggers.hparams import columns
+from dsg import yaml_text
 from dsg.metrics.per_image import COSTS, DESCRIPTIVE
 from dsg.metrics.statistics import RunningMean
 from dsg.run_folder.folder import RunFolder
@@ -89,7 +89,7 @@ class Board:
         if not file.is_file():
             return
         text = file.read_text(encoding="utf-8")
-        self._sink.settings(text, columns(yaml.safe_load(text)), first=not self._done)
+        self._sink.settings(text, columns(yaml_text.load(text)), first=not self._done)
 
 
 def _measured(row: Row) -> Iterable[tuple[str, float]]:

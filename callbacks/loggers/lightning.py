@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import yaml
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from callbacks.loggers.base import Sink
+from dsg import yaml_text
 
 
 class LoggerSink(Sink):
@@ -44,7 +44,7 @@ class LoggerSink(Sink):
     def charts(self, title: str, charts: Mapping[str, Sequence[str]]) -> None: ...
 
     def settings(self, text: str, columns: Mapping[str, Any], first: bool) -> None:
-        self._logger.log_hyperparams({**columns, "config": yaml.safe_load(text)})
+        self._logger.log_hyperparams({**columns, "config": yaml_text.load(text)})
 
     def ended(self) -> None:
         self._logger.save()

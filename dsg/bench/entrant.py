@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg import yaml_text
 from dsg.bench.suite import Suite
 from dsg.command.files import read
 from dsg.command.merge import Settings, at, merge, nested
@@ -169,8 +168,8 @@ def _tuned(text: str, suite: Suite) -> list[tuple[str, str, Any]]:
     key, equals, stated = text.partition("=")
     chapter, colon, rest = key.partition(":")
     try:
-        values = yaml.safe_load(stated) if equals else None
-    except yaml.YAMLError:
+        values = yaml_text.load(stated) if equals else None
+    except yaml_text.YAMLError:
         values = None
     if not isinstance(values, list | dict) or not key:
         raise UserError(f"--tune: must be key=[values], as step_size=[0.1, 0.3]; got {text!r}")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from markupsafe import Markup, escape
 
+from dsg import yaml_text
 from dsg.bench.board import Board, Method
 from dsg.bench.glance import firsts, glance
 from dsg.bench.standing import Ranked
@@ -38,7 +38,7 @@ def html(board: Board, ranked: Sequence[Ranked]) -> str:
         "budget": " or ".join(f"{count} candidates" for count in sorted(budgets)),
         "methods": [_about(method) for method in board.methods],
         "submissions": [(name, _made(found)) for name, found in board.submissions.items()],
-        "settings": yaml.safe_dump(dict(board.suite["chapters"]), sort_keys=False, allow_unicode=True),
+        "settings": yaml_text.dump(dict(board.suite["chapters"])),
         "marks": MARKS,
     }
     filters = {"breakable": _breakable, "papers": _with_papers}
@@ -54,7 +54,7 @@ def _about(method: Method) -> dict[str, Any]:
         "class_path": str(entry["class_path"]),
         "about": str(entry["about"]),
         "link": link if link.startswith(("https://", "http://")) else "",
-        "states": yaml.safe_dump(entry["states"], sort_keys=False, allow_unicode=True),
+        "states": yaml_text.dump(entry["states"]),
     }
 
 

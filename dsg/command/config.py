@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import yaml
-
+from dsg import yaml_text
 from dsg.command.files import read
 from dsg.command.merge import Settings
 from dsg.command.options import with_options, without, without_replaced_arguments
@@ -59,7 +58,7 @@ def resolve(arguments: Sequence[str]) -> Resolved:
 
 def as_yaml(settings: Settings) -> str:
     """`settings` as the text of a file."""
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    return yaml_text.dump(settings)
 
 
 def listed_callbacks(settings: Settings) -> list[str]:

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import NoneType
 
-import yaml
-
+from dsg import yaml_text
 from dsg.command.contradictions import File, refuse_contradictions
 from dsg.command.merge import Settings, merge
 from dsg.command.shipped import find_config, shipped_as
@@ -101,10 +100,10 @@ def _load(file: Path, by: str) -> Settings:
     if not file.is_file():
         raise UserError(f"--config: no file at {file}{by}")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml_text.load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"--config: cannot read {file}{by}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml_text.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"--config: {file} is not YAML{by}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict | NoneType):
         raise UserError(f"--config: {file} holds no settings (`key: value`){by}, but {type(content).__name__}")

@@ -7,8 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg import yaml_text
 from dsg.command.merge import OF_A_CLASS, Settings, is_another_class, merge
 
 TABLE = "strengths"
@@ -65,8 +64,8 @@ def _value(text: str) -> Any:
     try:
         if text.endswith((".yaml", ".yml")) and Path(text).is_file():
             text = Path(text).read_text(encoding="utf-8")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return yaml_text.load(text)
+    except (yaml_text.YAMLError, OSError, UnicodeDecodeError):
         return text
 
 

@@ -38,7 +38,8 @@ def recordable(parser: ArgumentParser, config: Namespace) -> tuple[Namespace, di
 
 
 def _as_written(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
-    return json.loads(parser.dump(config, format="json", skip_unset=False))
+    # what was parsed a moment ago is valid: to check it again is half of the time
+    return json.loads(parser.dump(config, format="json", skip_unset=False, skip_validation=True))
 
 
 def _with_plain_values(value: Any) -> Any:

@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg import yaml_text
 from dsg.command.merge import Settings, at
 from dsg.errors import UserError
 
@@ -56,13 +55,13 @@ def read_table(file: Path) -> list[Strength]:
         return _read(file, file.stat().st_mtime_ns)
     except OSError as error:
         raise UserError(f"strengths: cannot read {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml_text.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"strengths: {file} is not YAML: {' '.join(str(error).split())}") from error
 
 
 @lru_cache(maxsize=8)  # a comparison asks for every run
 def _read(file: Path, _changed: int) -> list[Strength]:
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = yaml_text.load(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("strengths"), list):
         raise UserError(f"strengths: {file} holds no `strengths`, a list of rows with {', '.join(NEEDED)}")
     rows: dict[str, Strength] = {}

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from markupsafe import Markup, escape
 
+from dsg import yaml_text
 from dsg.report import answer, appendix, figures, links, tables, trajectories
 from dsg.report.calibration import calibration
 from dsg.report.evaluated_run import EvaluatedRun
@@ -62,7 +62,7 @@ def html(runs: Sequence[EvaluatedRun], worst: Sequence[WorstCase], side: Sequenc
         ],
         "pictures": [(i, found) for i in alone if (found := strips(runs[i], STRIPS / len(alone)))],
         "appendix": _shown(_appendix(runs)),
-        "settings": [(run.name, yaml.safe_dump(run.settings, sort_keys=False, allow_unicode=True)) for run in runs],
+        "settings": [(run.name, yaml_text.dump(run.settings)) for run in runs],
     }
     content = {
         "title": _title(runs),

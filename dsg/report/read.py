@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.metrics.direction import SCORES
 from dsg.metrics.per_image import COSTS, PerImage, per_image
@@ -111,10 +110,10 @@ def _settings(path: Path) -> tuple[dict[str, Any], list[str]]:
         if not file.is_file():
             raise UserError(f"report: {path} is no run folder, it has no {SETTINGS}{_suggestion(path)}")
         text = file.read_text(encoding="utf-8")
-        settings = yaml.safe_load(text)
+        settings = yaml_text.load(text)
     except OSError as error:
         raise UserError(f"report: cannot read {file}: {error.strerror}; make it readable") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml_text.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"report: {file} is damaged; restore it, or leave this run out") from error
     if not isinstance(settings, dict):
         raise UserError(f"report: {file} holds no settings; restore it, or leave this run out")

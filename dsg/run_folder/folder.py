@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-import yaml
-
+from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.run_folder.atomic import write_atomically
 from dsg.run_folder.journal import Journal, Row
@@ -77,7 +76,7 @@ class RunFolder:
             self.close()
         self._settings.read()  # a folder of other things is left alone
         self._lock.take()
-        settings = yaml.safe_load(yaml.safe_dump(settings))
+        settings = yaml_text.load(yaml_text.dump(settings, sort_keys=True))
         if (old := self._settings.read()) is not None:
             if not any(changes(old, settings, ignored)):
                 return

@@ -7,8 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.run_folder.atomic import is_temporary, write_atomically
 from dsg.run_folder.lock import LOCK
@@ -35,9 +34,9 @@ class SettingsFile:
         """
         try:
             if self.path.exists():
-                if isinstance(settings := yaml.safe_load(self.path.read_text(encoding="utf-8")), dict):
+                if isinstance(settings := yaml_text.load(self.path.read_text(encoding="utf-8")), dict):
                     return settings
-                raise yaml.YAMLError("no settings")
+                raise yaml_text.YAMLError("no settings")
             # another run may have the lock, and be writing config.yaml at this moment
             foreign = self.folder.exists() and any(
                 not is_temporary(path) and path.name != LOCK for path in self.folder.iterdir()
@@ -46,7 +45,7 @@ class SettingsFile:
             raise UserError(f"run_dir: {self.folder} is a file; choose another run_dir") from error
         except OSError as error:
             raise UserError(f"run_dir: cannot read {error.filename}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml_text.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"run_dir: {self.path} is damaged; restore it or choose another run_dir") from error
         if foreign:
             raise UserError(f"run_dir: {self.folder} is not empty and no run folder; choose another run_dir")
@@ -55,7 +54,7 @@ class SettingsFile:
     def write(self, settings: dict[str, Any]) -> None:
         """Replace it by `settings`, plain YAML types; comments that stand above the old ones stay."""
         text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        content = head(text) + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        content = head(text) + yaml_text.dump(settings)
         write_atomically(self.path, content.encode())
 
 

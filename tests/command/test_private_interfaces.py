@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -77,6 +77,25 @@ def test_jsonargparse_tells_the_options_of_a_parser():
     assert {"--help", "--some.option"} <= set(private_interfaces.options_of(parser))
 
 
+def test_lightning_s_command_line_takes_a_parser_that_another_has_built():
+    class Evaluation(LightningCLI):
+        def setup_parser(self, *how):
+            private_interfaces.reuse_parser(
+                self, options, lambda: built.append(super(Evaluation, self).setup_parser(*how))
+            )
+
+        def _run_subcommand(self, subcommand):
+            """Not what is asked here."""
+
+    how = {"save_config_callback": None, "trainer_defaults": {"logger": False, "enable_checkpointing": False}}
+    options, built = object(), []
+    first = Evaluation(LightningModule, args=["predict", "--trainer.max_epochs", "3"], **how)
+    second = Evaluation(LightningModule, args=["predict", "--trainer.accelerator", "cpu"], **how)
+    assert len(built) == 1
+    assert second.parser is first.parser
+    assert (first.trainer.max_epochs, second.trainer.max_epochs) == (3, None)  # nothing of the first is left
+
+
 def test_torch_writes_a_summary_of_ones_own_into_the_event_file(tmp_path):
     with SummaryWriter(tmp_path) as writer:
         private_interfaces.add_summary(writer, scalar("mine", 1.0))
@@ -94,6 +113,10 @@ def test_torch_writes_a_summary_of_ones_own_into_the_event_file(tmp_path):
         (
             lambda: private_interfaces.keep_settings_as_they_are(object(), {}),
             r"lightning \S+ has no object\._dump_config",
+        ),
+        (
+            lambda: private_interfaces.reuse_parser(SimpleNamespace(), "none", lambda: None),
+            r"lightning \S+ has no SimpleNamespace\.parser",
         ),
         (lambda: private_interfaces.options_of(object()), r"jsonargparse \S+ has no object\._option_string_actions"),
         (lambda: private_interfaces.add_summary(object(), None), r"torch \S+ has no object\._get_file_writer"),
