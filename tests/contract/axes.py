@@ -61,19 +61,21 @@ class Combining:
 
 
 # tasks of features differ in their network alone, so that one of each in a sum meets everything
-OF_FEATURES: list[Task] = [tasks.Text(ToyImageText(), "a red door"), tasks.Style(ToyFeatures(), "layer")]
+OF_FEATURES: list[Task] = [
+    tasks.Text(ToyImageText(), "a red door"),
+    tasks.Style(ToyFeatures(), "layer"),
+    tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
+]
 TASKS: dict[str, Task] = {
     "super-resolution": tasks.SuperResolution(factor=4),
-    "super-resolution without noise": tasks.SuperResolution(factor=4, noise=tasks.GaussianNoise(0.0)),
     "random inpainting": tasks.RandomInpainting(),
-    "box inpainting": tasks.BoxInpainting(size=6, margin=1),
+    "box inpainting without noise": tasks.BoxInpainting(size=6, margin=1, noise=tasks.GaussianNoise(0.0)),
     "gaussian deblurring": tasks.GaussianDeblurring(kernel_size=9, sigma=1.5),
     "motion deblurring": tasks.MotionDeblurring(kernel_size=3),  # a wider one takes its solver twenty times as long
     "denoising": tasks.Denoising(),
     "poisson denoising": tasks.Denoising(noise=tasks.PoissonNoise()),
     "class label": tasks.ClassLabel(ToyClassifier()),
-    "sum": tasks.Sum([tasks.SuperResolution(factor=4), *OF_FEATURES], [1.0, 0.1, 0.05]),
-    "feature": tasks.Feature(ToyFeatures(), [Crop(1, 15, 0, 16), Resize(16, "bicubic")]),
+    "sum": tasks.Sum([tasks.SuperResolution(factor=4), *OF_FEATURES], [1.0, 0.1, 0.05, 0.1]),
     "colourisation": tasks.Colourisation(),
     "phase retrieval": tasks.PhaseRetrieval(),
     "high dynamic range": tasks.HighDynamicRange(),

@@ -75,7 +75,7 @@ METHODS = {
     # as long a step whatever the gradient: where a kernel adds much noise, rounding that turns it moves the sample far
     "dsg": Method(DSG(guidance_rate=0.2), DSG(guidance_rate=0.0), (STEPS, STEPS - 1), rounding=0.15),
     "dsg, interval and window": Method(
-        DSG(guidance_rate=0.4, interval=2, start=40, stop=80, stated_for=100), DSG(guidance_rate=0.0), (STEPS, 2)
+        DSG(guidance_rate=0.2, interval=2, start=40, stop=80, stated_for=100), DSG(guidance_rate=0.0), (STEPS, 2)
     ),
     "dsg, rising rate and chi radius": Method(
         DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)

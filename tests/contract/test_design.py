@@ -29,7 +29,7 @@ LINEAR = SPECTRAL | {
     "dds, without weight",
     "repaint",
 }
-OF_NETWORKS = ("class label", "feature", "sum")
+OF_NETWORKS = ("class label", "sum")
 REFUSED = {
     # a sphere without a radius
     **{("method", name, "kernel", kernel): "a sphere" for name in (*DSGS, "diff-rgd") for kernel in STILL},

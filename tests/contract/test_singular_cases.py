@@ -11,6 +11,8 @@ from dsg.guidance import LossGuidance
 from dsg.models.mixture import GaussianMixture
 from tasks import Denoising, GaussianNoise, InverseProblem, Measurement, Task
 from tasks.operators.mask import Identity
+from tests.contract.cases import PLAIN
+from tests.contract.design import Case
 from tests.contract.run import begin, keys, references, sample, unguided
 
 pytestmark = pytest.mark.contract
@@ -26,8 +28,17 @@ class Indifferent(Task):
         return 0.0 * clean_estimate.flatten(1).sum(1) + 1.0
 
 
-@pytest.mark.parametrize("shape", [(1,), (1, 1, 1)], ids=str)
-def test_a_state_of_one_number_gives_finite_samples(pair, shape):
+def test_a_state_of_one_number_gives_finite_samples(pair):
+    numbers_stay_finite(pair, (1,))
+
+
+def test_a_picture_of_one_number_gives_finite_samples(part):
+    if part.combining is not PLAIN or not isinstance(part.task, InverseProblem):
+        pytest.skip("the part hears a class, or sees a picture")
+    numbers_stay_finite(part, (1, 1, 1))
+
+
+def numbers_stay_finite(pair: Case, shape: tuple[int, ...]) -> None:
     if pair.solver.kernel.reads_variance:
         pytest.skip("the model of one number learns no variance")
     reference = torch.linspace(-1, 1, 3).reshape(-1, *shape)
@@ -54,6 +65,8 @@ def test_without_a_gradient_every_step_of_loss_guidance_is_the_unguided_one_bit_
 
 
 def test_without_a_gradient_samples_are_finite(pair):
+    if isinstance(pair.method.guidance, LossGuidance):
+        pytest.skip("each of its steps is the unguided one")
     indifferent = replace(pair, task=Indifferent())
     if indifferent.refusal() is not None:
         pytest.skip("the method asks more of a task than a loss")
