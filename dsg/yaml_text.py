@@ -24,10 +24,10 @@ def load(text: str) -> Any:
         return yaml.safe_load(text)  # libyaml does not show the line that it could not read
 
 
-def dump(settings: Any, sort_keys: bool = False) -> str:
-    """`settings` as the text of a file, in their own order or by their names.
+def dump(settings: Any) -> str:
+    """`settings` as the text of a file, in their own order.
 
     Raises:
         YAMLError: if they hold a type that is not plain.
     """
-    return yaml.safe_dump(settings, sort_keys=sort_keys, allow_unicode=True)  # libyaml would escape emoji
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)  # libyaml would escape emoji

@@ -13,6 +13,8 @@ Column = str | int | float
 def columns(settings: Mapping[str, Any]) -> dict[str, Column]:
     """task, method, kernel, steps, seed, and the method's main strength: its first number, `strength_of` says which.
 
+    `settings` are in the order in which the classes declare them, as config.yaml is.
+
     DSG over DPS with guidance_rate 0.2 has the strength 0.2 of `guidance_rate`. Where the guidance has no number it
     is the combiner's first one. A method without numbers has the strength 0, of none: a run that lacks a column is not
     drawn in parallel coordinates.

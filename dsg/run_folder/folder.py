@@ -76,7 +76,7 @@ class RunFolder:
             self.close()
         self._settings.read()  # a folder of other things is left alone
         self._lock.take()
-        settings = yaml_text.load(yaml_text.dump(settings, sort_keys=True))
+        settings = yaml_text.load(yaml_text.dump(settings))  # as they will be read
         if (old := self._settings.read()) is not None:
             if not any(changes(old, settings, ignored)):
                 return

@@ -264,6 +264,13 @@ def test_the_decoder_s_time_is_told_apart_from_the_network_s(monkeypatch):
     assert decoder.take() == 0
 
 
+def test_the_strength_of_a_run_is_the_first_number_that_its_method_declares(evaluate, tmp_path):
+    """And not the first of the alphabet, which is `start` of DPS."""
+    assert evaluate("--model.guidance", "dsg.guidance.DPS", "--model.guidance.step_size", 4) == 0
+    found = columns(RunFolder(tmp_path / "run").settings())
+    assert (found["method"], found["strength"], found["strength_of"]) == ("DPS", 4.0, "step_size")
+
+
 @pytest.mark.parametrize(
     ("guidance", "expected"),
     [

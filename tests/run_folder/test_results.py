@@ -117,7 +117,7 @@ def test_comments_above_the_settings_stay(folder):
     file = folder.path / "config.yaml"
     file.write_text("# mine\n# made on abacus\n" + file.read_text())
     folder.open({**SETTINGS, "seed": 3})
-    assert file.read_text().startswith("# mine\n# made on abacus\ndata:")
+    assert file.read_text().startswith("# mine\n# made on abacus\nmodel:")
     assert folder.settings() == {**SETTINGS, "seed": 3}
 
 
