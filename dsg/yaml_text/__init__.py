@@ -12,6 +12,20 @@ __all__ = ["YAMLError", "dump", "load"]
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_BREAKS = "\x85\u2028\u2029"  # ends of a line to YAML 1.1, which PyYAML writes as they are and reads as a space
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what ends a line in YAML 1.1 alone as an escape."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if any(end in data for end in _BREAKS) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 def load(text: str) -> Any:
     """What the text of one document holds.
 
@@ -30,4 +44,4 @@ def dump(settings: Any) -> str:
     Raises:
         YAMLError: if they hold a type that is not plain.
     """
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)  # libyaml would escape emoji
+    return yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)  # libyaml would escape emoji
