@@ -17,7 +17,7 @@ import yaml
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
-from tests.contract.run import references, sample, unguided
+from tests.contract.run import UnguidedSamples, references, sample
 
 hypothesis_settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 hypothesis_settings.load_profile("untimed")
@@ -82,9 +82,9 @@ def four(case):
 
 
 @pytest.fixture(scope="session")
-def unguided_four(case):
-    """The same four without guidance."""
-    return sample(unguided(case), references(4), "abcd")
+def unguided_samples():
+    """What the same four are without guidance: `unguided_samples.of(case)`."""
+    return UnguidedSamples()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from dsg.guidance.metropolis import MetropolisHastings
 from dsg.guidance.ode_path import PowerLaw
 from dsg.guidance.step_rules import Normalised, OverLoss
 
-STEPS = 10
+STEPS = 8
 QUICK = HardConsistency(iterations=10, learning_rate=0.1)
 
 
@@ -75,7 +75,7 @@ METHODS = {
     # as long a step whatever the gradient: where a kernel adds much noise, rounding that turns it moves the sample far
     "dsg": Method(DSG(guidance_rate=0.2), DSG(guidance_rate=0.0), (STEPS, STEPS - 1), rounding=0.15),
     "dsg, interval and window": Method(
-        DSG(guidance_rate=0.2, interval=2, start=40, stop=80, stated_for=100), DSG(guidance_rate=0.0), (STEPS, 2)
+        DSG(guidance_rate=0.2, interval=2, start=30, stop=80, stated_for=100), DSG(guidance_rate=0.0), (STEPS, 2)
     ),
     "dsg, rising rate and chi radius": Method(
         DSG(guidance_rate=0.1, final_rate=0.4, radius="chi"), DSG(guidance_rate=0.0, radius="chi"), (STEPS, STEPS - 1)
@@ -125,7 +125,9 @@ METHODS = {
     "ddnm, published noise": Method(DDNM(noisy="spectral_code"), None, (STEPS, 0)),
     "bo-ddnm": Method(BODDNM(), None, (STEPS, 0)),
     "diffpir": Method(DiffPIR(), None, (STEPS, 0), (0, 0)),
-    "diffpir, bounded first order": Method(DiffPIR(1.0, 0.9, "bounded_first_order", 0.5), None, (STEPS, 0), (0, 0)),
+    "diffpir, bounded first order": Method(
+        DiffPIR(1.0, 0.9, "bounded_first_order", 0.5), None, (10, 0), (0, 0), steps=10
+    ),
     "red-diff": Method(REDDiff(0.01, learning_rate=0.2), None, (STEPS, 0), (0, 0)),
     "red-diff, published means": Method(REDDiff(0.01, 0.2, "sqrt", "mean", "zero", 0.05), None, (STEPS, 0), (0, 0)),
     "daps": Method(DAPS(likelihood_sigma=0.1, chain=Langevin(8)), None, (2 * STEPS - 1, 0), (0, 0), first=2),
@@ -140,9 +142,10 @@ METHODS = {
     "daps, metropolis-hastings": Method(
         DAPS(likelihood_sigma=0.1, chain=MetropolisHastings(25)),
         None,
-        (2 * STEPS - 1, 0),
+        (19, 0),
         (0, 0),
         first=2,
+        steps=10,
         rounding=0.3,
     ),
     "psld": Method(PSLD(0.5, 0.2), PSLD(0.0, 0.0), (STEPS, STEPS)),
@@ -151,10 +154,10 @@ METHODS = {
     "flow-chef": Method(FlowChef(0.5, 2), FlowChef(0.0), (STEPS, 0)),
     "dsg over flow-chef": Method(DSG(FlowChef(), 0.2), DSG(FlowChef(), 0.0), (STEPS, 0)),
     "pnp-flow": Method(PnPFlow(draws=3), None, (3 * STEPS, 0), (0, 0), first=3),
-    "flair": Method(FLAIR(0.5, likelihood_steps=4), None, (STEPS, 0), (0, 0)),
+    "flair": Method(FLAIR(0.5, likelihood_steps=4), None, (10, 0), (0, 0), steps=10),
     "dds": Method(DDS(), DDS(0), (STEPS, 0)),
     "dds, without weight": Method(DDS(3, None), DDS(0, None), (STEPS, 0)),
-    "repaint": Method(RePaint(2, 4), None, (18, 0), (17, 0)),
+    "repaint": Method(RePaint(2, 3), None, (STEPS + 6, 0), (STEPS + 5, 0)),
     "ddrm": Method(DDRM(), None, (STEPS, 0), (0, 0)),
     "ddrm, around y": Method(DDRM(start="measurement"), None, (STEPS, 0), (0, 0)),
 }

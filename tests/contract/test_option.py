@@ -119,7 +119,7 @@ def test_a_mistake_is_one_line_that_says_what_was_expected(given, words):
 
 
 def test_evaluations_in_another_spelling_are_refused_with_an_example():
-    with pytest.raises(pytest.UsageError, match=r"--evaluations: expected F,B, .*such as 10,9; got '10'"):
+    with pytest.raises(pytest.UsageError, match=r"--evaluations: expected F,B, .*such as 8,7; got '10'"):
         one("outside.Plain", evaluations="10")
 
 

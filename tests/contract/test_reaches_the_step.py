@@ -22,13 +22,13 @@ from tests.contract.run import begin, keys, references, unguided
 
 pytestmark = pytest.mark.contract
 
-HALFWAY = 5  # steps before the one that is looked at, which is guided whatever the interval
+LATER = 5  # steps before the one that is looked at, where an estimate tells; it is guided whatever the interval
 
 
 def step_of(case: Case) -> tuple[State, State]:
-    """The state half way down the trajectory, and the case's own step from there."""
+    """A state on the trajectory, and the case's own step from there."""
     sampler, process = begin(case, references(2), NoiseStreams(keys("ab")))
-    process.steps = process.steps[HALFWAY:]
+    process.steps = process.steps[LATER:]
     x_t = torch.randn(2, *case.model.shape, generator=torch.Generator().manual_seed(3))
     return x_t, next(sampler.run(process, x_t)).x_prev
 

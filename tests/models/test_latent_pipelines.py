@@ -19,7 +19,7 @@ from tests.contract import test_contract as contract
 from tests.contract.axes import COMBINERS, KERNELS, TASKS
 from tests.contract.design import Case
 from tests.contract.methods import METHODS
-from tests.contract.run import references, sample, unguided
+from tests.contract.run import UnguidedSamples, references, sample
 from tests.contract.toys import CLASSES
 from tests.models.pipelines import pictures, sampled_by, sampled_here
 from tests.models.test_diffusers import tiny_unet
@@ -154,7 +154,7 @@ def test_guided_latents_keep_the_laws_of_the_contract(tmp_path):
     alone = sample(case, references(4)[3:], "d")
     contract.test_an_image_in_a_batch_of_four_is_what_it_is_alone(case, four, alone)
     contract.test_the_network_is_evaluated_as_often_as_method_kernel_and_combiner_declare(case, four)
-    contract.test_zero_strength_is_the_unguided_sampler(case, sample(unguided(case), references(4), "abcd"))
+    contract.test_zero_strength_is_the_unguided_sampler(case, UnguidedSamples())
     process = four[2]
     assert (process.decoder_forwards, process.decoder_backwards) == (process.backwards, process.backwards)
 
