@@ -19,7 +19,9 @@ from PIL import Image
 
 from tests.contract.run import UnguidedSamples, references, sample
 
-hypothesis_settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+# a busy machine is no fault; the same examples each time, and others by --hypothesis-profile search
+hypothesis_settings.register_profile("untimed", deadline=None, derandomize=True)
+hypothesis_settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis_settings.load_profile("untimed")
 torch.set_num_threads(1)
 if not torch.cuda.is_available():  # Triton reads it when it is imported: its interpreter computes a GPU's kernels
