@@ -10,17 +10,18 @@ from yaml import YAMLError
 __all__ = ["YAMLError", "dump", "load"]
 
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-_BREAKS = "\x85\u2028\u2029"  # ends of a line to YAML 1.1, which PyYAML writes as they are and reads as a space
+_BREAKS = "\x85\u2028\u2029"
+"""What ends a line in YAML 1.1 alone: PyYAML writes it as it is, and reads a space."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what ends a line in YAML 1.1 alone as an escape."""
+    """SafeDumper, which writes `_BREAKS` as escapes."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        style = '"' if any(end in data for end in _BREAKS) else None
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+        node = super().represent_str(data)
+        if any(end in data for end in _BREAKS):
+            node.style = '"'  # the one in which it escapes
+        return node
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
