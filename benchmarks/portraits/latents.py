@@ -12,6 +12,8 @@ from torch import Tensor
 
 from dsg.data.portraits.captions import caption
 
+from .learning import mixed
+
 BATCH = 50
 
 
@@ -26,7 +28,7 @@ def encode(autoencoder: AutoencoderKL, pictures: np.ndarray, device: torch.devic
     modes = []
     for start in range(0, len(pictures), BATCH):
         images = as_images(torch.from_numpy(pictures[start : start + BATCH]).to(device))
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             posterior = autoencoder.encode(images).latent_dist  # pyright: ignore[reportAttributeAccessIssue]
         modes.append(posterior.mode().float().cpu())
     return torch.cat(modes)

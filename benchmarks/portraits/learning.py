@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsg.models.precision import bfloat16_gains
+
 from .timed import Average, Timed
 
 LOG_EVERY = 50
@@ -28,6 +30,11 @@ class Batches:
         pick = self.order[self.at : self.at + self.size]
         self.at += self.size
         return self.images[pick].float() / 127.5 - 1.0, self.labels[pick].long()
+
+
+def mixed(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16, where that is faster than float32; elsewhere a context that changes nothing."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_gains(device))
 
 
 def learn(

@@ -13,6 +13,8 @@ from dsg.errors import UserError
 from dsg.models.portraits.network import PREDICTION
 from dsg.models.prediction_types import training_target
 
+from .learning import mixed
+
 Labels = Literal["prior", "uniform"]
 
 
@@ -103,5 +105,5 @@ class ClassBalancing(Loss):
 
 
 def _ask(network: Any, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
-    with torch.autocast(noisy.device.type, torch.bfloat16):
+    with mixed(noisy.device):
         return network(noisy, times, labels).float()

@@ -25,7 +25,7 @@ from dsg.data.portraits import HELD_OUT_START
 from .cache import cached_pictures
 from .latent_networks import build_autoencoder
 from .latents import as_images, encode, to_unit_scale
-from .learning import Told, learn
+from .learning import Told, learn, mixed
 from .pictures import render_bytes
 from .replicas import Replicas
 from .timed import Average, Timed
@@ -48,7 +48,7 @@ def arguments() -> argparse.Namespace:
 
 def losses(network, images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean squared error of the reconstruction, and mean divergence of the posterior, of images (B,3,64,64)."""
-    with torch.autocast(images.device.type, torch.bfloat16):
+    with mixed(images.device):
         posterior = network.encode(images).latent_dist
         decoded = network.decode(posterior.sample()).sample
     return (decoded.float() - images).square().mean(), posterior.kl().mean() / posterior.mean[0].numel()

@@ -23,7 +23,7 @@ from transformers import CLIPTokenizer
 from .cache import cached_pictures
 from .latent_networks import build_flow, build_text_encoder
 from .latents import cached_captions, cached_latents, token_rows
-from .learning import learn
+from .learning import learn, mixed
 from .pipeline_folder import write_pipeline
 from .replicas import Replicas
 from .timed import Average, Timed
@@ -69,7 +69,7 @@ def times_of(count: int, generator: torch.Generator) -> Tensor:
 def flow_loss(network, clean: Tensor, noise: Tensor, times: Tensor, tokens: Tensor) -> Tensor:
     """Mean over batch and latent of |v_θ − (ε − x_0)|², of latents (B,4,16,16), t (B,) and tokens (B,L)."""
     t = times.view(-1, 1, 1, 1)
-    with torch.autocast(clean.device.type, torch.bfloat16):
+    with mixed(clean.device):
         velocity = network((1 - t) * clean + t * noise, 1000.0 * times, tokens)
     return (velocity.float() - (noise - clean)).square().mean()
 

@@ -28,7 +28,7 @@ from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, CodedN
 
 from .cache import cached_pictures
 from .codes import cached_codes, cached_tokens, labels_of
-from .learning import learn
+from .learning import learn, mixed
 from .pictures import render_bytes
 from .replicas import Replicas
 from .timed import Average, Timed
@@ -67,7 +67,7 @@ def hidden(tokens: Tensor, shares: Tensor, generator: torch.Generator) -> Tensor
 def masked_loss(network: nn.Module, tokens: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """The mean over masked tokens of −log p(x_i | x_t, c), averaged over the rows, of tokens (N,L), labels (N,) in
     0..NULL_CLASS and mask (N,L): with the number of masked tokens in place of t L, the loss above."""
-    with torch.autocast(tokens.device.type, torch.bfloat16):
+    with mixed(tokens.device):
         logits = network(torch.where(mask, CODES, tokens), labels)
     losses = cross_entropy(logits.float().transpose(1, 2), tokens, reduction="none")
     return ((losses * mask).sum(1) / mask.sum(1)).mean()

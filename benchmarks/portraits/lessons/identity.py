@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
+from benchmarks.portraits.learning import mixed
 from benchmarks.portraits.lessons.base import Lesson, answers
 from benchmarks.portraits.truths import Truths
 from dsg.data.portraits import IDENTITY
@@ -40,7 +41,7 @@ class IdentityLesson(Lesson):
         people = torch.randperm(len(self.traits), generator=generator)[: self.batch]
         both = torch.rand(len(people), self.truths.variations, generator=generator).argsort(1)[:, :2]
         rows = (people[:, None] * self.truths.variations + both).mT.flatten().numpy()
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed(torch.device("cpu")):
             raw = self.network.raw(self.seen(rows, generator)).float()
         first, second = normalize(raw, dim=1).chunk(2)
         alike, own = first @ second.mT / TEMPERATURE, torch.arange(len(people))

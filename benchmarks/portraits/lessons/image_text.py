@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks.portraits.learning import mixed
 from benchmarks.portraits.lessons.base import Lesson, answers
 from benchmarks.portraits.truths import Truths
 from dsg.data.portraits.attributes import SEED, draw_traits
@@ -43,7 +44,7 @@ class ImageTextLesson(Lesson):
         rows = self.rows(generator)
         telling = torch.randint(TELLINGS, (self.batch,), generator=generator)
         said = self.said[rows, telling]
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed(torch.device("cpu")):
             pictures = self.network(self.seen(rows, generator))
         alike = self.log_scale.exp().clamp(max=100) * pictures @ self.network.read(said).mT
         own = torch.arange(self.batch)

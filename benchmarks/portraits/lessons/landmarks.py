@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.portraits.learning import mixed
 from benchmarks.portraits.lessons.base import Lesson, answers
 from benchmarks.portraits.truths import Truths
 from dsg.data.portraits import LANDMARKS
@@ -21,7 +22,7 @@ class LandmarksLesson(Lesson):
     def loss(self, generator: torch.Generator) -> Tensor:
         rows = self.rows(generator)
         target = torch.from_numpy(self.truths.landmarks[rows])
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed(torch.device("cpu")):
             points = self.network(self.seen(rows, generator))
         return distances(points, target).mean()
 

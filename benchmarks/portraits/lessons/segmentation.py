@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from benchmarks.portraits.learning import mixed
 from benchmarks.portraits.lessons.base import Lesson, answers
 from benchmarks.portraits.truths import Truths
 from dsg.data.portraits import SEGMENTS
@@ -26,7 +27,7 @@ class SegmentationLesson(Lesson):
     def loss(self, generator: torch.Generator) -> Tensor:
         rows = self.rows(generator)
         target = torch.from_numpy(self.truths.segmentation[rows]).long()
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed(torch.device("cpu")):
             logits = self.network(self.seen(rows, generator))
         return cross_entropy(logits.float(), target, WEIGHT)
 

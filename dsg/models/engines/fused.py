@@ -13,6 +13,7 @@ from dsg.errors import UserError
 from dsg.models.engines.graphs import Graphs
 from dsg.models.engines.plain import Plain
 from dsg.models.engines.scaled import ScaledBackward
+from dsg.models.precision import bfloat16_gains
 from dsg.types import State
 
 Call = Callable[..., Tensor]
@@ -147,8 +148,4 @@ def _finite(x: State) -> Tensor:
 def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16
-    told = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
-    # without AMX an Intel core multiplies bfloat16 no faster than float32
-    by_vectors = told.get("avx512_bf16", False) and not str(told.get("cpu_name", "")).startswith("Intel")
-    gains = told.get("amx_bf16", False) or by_vectors
-    return torch.bfloat16 if device.type == "cpu" and gains else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and bfloat16_gains(device) else torch.float32
