@@ -1,0 +1,132 @@
+"""What guidance of the portraits' tokens does at few and many steps, from the runs of a comparison: tables, a figure.
+
+    python -m benchmarks.portraits.guided_tokens --comparison runs/portraits_tokens
+
+A line is a scale γ, with rates that are normalised and that are not. Against the number of steps it shows what the
+judge recognises, its mean of min(1/p, 100) (`truncated` of judge_reciprocal: one sample can carry the untruncated
+mean), the Fréchet distance to held-out portraits, and the recall of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from benchmarks.experiments.findings import table
+from dsg import yaml_text
+from dsg.errors import UserError
+from dsg.report.labels import at
+from dsg.run_folder.folder import METRICS
+from dsg.run_folder.settings import SETTINGS
+
+SHOWN: Mapping[str, tuple[str, str, str]] = {
+    "judge_correct": ("mean", "judge's accuracy", ".2f"),
+    "judge_reciprocal": ("truncated", "E min(1/p, 100)", ".2f"),
+    "fd_portraits": ("mean", "Fréchet distance", ".1f"),
+    "recall_portraits": ("mean", "recall", ".2f"),
+}
+"""Of a metric: which of its numbers, what that is called, and its digits."""
+
+
+@dataclass(frozen=True)
+class Guided:
+    """A finished run: its steps, its γ, whether its rates are normalised, and its numbers by metric."""
+
+    steps: int
+    scale: float
+    normalised: bool
+    values: Mapping[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> Guided:
+        """Raises UserError for a run that lacks one of the metrics, or that does not guide tokens."""
+        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
+        scale, normalised = (
+            at(settings, f"model.combiner.init_args.{key}") for key in ("guidance_scale", "normalised")
+        )
+        if not isinstance(scale, float | int) or not isinstance(normalised, bool):
+            raise UserError(
+                f"{path}: does not guide tokens by one scale; give runs of dsg.masked.combiners.ClassifierFree"
+            )
+        found = json.loads((path / METRICS).read_text(encoding="utf-8"))["metrics"]
+        if missing := SHOWN.keys() - found.keys():
+            raise UserError(
+                f"{path}: it has no {', '.join(sorted(missing))}; run configs/comparison/portraits_tokens.yaml"
+            )
+        values = {metric: float(found[metric][which]) for metric, (which, _, _) in SHOWN.items()}
+        return cls(int(at(settings, "model.steps")), float(scale), normalised or scale == 1.0, values)
+
+    @property
+    def line(self) -> tuple[float, bool]:
+        """At γ = 1 both sorts of rates are one, since Z is 1."""
+        return self.scale, self.normalised
+
+
+def lines_of(runs: list[Guided]) -> dict[tuple[float, bool], dict[int, Guided]]:
+    """(γ, normalised): steps: run, normalised ones first."""
+    lines: dict[tuple[float, bool], dict[int, Guided]] = {}
+    for run in sorted(runs, key=lambda run: (not run.normalised, run.scale, run.steps)):
+        lines.setdefault(run.line, {})[run.steps] = run
+    return lines
+
+
+def name_of(scale: float, normalised: bool) -> str:
+    return f"γ = {scale:g}" + ("" if normalised else ", not normalised")
+
+
+def tables(runs: list[Guided]) -> list[str]:
+    """Two metrics a table: a row a line, and a column for each metric and number of steps."""
+    lines, steps = lines_of(runs), sorted({run.steps for run in runs})
+    shown, made = list(SHOWN), []
+    for pair in (shown[:2], shown[2:]):
+        header = [f"{SHOWN[metric][1]}, {count} steps" for metric in pair for count in steps]
+        rows = [[name_of(*line), *(_cell(by_steps.get(count), metric) for metric in pair for count in steps)]
+                for line, by_steps in lines.items()]  # fmt: skip
+        made.append(table(["rates", *header], rows))
+    return made
+
+
+def _cell(run: Guided | None, metric: str) -> str:
+    return "" if run is None else format(run.values[metric], SHOWN[metric][2])
+
+
+def draw(runs: list[Guided]) -> Figure:
+    """A panel a metric, against the number of steps; a colour a γ, dashed where rates are not normalised."""
+    lines = lines_of(runs)
+    colours = {scale: f"C{i}" for i, scale in enumerate(sorted({run.scale for run in runs}))}
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
+    for ax, (metric, (_, label, _)) in zip(figure.subplots(1, len(SHOWN)), SHOWN.items(), strict=True):
+        for (scale, normalised), by_steps in lines.items():
+            numbers = [run.values[metric] for run in by_steps.values()]
+            style = {"ls": "-", "marker": "o"} if normalised else {"ls": "--", "marker": "s", "mfc": "none"}
+            ax.plot(list(by_steps), numbers, color=colours[scale], label=name_of(scale, normalised), ms=4, **style)
+        ax.set(xlabel="steps", ylabel=label, xscale="log", xticks=sorted({run.steps for run in runs}))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+        if metric in ("judge_reciprocal", "fd_portraits"):
+            ax.set_yscale("log")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--comparison", type=Path, required=True, help="folder of a comparison, finished or not")
+    options = parser.parse_args(arguments)
+    try:
+        runs = [Guided.read(path.parent) for path in sorted(options.comparison.glob(f"runs/*/*/*/{METRICS}"))]
+        if not runs:
+            raise UserError(f"--comparison: no finished run in {options.comparison}; run the comparison first")
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    print("\n\n".join(tables(runs)))
+    draw(runs).savefig(options.comparison / "guided_tokens.png", dpi=90)
+
+
+if __name__ == "__main__":
+    main()
