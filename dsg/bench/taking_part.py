@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg import yaml_text
 from dsg.bench.entrant import Entrant
 from dsg.bench.suite import Chapter, Suite
 from dsg.command.config import as_yaml
@@ -17,6 +19,7 @@ from dsg.comparison.plan import read_comparison
 from dsg.comparison.run import Predict
 from dsg.comparison.table import read_unfit
 from dsg.comparison.tuning import Choice, Tuning
+from dsg.errors import UserError
 from dsg.metrics.cells import Cells
 from dsg.run_folder.atomic import write_atomically
 
@@ -60,12 +63,14 @@ class TakingPart:
         """Write a comparison a chapter, and read it again, so that what it states wrongly is found now.
 
         Raises:
-            UserError: for what a comparison refuses, as more candidates than the budget has.
+            UserError: for what a comparison refuses, as more candidates than the budget has; and for other candidates
+                than those that were tried in this folder, which count.
         """
         for chapter in self.suite.chapters:
-            file = self._file(chapter)
-            content = as_yaml(self._comparison(chapter)).encode()
+            file, comparison = self._file(chapter), self._comparison(chapter)
+            content = as_yaml(comparison).encode()
             if not file.is_file() or file.read_bytes() != content:
+                self._refuse_other_candidates(chapter, comparison["comparison"]["methods"])
                 write_atomically(file, content)
             self._grid(chapter)
 
@@ -105,6 +110,17 @@ class TakingPart:
     def _grid(self, chapter: Chapter) -> Grid:
         comparison, shared = read_comparison([self._file(chapter)])
         return Grid(comparison, shared, self.out_dir / chapter.name)
+
+    def _refuse_other_candidates(self, chapter: Chapter, methods: Settings) -> None:
+        file = self._file(chapter)
+        before = yaml_text.load(file.read_text(encoding="utf-8"))["comparison"]["methods"] if file.is_file() else {}
+        for name in before.keys() & methods.keys():
+            was, now = (method[name].get("tune") for method in (before, methods))
+            if was != now and any((self.out_dir / chapter.name / "tuning").glob(f"*/{glob.escape(name)}")):
+                raise UserError(
+                    f"{name}: in {chapter.name}, {self.out_dir} has tried {was}, now it is {now}; all that is tried "
+                    "counts, so give the same candidates, or another --out_dir to begin again"
+                )
 
     def _file(self, chapter: Chapter) -> Path:
         return self.out_dir / "comparisons" / f"{chapter.name}.yaml"

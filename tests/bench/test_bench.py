@@ -31,6 +31,8 @@ def test_a_method_of_twenty_lines_takes_part_by_one_command_and_is_on_the_page(b
     capsys.readouterr()
     assert bench("--method", "dps", "--out_dir", tmp_path / "mine") == 2
     assert "is a submission of Mine to the suite tiny 1, not of dps to tiny 1" in capsys.readouterr().err
+    assert bench("--guidance", "my_fill.Mine", "--tune", "step_size=[0.3]", "--out_dir", tmp_path / "mine") == 2
+    assert "all that is tried counts, so give the same candidates" in capsys.readouterr().err
     table = tmp_path / "mine" / result["run"] / "per_image.csv"
     table.write_text(table.read_text().replace("a,0", "a,1", 1))
     assert bench("page", tmp_path / "mine", "--out", tmp_path / "page") == 2
