@@ -26,6 +26,7 @@ from dsg.comparison.plan import Comparison, read_comparison
 from dsg.comparison.run import Predict, default_workers, run_all
 from dsg.comparison.terms import terms_of
 from dsg.errors import UserError
+from dsg.run_folder.folder import RunFolder
 from dsg.run_folder.who import Who
 
 if TYPE_CHECKING:
@@ -171,16 +172,17 @@ class _Comparing:
         return chosen | {cell: tuning.choose(cell) for cell in tuned}
 
     def _run_round(self, runs: list[PlannedRun], predict: Predict) -> None:
+        before = {run.name for run in runs if RunFolder(run.folder).is_finished()}  # of an earlier start, in no time
         with closing(run_all(self.hosts.share(runs, self._tell), predict, self.workers)) as ended:
             for run, is_done in ended:
                 if not is_done:
                     self.hosts.give_back(run)
                     continue
                 self.hosts.done(run)
-                self._tell(run)
+                self._tell(run, before=run.name in before)
 
     def _tell(self, run: PlannedRun, by: Who | None = None, before: bool = False) -> None:
-        """A line about a run that is done: here, or by another host, perhaps before this one began."""
+        """A line about a run that is done: here or by another host, perhaps before this start."""
         from dsg.comparison.results import read_results, require_metrics
 
         results = read_results(run.folder)

@@ -128,10 +128,12 @@ def test_a_comparison_writes_a_run_a_grid_point_and_its_tables_and_plots(compare
     assert (other["nfe_forward"], other["nfe_backward"], other["pairs"]) == ("2.0", "0.0", "2")
 
 
-def test_the_same_command_samples_nothing_again(compare, tmp_path):
-    assert compare()[0] == 0
+def test_the_same_command_samples_nothing_again_and_tells_no_time_by_what_was_there(compare, tmp_path):
+    code, out, _ = compare()
+    assert (code, out.count("; about")) == (0, 4)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*") if p.is_file()}
-    assert compare()[0] == 0
+    code, out, _ = compare()
+    assert (code, out.count("; about"), out.count("default: psnr")) == (0, 0, 4)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "runs").rglob("*") if p.is_file()} == before
 
 
