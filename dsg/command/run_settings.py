@@ -9,19 +9,23 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 NO_SETTINGS = ("config", "strengths", "run_dir", "fresh", "seed_everything")
-# what no sample and no row depends on
-IGNORED = ("progress", "diagnostics", "timing", "distribution", "diversity", "watch", "provenance")
+# what nothing that is measured depends on
+IGNORED = ("progress", "diagnostics", "timing", "watch", "provenance")
 IGNORED += ("data.init_args.batch_size", "data.init_args.num_workers")
-# what no sample depends on, but the summary
+IGNORED += ("distribution.batch_size", "distribution.num_workers", "distribution.inception")  # a file of one hash
+# which of the images are asked for
 NOTED = ("data.init_args.limit", "data.init_args.first", "data.init_args.spread")
-NOTED += ("callbacks.classification.init_args.twin",)
+# what no row depends on, but the summary
+SUMMARISING = ("distribution", "diversity", "callbacks.classification.init_args.twin")
+
+Strs = tuple[str, ...]
 
 
-def run_settings(recorded: dict[str, Any]) -> tuple[dict[str, Any], list[str], tuple[str, ...], bool]:
+def run_settings(recorded: dict[str, Any]) -> tuple[dict[str, Any], list[str], Strs, Strs, bool]:
     """What `RunFolder.open` asks for, in its order, of the settings of `predict` as `recordable` has them."""
     settings = {name: value for name, value in recorded.items() if name not in NO_SETTINGS}
     trainer = [f"trainer.{name}" for name in settings["trainer"] if name != "precision"]
-    return settings, [*IGNORED, *trainer], NOTED, recorded["fresh"]
+    return settings, [*IGNORED, *trainer], NOTED, SUMMARISING, recorded["fresh"]
 
 
 def recordable(parser: ArgumentParser, config: Namespace) -> tuple[Namespace, dict[str, Any]]:

@@ -55,6 +55,7 @@ class RunFolder:
         settings: dict[str, Any],
         ignored: Sequence[str] = (),
         noted: Sequence[str] = (),
+        summarising: Sequence[str] = (),
         fresh: bool = False,
     ) -> None:
         """Begin, or continue what an earlier run of the same settings left; one rank does, before any samples. Until
@@ -64,6 +65,7 @@ class RunFolder:
             settings: the resolved configuration, plain YAML types.
             ignored: dotted keys that may differ, because no result depends on them.
             noted: dotted keys that may differ, because no row depends on them; config.yaml tells the new value.
+            summarising: the same, of what metrics.json depends on: where one differs it is to be made again.
             fresh: begin anew; what an earlier run left is kept, as <path>.1 or the next number that is free.
 
         Raises:
@@ -80,12 +82,14 @@ class RunFolder:
         if (old := self._settings.read()) is not None:
             if not any(changes(old, settings, ignored)):
                 return
-            other = list(changes(old, settings, [*ignored, *noted]))
+            other = list(changes(old, settings, [*ignored, *noted, *summarising]))
             if other and self.journal.rows():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "
                     "use those settings or another run_dir, or begin anew with --fresh"
                 )
+            if any(changes(old, settings, [*ignored, *noted])):
+                (self.path / METRICS).unlink(missing_ok=True)
         self._settings.write(settings)
 
     def close(self) -> None:

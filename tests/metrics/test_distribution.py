@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from scipy.linalg import sqrtm
 from torch import Tensor, nn
@@ -461,10 +462,12 @@ def test_an_interruption_leaves_out_what_the_same_command_then_adds(evaluate, tm
 
 
 def test_a_finished_run_is_compared_with_another_reference_without_sampling_again(evaluate, tmp_path, image_folder):
-    assert evaluate() == 0
-    (tmp_path / "run" / "metrics.json").unlink()
+    assert evaluate(*TOY, "--distribution.reference", image_folder) == 0
+    assert metrics(tmp_path / "run")["metrics"]["fd_toy"]["mean"] > 0.01
     assert evaluate(*TOY, "--distribution.reference", tmp_path / "run" / "samples") == 0
     found = metrics(tmp_path / "run")["metrics"]["fd_toy"]
+    settings = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert settings["distribution"]["reference"] == str(tmp_path / "run" / "samples")
     assert found["mean"] == pytest.approx(0, abs=1e-12)
     assert found["reference"] == str(tmp_path / "run" / "samples")
     assert len((tmp_path / "run" / "rows" / "rank0.jsonl").read_text().splitlines()) == 6
