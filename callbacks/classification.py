@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -59,6 +60,8 @@ class Classification(EvaluationCallback):
 
     def check(self, module: SamplingModule, data: EvaluationData) -> None:
         check_judge(self.judge, module, data)
+        if self.twin is not None:
+            self.twin.check_samples(data.keys())
 
     def on_predict_start(self, trainer: Trainer, pl_module: SamplingModule) -> None:
         super().on_predict_start(trainer, pl_module)
@@ -113,6 +116,6 @@ def _trust(rows: list[Row], metrics: dict[str, Any]) -> None:
         "largest_share": found.largest_share,
         "tail_index": found.tail_index,
     }
-    of_samples |= {name: None for name, value in of_samples.items() if value != value or value == float("inf")}
+    of_samples |= {name: None for name, value in of_samples.items() if not math.isfinite(value)}
     if lines := found.warnings():
         metrics["warnings"] = [*metrics.get("warnings", []), *lines]

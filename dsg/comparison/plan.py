@@ -83,10 +83,9 @@ class Comparison:
         if self.baseline is not None and self.baseline not in self.methods:
             raise UserError(f"comparison.baseline: {self.baseline!r} is none of the methods {', '.join(self.methods)}")
         _check_choice("unfit", self.unfit, ("error", "skip"))
-        if not isinstance(self.larger_is_better, dict):
-            raise UserError(
-                f"comparison.larger_is_better: must be `metric: true or false`, got {self.larger_is_better}"
-            )
+        better = self.larger_is_better
+        if not isinstance(better, dict) or not all(isinstance(sign, bool | None) for sign in better.values()):
+            raise UserError(f"comparison.larger_is_better: must be `metric: true or false`, got {better!r}")
         self._check_tuning()
         for metric in self.all_metrics:
             self.direction(metric)
@@ -166,8 +165,8 @@ class Comparison:
         Raises:
             UserError: if nobody knows.
         """
-        if metric in self.larger_is_better:
-            return MORE if self.larger_is_better[metric] else LESS
+        if (stated := self.larger_is_better.get(metric)) is not None:
+            return MORE if stated else LESS
         found = direction_of(metric, noisy)
         if found.sign or has_no_direction(metric):
             return found

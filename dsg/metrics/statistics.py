@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
+HUGE = 1e150
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Interval:
         return Interval(-self.mean, -self.high, -self.low, self.n, self.se)
 
     def as_dict(self) -> dict[str, float]:
-        """`mean`, `low`, `high` and `n`, without what does not exist."""
-        return {k: v for k, v in asdict(self).items() if k != "se" and not math.isnan(v)}
+        """`mean`, `low`, `high` and `n`, without what does not exist or is too large for a number."""
+        return {k: v for k, v in asdict(self).items() if k != "se" and math.isfinite(v)}
 
 
 def mean_with_interval(values: Sequence[float] | np.ndarray) -> Interval:
@@ -56,7 +57,9 @@ def mean_with_interval(values: Sequence[float] | np.ndarray) -> Interval:
     n = len(data)
     if n < 2:
         return Interval(*(float(value) for value in data), n=n) if n else Interval()
-    mean, se = float(data.mean()), float(data.std(ddof=1)) / math.sqrt(n)
+    size = float(np.abs(data).max())
+    unit = size if size > HUGE else 1.0  # whose square is beyond a number's range
+    mean, se = float((data / unit).mean()) * unit, float((data / unit).std(ddof=1)) / math.sqrt(n) * unit
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
     return Interval(mean, mean - half, mean + half, n, se)
 
@@ -92,13 +95,14 @@ def unpaired(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndar
     """
     first, second = mean_with_interval(one), mean_with_interval(other)
     difference, n = first.mean - second.mean, min(first.n, second.n)
-    parts = first.se**2, second.se**2
+    unit = size if (size := max(first.se, second.se)) > HUGE else 1.0
+    parts = (first.se / unit) ** 2, (second.se / unit) ** 2
     se = math.sqrt(sum(parts))
     if n < 2 or se == 0:
         return Interval(difference, n=n) if n < 2 else Interval(difference, difference, difference, n, 0.0)
     freedom = se**4 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * se
-    return Interval(difference, difference - half, difference + half, n, se)
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * se * unit
+    return Interval(difference, difference - half, difference + half, n, se * unit)
 
 
 def quartiles(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
@@ -129,5 +133,5 @@ class RunningMean:
 
 def decimals(intervals: Iterable[tuple[float, float]], least: int = 0) -> int:
     """Decimals, from `least` to 5, with which the typical interval's half-width keeps two figures."""
-    halves = [(high - low) / 2 for low, high in intervals if high > low]
+    halves = [half for low, high in intervals if 0 < (half := high / 2 - low / 2) < math.inf]
     return min(5, max(least, 1 - math.floor(math.log10(median(halves))))) if halves else 3

@@ -642,6 +642,10 @@ def test_an_unknown_direction_is_asked_for():
     assert (comparison.direction("niceness"), comparison.direction("box_error")) == (MORE, LESS)
     with pytest.raises(UserError, match="is more of width better"):
         comparison.direction("width")
+    with pytest.raises(UserError, match="is more of niceness better"):  # null takes away what an included file says
+        Comparison({"t": {}}, {"m": {}}, ["niceness"], larger_is_better={"niceness": None})
+    with pytest.raises(UserError, match=r"must be `metric: true or false`, got \{'niceness': 'false'\}"):
+        Comparison({"t": {}}, {"m": {}}, ["niceness"], larger_is_better={"niceness": "false"})  # pyright: ignore
 
 
 def test_a_smaller_loss_is_better_where_there_is_no_noise_or_the_comparison_says_so():

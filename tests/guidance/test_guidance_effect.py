@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 import yaml
 from torch import nn
 
+from callbacks.twin import Twin
 from dsg.combiners import ClassifierFree, Conditional, MixtureClassifier
 from dsg.data.examples import Examples
 from dsg.diffusion.continuous_spacing import LogSNR
@@ -21,6 +23,7 @@ from dsg.errors import UserError
 from dsg.guidance import DSG, ClassifierGradient, Unguided
 from dsg.metrics.theorem_terms import TheoremTerms
 from dsg.models.mixture import GaussianMixture, MixtureJudge
+from dsg.run_folder.folder import RunFolder
 from dsg.sampling import Sampler
 from tasks import Generation
 from tests.launch import ROOT
@@ -112,7 +115,6 @@ def test_with_its_twin_a_run_tells_the_share_of_samples_that_got_worse(guided, t
 def test_a_finished_run_may_get_a_twin_afterwards(guided, tmp_path):
     assert guided("--model.combiner.guidance_scale", 1.0, into="twin") == 0
     assert guided() == 0
-    (tmp_path / "run" / "metrics.json").unlink()
     assert guided("--callbacks.classification.twin", tmp_path / "twin") == 0
     assert metrics(tmp_path / "run")["metrics"]["worse_than_twin"]["mean"] == 0.0
 
@@ -128,12 +130,42 @@ def test_twins_of_other_noise_or_of_nothing_are_refused(guided, tmp_path, capsys
     assert "is no run folder; run it without guidance first" in capsys.readouterr().err
 
 
-def test_a_twin_that_lacks_a_sample_is_refused_and_the_samples_are_kept(guided, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("option", "value", "other"),
+    [
+        (
+            "--callbacks.classification.judge",
+            f"{__name__}.Impossible",
+            "another callbacks.classification.init_args.judge",
+        ),
+        ("--data.label", 0, "another data.init_args.label"),
+    ],
+)
+def test_a_twin_that_was_asked_for_other_classes_or_another_judge_is_refused(
+    guided, tmp_path, capsys, option, value, other
+):
+    assert guided("--model.combiner.guidance_scale", 1.0, option, value, into="twin") == 0
+    assert guided("--callbacks.classification.twin", tmp_path / "twin") == 2
+    assert other in capsys.readouterr().err
+
+
+def test_a_twin_that_lacks_a_sample_is_refused_before_the_first(guided, tmp_path, capsys):
     assert guided("--model.combiner.guidance_scale", 1.0, "--data.limit", 2, into="twin") == 0
     assert guided("--callbacks.classification.twin", tmp_path / "twin") == 2
-    assert "has no judged sample 0 of 0002; finish it with the same data and judge" in capsys.readouterr().err
-    assert guided() == 0
-    assert len(rows(tmp_path / "run")) == 24
+    assert "samples, as sample 0 of 0002; finish it with the same data" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "rows").exists()
+
+
+def test_a_pair_of_which_one_has_no_probability_tells_nothing(tmp_path):
+    folder = RunFolder(tmp_path / "twin")
+    folder.open({})
+    of_twin, own = {"a": math.nan, "b": -1.0, "c": -1.0, "d": -1.0}, {"a": -2.0, "b": math.nan, "c": -2.0}
+    known = [{"id": key, "sample": 0, "status": "ok", "judge_log_probability": log_p} for key, log_p in of_twin.items()]
+    folder.append([*known, {"id": "e", "sample": 0, "status": "failed: not finite"}])
+    rows = [{"id": key, "sample": 0, "status": "ok", "judge_log_probability": log_p} for key, log_p in own.items()]
+    found = Twin(str(folder.path)).worse([*rows, {**rows[0], "id": "e"}])
+    assert (found.mean, found.n) == (1.0, 1)
+    assert Twin(str(folder.path)).worse(rows[:2]).n == 0
 
 
 def test_a_probability_of_zero_is_told_and_not_averaged_in(guided, tmp_path, capsys):

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dsg.metrics.statistics import RunningMean, decimals, mean_with_interval, paired_difference, quartiles
+from dsg.metrics.statistics import (
+    RunningMean,
+    decimals,
+    mean_with_interval,
+    paired_difference,
+    quartiles,
+    unpaired,
+)
 
 TRIALS = 4000
 
@@ -98,3 +105,14 @@ def test_decimals_keep_two_figures_of_the_half_width(half, digits):
     assert decimals([(5 - half, 5 + half)]) == digits
     assert decimals([(5 - half, 5 + half)], least=1) == max(1, digits)
     assert decimals([(math.nan, math.nan)]) == 3
+    assert decimals([(-math.inf, math.inf), (5 - half, 5 + half)]) == digits
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_values_whose_squares_are_beyond_a_numbers_range_there_is_an_interval():
+    ones, huge = mean_with_interval([1.0, 3.0, 2.0, 7.0]), mean_with_interval([1e200, 3e200, 2e200, 7e200])
+    assert (huge.mean, huge.low, huge.high) == pytest.approx((ones.mean * 1e200, ones.low * 1e200, ones.high * 1e200))
+    assert decimals([(huge.low, huge.high)]) == 0
+    first, second = unpaired([1.0, 3.0, 2.0], [7.0, 9.0]), unpaired([1e200, 3e200, 2e200], [7e200, 9e200])
+    assert (second.low, second.high) == pytest.approx((first.low * 1e200, first.high * 1e200))
+    assert mean_with_interval([1e308, -1e308]).as_dict() == {"mean": 0.0, "n": 2}
