@@ -53,6 +53,11 @@ class Manifold(EvaluationCallback):
         self._levels: list[float] = []
         pl_module.observers.append(self)
 
+    def on_predict_batch_start(
+        self, trainer: Trainer, pl_module: SamplingModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._curve, self._levels = [], []  # of a trajectory of one record too, which has no first step
+
     def on_sampling_step(self, record: Record, process: Process, keys: list[SampleKey]) -> None:
         if record.step.index == record.step.total - 1:
             self._curve, self._levels = [], []

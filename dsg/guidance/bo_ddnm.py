@@ -52,7 +52,7 @@ class BODDNM(PredictionGuidance):
     def guide(self, prediction: Prediction, x_t: State, step: Step, process: ReverseProcess) -> Prediction:
         operator, y = spectral_operator(process), process.measurement.y
         s = operator.singular_values(y)
-        kept = s > self.cutoff * s.amax(dim=(-2, -1), keepdim=True)
+        kept = s > self.cutoff * operator.largest(s)
         sigma2, variance = noise_sigma(process) ** 2, step.noise_variance
         denominator = torch.where(kept, variance * s**2 + step.alpha_bar * sigma2, 1)
         residual = operator.u_adjoint(y - operator.forward(prediction.clean_estimate))

@@ -123,8 +123,10 @@ class DSG(Windowed, LossGuidance):
         return self._on_sphere(random + rate * (towards - random), radius, guided)
 
     def _on_sphere(self, mixed: State, radius: Tensor, guided: GuidedStep) -> State:
-        """μ + r d/‖d‖; the ordinary step of samples that have no direction to go in."""
+        """μ + r d/‖d‖; the ordinary step of samples that have no direction to go in. A gradient that is no number has
+        none either, but is no 0: it stays in the sample, where it is found.
+        """
         constrained = guided.transition.mean + radius * direction(mixed)
-        has_gradient = guided.gradient.flatten(1).abs().amax(dim=1) > 0  # a norm is 0 long before, as squares underflow
-        defined = has_gradient & (per_sample_norm(mixed) > 0)
-        return torch.where(expand_to(defined, guided.x_t), constrained, guided.unguided)
+        no_gradient = guided.gradient.flatten(1).abs().amax(dim=1) == 0  # a norm is 0 long before, as squares underflow
+        undefined = no_gradient | (per_sample_norm(mixed) == 0)
+        return torch.where(expand_to(undefined, guided.x_t), guided.unguided, constrained)

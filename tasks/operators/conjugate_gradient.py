@@ -53,7 +53,7 @@ def conjugate_gradients(
         residual, slope = pull.new_zeros(1), pull
     else:
         raise ValueError("conjugate_gradients: needs y or pull")
-    x, search = torch.zeros_like(slope), slope
+    x, search = 0 * slope, slope  # begins at 0, and at no number where the slope is none
     squared = per_sample_norm(slope) ** 2
     goal, tiny = squared * tolerance**2, torch.finfo(slope.dtype).tiny
     for _ in range(max_iterations):

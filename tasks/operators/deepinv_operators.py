@@ -10,7 +10,7 @@ from torch import Tensor
 from dsg.types import Image
 from tasks.operators.base import Operator
 from tasks.operators.matrix_free import MatrixFree
-from tasks.operators.spectral import CUTOFF, SpectralOperator
+from tasks.operators.spectral import SpectralOperator
 
 AGREEMENT = 1e-4
 """How exactly, relative to the norm, a physics' adjoint, pseudo-inverse and decomposition have to be what they say."""
@@ -69,10 +69,9 @@ class SpectralPhysicsOperator(SpectralOperator):
     def singular_values(self, like: Tensor) -> Tensor:
         return torch.as_tensor(self.physics.mask).to(like)
 
-    def inverse_singular_values(self, like: Tensor, cutoff: float = CUTOFF) -> Tensor:
-        """As the base's, with the largest over all axes: a spectrum has three, (real, imaginary) the last."""
-        s = self.singular_values(like)
-        return torch.where(s > max(cutoff, CUTOFF) * s.amax(), 1 / torch.where(s > 0, s, 1), 0)
+    def largest(self, s: Tensor) -> Tensor:
+        """Over all axes: a spectrum has three, (real, imaginary) the last."""
+        return s.amax()
 
     def u(self, coefficients: Tensor, /) -> Tensor:
         return self.physics.U(coefficients)

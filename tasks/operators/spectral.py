@@ -48,8 +48,12 @@ class SpectralOperator(LinearOperator):
     def inverse_singular_values(self, like: Tensor, cutoff: float = CUTOFF) -> Tensor:
         """s⁺ = 1/s where s > cutoff·max(s), at least CUTOFF·max(s), and 0 elsewhere; shaped as `singular_values`."""
         s = self.singular_values(like)
-        kept = s > max(cutoff, CUTOFF) * s.amax(dim=(-2, -1), keepdim=True)
+        kept = s > max(cutoff, CUTOFF) * self.largest(s)
         return torch.where(kept, 1 / torch.where(kept, s, 1), 0)
+
+    def largest(self, s: Tensor) -> Tensor:
+        """max(s) of `singular_values`, that of each plane, which broadcasts over them."""
+        return s.amax(dim=(-2, -1), keepdim=True)
 
     def norm(self, y: Tensor) -> PerSample:
         """‖A‖₂ = max s, (B,)."""

@@ -85,6 +85,15 @@ def test_a_sample_without_gradient_takes_the_ordinary_step_and_its_neighbours_do
     assert [torch.equal(a, b) for a, b in zip(x_prev, ordinary, strict=True)] == [False, True, False, False]
 
 
+@pytest.mark.parametrize("radius", ["fixed", "chi", "free"])
+def test_a_gradient_that_is_no_number_is_no_ordinary_step(radius):
+    transition, noise, gradient = _setting()
+    gradient[1, 0, 0, 0] = math.nan
+    gradient[2, 0, 0, 0] = math.inf
+    finite = update(DSG(radius=radius), transition, noise, gradient).flatten(1).isfinite().all(dim=1)
+    assert finite.tolist() == [True, False, False, True]
+
+
 def test_dsg_without_noise_stays_at_the_mean():
     transition, noise, gradient = _setting(std=0.0)
     assert torch.equal(update(DSG(), transition, noise, gradient), transition.mean)

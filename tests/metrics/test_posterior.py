@@ -281,11 +281,23 @@ def test_predict_measures_each_problem_and_keeps_its_samples(predict, tmp_path):
     assert not (tmp_path / "run" / "measurements").exists()
 
 
+EXACT = ["--config", str(Path(__file__).parents[2] / "configs/guidance/exact_samples.yaml"), "--data.limit", "2"]
+
+
+def test_where_exact_samples_are_is_measured_batch_by_batch(predict, tmp_path):
+    options = [*EXACT, "--callbacks.manifold", "callbacks.Manifold"]
+    predict("each", *options, "--data.batch_size", "1")
+    predict("both", *options, "--data.batch_size", "2")
+    for name in ("0000", "0001"):
+        one, other = (load_file(tmp_path / r / "manifold" / f"{name}.safetensors")["z"] for r in ("each", "both"))
+        assert one.shape == (20, 1)
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
 def test_the_posterior_is_that_of_what_the_data_was_drawn_from_and_not_the_model_s(predict):
-    exact = ["--config", str(Path(__file__).parents[2] / "configs/guidance/exact_samples.yaml"), "--data.limit", "2"]
     narrow = ["--data.prior", "dsg.models.mixture.GaussianMixture", "--data.prior.weights", "[1]",
               "--data.prior.means", "[[3, 3, 3, 3]]", "--data.prior.covariances", "0.01"]  # fmt: skip
-    own, other = predict("own", *exact), predict("other", *exact, *narrow)
+    own, other = predict("own", *EXACT), predict("other", *EXACT, *narrow)
     assert other["mean_error"]["mean"] > 10 * own["mean_error"]["mean"]
 
 

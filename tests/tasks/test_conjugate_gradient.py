@@ -108,3 +108,11 @@ def test_nothing_measured_is_explained_by_nothing(shift):
 def test_neither_a_measurement_nor_a_pull_is_refused():
     with pytest.raises(ValueError, match="y or pull"):
         solve(rank_deficient(1))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(0, 4)], ids=["alone", "among others"])
+def test_of_what_is_no_number_there_is_no_solution_alone_and_among_others(problem, rows):
+    matrices, y, _ = problem
+    y[0, 0] = float("nan")
+    finite = solve(matrices[rows], y[rows]).isfinite().all(dim=1)
+    assert finite.tolist() == [False, True, True, True][rows]

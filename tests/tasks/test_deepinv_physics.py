@@ -13,12 +13,14 @@ from dsg.data.examples import Examples
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.noise import NoiseStreams, SampleKey
 from dsg.errors import UserError
-from dsg.guidance import DPS, DiffPIR, PiGDM
+from dsg.guidance import BODDNM, DPS, DiffPIR, PiGDM
 from dsg.sampling import Sampler
+from tasks import InverseProblem
 from tasks.deepinv_physics import DeepinvPhysics, build
 from tasks.noise import GaussianNoise
 from tasks.operators import LinearOperator
-from tasks.operators.deepinv_operators import PhysicsOperator, SpectralPhysicsOperator
+from tasks.operators.convolution import CircularConvolution
+from tasks.operators.deepinv_operators import PhysicsOperator, SpectralPhysicsOperator, operator_of
 from tasks.operators.matrix_free import MatrixFree
 from tests.toy import Toy
 
@@ -80,11 +82,59 @@ class Dropping(nn.Module):
     U_adjoint = V = V_adjoint = U
 
 
+class FourierBlur(nn.Module):
+    """A decomposable physics whose spectrum has real and imaginary parts for a last axis, as deepinv's blur by FFT."""
+
+    def __init__(self, kernel: torch.Tensor, img_size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.side = img_size[-2:]
+        around = torch.zeros(self.side)
+        around[: kernel.shape[0], : kernel.shape[1]] = kernel
+        around = around.roll((-(kernel.shape[0] // 2), -(kernel.shape[1] // 2)), (0, 1))
+        spectrum = torch.fft.rfft2(around).expand(1, img_size[0], -1, -1)
+        self.phase, self.mask = spectrum.sgn(), spectrum.abs()[..., None].expand(*spectrum.shape, 2)
+
+    def A(self, x):
+        return self.U(self.mask * self.V_adjoint(x))
+
+    def A_adjoint(self, y):
+        return self.V(self.mask * self.U_adjoint(y))
+
+    def U(self, c):
+        return self._image(torch.view_as_complex(c.contiguous()) * self.phase)
+
+    def U_adjoint(self, y):
+        return torch.view_as_real(torch.fft.rfft2(y, norm="ortho") * self.phase.conj())
+
+    def V(self, c):
+        return self._image(torch.view_as_complex(c.contiguous()))
+
+    def V_adjoint(self, x):
+        return torch.view_as_real(torch.fft.rfft2(x, norm="ortho"))
+
+    def _image(self, c):
+        return torch.fft.irfft2(c, s=self.side, norm="ortho")
+
+
 class Several(nn.Module):
     """Measures an image twice, as a stacked physics does."""
 
     def A(self, x):
         return [x, x]
+
+
+class Blurred(InverseProblem):
+    """Measured by an operator that is given."""
+
+    def __init__(self, how):
+        super().__init__(GaussianNoise(0.05))
+        self.how = how
+
+    def operator(self, shape, streams):
+        return self.how
+
+    def example_operator(self):
+        return self.how
 
 
 def streams(names):
@@ -223,6 +273,19 @@ def test_a_physics_that_cannot_be_used_is_refused_in_one_line(physics, words):
 def test_a_physics_with_several_measurements_is_refused():
     with pytest.raises(UserError, match="one real tensor"):
         DeepinvPhysics(Several()).check(SHAPE)
+
+
+def test_what_a_method_leaves_out_of_a_spectrum_is_what_it_leaves_out_of_the_same_operator_of_ours():
+    bell = torch.exp(-((torch.arange(9) - 4.0) ** 2) / (2 * 1.8**2))
+    kernel = torch.outer(bell, bell) / bell.sum() ** 2
+    operator = operator_of(FourierBlur(kernel, SHAPE), SHAPE, torch.device("cpu"))
+    ours = CircularConvolution(kernel[None, None].double(), SHAPE[1:])
+    assert isinstance(operator, SpectralPhysicsOperator)
+    y = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+    left = (operator.singular_values(y) <= 0.1 * operator.largest(operator.singular_values(y))).float().mean()
+    assert left > 0.85
+    one, other = (sample(Blurred(how), BODDNM()) for how in (operator, ours))
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 def test_without_deepinv_a_line_says_how_to_get_it(monkeypatch):

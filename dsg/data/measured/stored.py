@@ -19,6 +19,7 @@ from dsg.errors import UnreadableImage, UserError
 PICTURES = SUFFIXES | {".tif", ".tiff"}
 ARRAYS = frozenset({".npy", ".safetensors"})
 MEASURED = "y"  # the tensor's name where a safetensors file holds several; a run folder's own files call it so
+TRANSPARENT = "has transparent pixels, of which nobody knows what was measured; mask them"
 LYING = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange the sides
 
 
@@ -111,15 +112,17 @@ def _picture(path: Path) -> Stored:
         image = ImageOps.exif_transpose(file)  # a copy, which outlives the file
     if image.mode == "F":
         raise UnreadableImage(f"{path} holds real numbers, of which range nobody knows; save them as .npy")
-    if "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        if np.asarray(image)[..., 3].min() < 255:
-            raise UnreadableImage(f"{path} has transparent pixels, of which nobody knows what was measured; mask them")
-    if image.mode.startswith("I"):  # 16 bits of grey
+    if image.mode.startswith("I"):  # 16 bits of grey; to RGBA it would be cut off at 255
         values = torch.from_numpy(np.asarray(image, dtype=np.float64))
         if values.min() < 0 or values.max() > 65535:
             raise UnreadableImage(f"{path} holds whole numbers of more than 16 bits; save them as .npy")
+        if values.eq(image.info.get("transparency", -1)).any():
+            raise UnreadableImage(f"{path} {TRANSPARENT}")
         return Stored(values.expand(3, -1, -1), 65535)
+    if "A" in image.mode or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if np.asarray(image)[..., 3].min() < 255:
+            raise UnreadableImage(f"{path} {TRANSPARENT}")
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
     return Stored(torch.from_numpy(pixels).permute(2, 0, 1), 255)
 

@@ -67,6 +67,16 @@ def test_real_numbers_are_in_the_unit_that_is_said(tmp_path, unit, scale):
     np.testing.assert_allclose(signed(read_stored(saved(tmp_path, "a.npy", scale(REAL))), unit), REAL, atol=1e-6)
 
 
+def test_16_bits_with_a_transparent_level_keep_their_16_bits_unless_a_pixel_has_it(tmp_path):
+    grey = np.array([[0, 300], [40_000, 65_535]], dtype=np.uint16)
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=1)
+    stored = read_stored(tmp_path / "a.png")
+    assert (stored.white, stored.values[0].tolist()) == (65_535, grey.tolist())
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=300)
+    with pytest.raises(UnreadableImage, match="transparent pixels"):
+        read_stored(tmp_path / "a.png")
+
+
 def test_a_picture_is_turned_as_its_orientation_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
