@@ -146,7 +146,7 @@ class Task(ABC):
         return ()
 
     def picture(self, measurement: Measurement) -> Image:
-        """How the measurement looks, (B,3,h,w) of any size: y where that is an image."""
+        """How the measurement looks, (B,3,h,w) of any size, or (B,1,h,w) in grey: y where that is an image."""
         return measurement.y
 
 

@@ -120,6 +120,7 @@ class Sum(Task):
     def picture(self, measurement: Measurement) -> Image:
         """The pictures of all the tasks, one below the other, as wide as the widest."""
         shown = [task.picture(part) for task, part in zip(self.tasks, self._parts(measurement), strict=True)]
+        shown = [picture.expand(-1, 3, -1, -1) for picture in shown]  # grey beside coloured ones
         width = max(picture.shape[-1] for picture in shown)
         return torch.cat([_as_wide(picture, width) for picture in shown], dim=-2)
 

@@ -48,7 +48,7 @@ class BackProjected(Guidance):
         require_encoder("BackProjected", score_model)
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
-        state = process.encode(back_projected(process.measurement.y, self.projection, process)).to(x_t)
+        state = process.encode(back_projected(process.measurement.y, self.projection, process, "projection")).to(x_t)
         return StepRecord(step, x_t, state, Prediction(state, torch.zeros_like(state)), Transition(state, 0.0))
 
     def sample(self, x_T: State, process: ReverseProcess) -> Iterator[StepRecord]:

@@ -28,13 +28,13 @@ def check_back_projection(method: str, name: str, value: str, *others: str) -> N
         raise UserError(f"{name}: {method}'s must be {' or '.join(allowed)}, got {value!r}")
 
 
-def back_projected(residual: Tensor, how: BackProjection, process: ReverseProcess) -> Image:
-    """B r of a residual or measurement, (B, ...) → (B, C, H, W); differentiable."""
+def back_projected(residual: Tensor, how: BackProjection, process: ReverseProcess, option: str) -> Image:
+    """B r of a residual or measurement, (B, ...) → (B, C, H, W); differentiable. `option` is what says B."""
     operator = linear_operator(process)
     if how == "pseudo_inverse":
         return operator.pseudo_inverse(residual)
     if how == "identity":
-        return _image(residual, process)
+        return _image(residual, process, option)
     image = operator.adjoint(residual)
     return image if how == "adjoint" else image / expand_to(_squared_norm(process), image).to(image)
 
@@ -53,16 +53,16 @@ def residual_loss(
             if how == "measurement":
                 return loss
         residual = process.measurement.y - linear_operator(process).forward(image)
-        return per_sample_norm(back_projected(residual, how, process))
+        return per_sample_norm(back_projected(residual, how, process, "residual"))
 
     return objective
 
 
-def _image(residual: Tensor, process: ReverseProcess) -> Image:
+def _image(residual: Tensor, process: ReverseProcess, option: str) -> Image:
     shape = tuple(process.score_model.image_shape)
     if tuple(residual.shape[1:]) != shape:
         raise UserError(
-            f"projection: identity takes y for an image {shape}, and y is {tuple(residual.shape[1:])}; take "
+            f"{option}: identity takes y for an image {shape}, and y is {tuple(residual.shape[1:])}; take "
             "scaled_adjoint"
         )
     return residual

@@ -18,6 +18,6 @@ def weight(curve: Curve, step: Step, steps: Sequence[Step]) -> float:
     """
     if curve == "constant":
         return 1.0
-    values = [1.0 - s.beta if curve == "increase" else s.beta for s in steps]
-    own = next(value for s, value in zip(steps, values, strict=True) if s.index == step.index)
-    return own * len(values) / sum(values)
+    values = {s.index: 1.0 - s.beta if curve == "increase" else s.beta for s in steps}
+    total = sum(values.values())  # 0 where the only step is from noise alone, whose α is 0
+    return values[step.index] * len(values) / total if total > 0.0 else 1.0

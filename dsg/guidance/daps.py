@@ -47,7 +47,8 @@ class DAPS(Guidance):
             estimate at x_t (`score-t` in the published code). The chain starts at the end of the ODE all the same.
 
     Raises:
-        UserError: for values outside these ranges; before the first sample, for a task that has no σ_y above 0.
+        UserError: for values outside these ranges; before the first sample, for a task that has no σ_y above 0,
+            and for a path between timesteps where the network knows whole ones alone.
     """
 
     ode_steps: int = 2
@@ -72,6 +73,11 @@ class DAPS(Guidance):
 
     def check(self, kernel: ReverseKernel, task: Task, score_model: ScoreModel) -> None:
         self._sigma(task)
+        if score_model.whole_timesteps and not self.path.visits_whole_timesteps:
+            raise UserError(
+                f"path: {type(self.path).__name__} visits levels between the network's timesteps, and "
+                f"{type(score_model).__name__} knows whole timesteps alone; take EvenTimes"
+            )
 
     def step(self, x_t: State, step: Step, process: ReverseProcess) -> StepRecord:
         prediction, estimate = self._estimate(x_t, step, process)

@@ -94,6 +94,11 @@ class DiffPIR(Guidance):
         x_prev = guided.sample(process.noise(x_t))
         return StepRecord(step, x_t, x_prev, prediction, self._renoise(prediction, step, schedule))
 
+    @property
+    def needs_signal(self) -> bool:  # type: ignore[override]
+        """Of `first_order`, whose step is 1/ρ, and ρ is 0 at ā = 0."""
+        return self.data_step == "first_order"
+
     def _data_step(self, estimate: State, step: Step, process: ReverseProcess) -> State:
         sigma = noise_sigma(process) * (0.5 if self.unit_noise else 1.0)
         rho = self.regularisation * sigma**2 * step.alpha_bar / step.noise_variance

@@ -115,7 +115,7 @@ class FLAIR(Guidance):
     def _begin(self, x_T: State, process: ReverseProcess) -> State:
         if self.start == "noise":
             return x_T
-        return process.encode(back_projected(process.measurement.y, self.start, process)).to(x_T)
+        return process.encode(back_projected(process.measurement.y, self.start, process, "start")).to(x_T)
 
     def _consistent(self, mu: State, t: float, process: ReverseProcess) -> tuple[State, PerSample | None, State | None]:
         """μ after K steps, and the loss and the gradient of the first of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dsg.diffusion.level import CLEAN, NoiseLevel, Step
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
@@ -12,7 +13,13 @@ from dsg.errors import UserError
 
 
 class OdePath(ABC):
-    """Chooses levels; a strategy object without state."""
+    """Chooses levels; a strategy object without state.
+
+    Attributes:
+        visits_whole_timesteps: of a table it visits no levels between its timesteps.
+    """
+
+    visits_whole_timesteps: ClassVar[bool] = False
 
     @abstractmethod
     def levels(self, step: Step, schedule: Schedule, count: int) -> list[NoiseLevel]:
@@ -22,6 +29,8 @@ class OdePath(ABC):
 @dataclass(frozen=True)
 class EvenTimes(OdePath):
     """Evenly in the network's time, and then to the clean image; whole timesteps of a table, each once."""
+
+    visits_whole_timesteps: ClassVar[bool] = True
 
     def levels(self, step: Step, schedule: Schedule, count: int) -> list[NoiseLevel]:
         clean = schedule.cleanest.t

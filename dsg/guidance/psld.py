@@ -81,7 +81,7 @@ class PSLD(LossGuidance):
         if self.gluing_weight == 0.0:
             return loss, total
         residual = process.measurement.y - linear_operator(process).forward(image)
-        glued = process.encode(image + back_projected(residual, self.projection, process))
+        glued = process.encode(image + back_projected(residual, self.projection, process, "projection"))
         return loss, total + self.gluing_weight * self._powered(per_sample_norm(clean_estimate - glued))
 
     def _powered(self, norm: PerSample) -> PerSample:

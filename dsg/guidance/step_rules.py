@@ -101,13 +101,15 @@ class Scheduled(StepRule):
 @dataclass(frozen=True)
 class Normalised(StepRule):
     """ρ = rms(ε) √((1−ā)/ā) c/rms(g), c = √ā_prev β/(1−ā) the coefficient of x̂ in the posterior mean: FreeDoM's CLIP
-    code, which has a step size of 0.02. Only the direction of g matters; rms is each sample's own.
+    code, which has a step size of 0.02. Only the direction of g matters; rms is each sample's own, and c is of the
+    trajectory's own step wherever on its way it is asked for.
     """
 
     needs_signal: ClassVar[bool] = True
 
     def factor(self, guide: LossGradient, step: Step, process: ReverseProcess) -> PerSample:
-        coefficient = step.prev.signal * step.beta / step.noise_variance
+        own = next(s for s in process.steps if s.index == step.index)  # a further evaluation is at the next level
+        coefficient = own.prev.signal * own.beta / own.noise_variance
         wanted = step.sigma * coefficient * per_sample_norm(guide.prediction.epsilon)
         return _over(wanted, per_sample_norm(guide.gradient))
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from dsg.metrics.direction import Direction
+from dsg.metrics.of_samples import of_one_sample
 from dsg.metrics.results import Results
 
 Key = TypeVar("Key", bound=Hashable)
@@ -85,7 +86,8 @@ def shared_images(rivals: Mapping[Key, Results], metric: str) -> list[str]:
 
 def with_fewest_failures(rivals: Mapping[Key, Results], metric: str) -> dict[Key, Results]:
     """Those of `rivals` of which the fewest samples failed, or are as bad as can be by `metric`."""
-    flaws = {key: run.failures + len(run.per_image.spoiled.get(metric, ())) for key, run in rivals.items()}
+    one = of_one_sample(metric)
+    flaws = {key: run.failures + len(run.per_image.spoiled.get(one, ())) for key, run in rivals.items()}
     return {key: run for key, run in rivals.items() if flaws[key] == min(flaws.values())}
 
 

@@ -68,6 +68,13 @@ def test_the_first_step_of_adam_in_flow_chef_is_as_long_in_every_number():
     assert torch.allclose(moved, -0.02 * record.gradient.sign(), rtol=1e-3)
 
 
+def test_a_residual_of_another_size_names_the_option_that_asks_for_it():
+    guidance = FlowChef(residual="identity")
+    own = process(guidance, tasks.SuperResolution(factor=2))
+    with pytest.raises(UserError, match=r"^residual: identity takes y for an image"):
+        guidance.step(X_T, own.steps[3], own)
+
+
 def test_flow_chef_of_a_projection_descends_that_of_the_residual():
     guidance = FlowChef(1.0, residual="adjoint")
     own = process(guidance)

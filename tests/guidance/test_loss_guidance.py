@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dsg.data.examples import Examples
+from dsg.diffusion import FlowSchedule
 from dsg.diffusion.kernels import DDIM
 from dsg.diffusion.level import Step
 from dsg.diffusion.noise import NoiseStreams, Purpose, SampleKey
@@ -155,6 +156,8 @@ def test_schedules_of_tfg_have_mean_one_and_their_direction():
         values = [weight(curve, step, STEPS) for step in STEPS]
         assert sum(values) / len(values) == pytest.approx(1)
         assert (values[-2] > values[0]) == rising
+    (alone,) = Even().steps(FlowSchedule(), 1)  # from noise alone: 1 − β is 0
+    assert [weight(curve, alone, [alone]) for curve in ("constant", "increase", "decrease")] == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("method", [FreeDoM, LGDMC, MPGD, UGD, TFG])

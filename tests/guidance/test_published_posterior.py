@@ -126,6 +126,22 @@ def test_diffpirs_bounded_step_is_its_proximal_one_where_the_operator_keeps_leng
             torch.testing.assert_close(proximal.x_prev, bounded.x_prev, rtol=1e-4, atol=1e-4)
 
 
+def test_diffpirs_first_order_step_refuses_to_start_from_noise_alone():
+    task = tasks.HighDynamicRange()
+    model = GaussianMixture.standard_normal((3, 16, 16), NoiseSchedule(zero_terminal_snr=True))
+    with pytest.raises(UserError, match=r"divides by √ā .* set model.spacing"):
+        Sampler(model, task, DiffPIR(1.0, data_step="first_order"), DDIM(), 10)
+    Sampler(model, task, DiffPIR(1.0, data_step="bounded_first_order"), DDIM(), 10)
+
+
+def test_daps_keeps_to_the_timesteps_of_a_network_that_knows_no_others():
+    model = Toy(16)
+    model.whole_timesteps = True
+    with pytest.raises(UserError, match=r"path: PowerLaw visits levels between .* take EvenTimes"):
+        Sampler(model, tasks.Denoising(), DAPS(3, path=PowerLaw()), DDIM(), 3)
+    Sampler(model, tasks.Denoising(), DAPS(3), DDIM(), 3)
+
+
 def test_diffpirs_published_first_order_step_divides_the_gradient_by_rho():
     task = tasks.HighDynamicRange()
     guidance = DiffPIR(1e4, 1.0, "first_order")

@@ -86,6 +86,15 @@ def test_the_normalised_step_has_the_share_of_the_noise_that_the_estimate_has_in
     assert torch.allclose(per_sample_norm(move), expected, rtol=1e-4)
 
 
+def test_at_a_further_evaluation_the_normalised_step_has_the_share_of_the_trajectory_s_own_step():
+    guide, process = setting()
+    at_the_next = STEP.at(STEP.prev, further=True)
+    move = Normalised().scaled(0.02, guide, at_the_next, process)
+    share = math.sqrt(STEP.prev.alpha_bar) * STEP.beta / (1 - STEP.alpha_bar)
+    expected = 0.02 * at_the_next.sigma * share * per_sample_norm(guide.prediction.epsilon)
+    assert torch.allclose(per_sample_norm(move), expected, rtol=1e-4)
+
+
 def steered(guidance, combiner, steps=10):
     sampler = Sampler(ToyOfClasses(16), TASK, guidance, DDPM(), steps, combiner=combiner)
     examples = Examples(torch.zeros(2, 3, 16, 16), {"label": torch.tensor([0, 1])})

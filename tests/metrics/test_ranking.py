@@ -105,6 +105,15 @@ def test_the_fewest_failures_count_before_the_mean():
     assert best_of({"none": run({})}, "psnr", MORE) is None
 
 
+@pytest.mark.parametrize("metric", ["lpips_vgg", "lpips_vgg_best", "lpips_vgg_worst", "std_lpips_vgg"])
+def test_an_image_whose_value_is_as_bad_as_can_be_counts_as_failed_by_what_several_samples_say_too(metric):
+    rivals = {
+        "good": run({"a": 0.1, "b": 0.1}, metric="lpips_vgg"),
+        "bad": run({"a": math.nan, "b": 0.1}, metric="lpips_vgg"),
+    }
+    assert list(with_fewest_failures(rivals, metric)) == ["good"]
+
+
 def test_values_are_sorted_by_quality():
     assert by_quality([3.0, 1.0, 0.9], NEAR_1) == [1, 2, 0]
     assert by_quality([3.0, 1.0, 2.0], LESS) == [1, 2, 0]

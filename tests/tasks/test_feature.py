@@ -129,6 +129,15 @@ def test_a_sum_is_the_losses_times_their_strengths_and_draws_what_its_parts_draw
     assert both.compares(frozenset({"image"})) == "image"
 
 
+@pytest.mark.parametrize("task", [tasks.RandomInpainting(), tasks.SuperResolution(4), tasks.Denoising()])
+def test_a_grey_measurement_stands_below_a_coloured_picture(task):
+    both, grey = tasks.Sum([task, tasks.ClassLabel(nn.Sequential(nn.Flatten(), nn.Linear(256, 4)))]), images(2)[:, :1]
+    measured = both.measure(Examples(grey), streams(2))
+    shown = both.picture(measured)
+    assert shown.shape[1] == 3
+    assert torch.equal(shown[:, 0, :16], shown[:, 2, :16])
+
+
 def test_scores_of_two_tasks_of_one_name_keep_their_ending():
     one = tasks.Feature(ToyClassifier())
     both = tasks.Sum([one, one])
