@@ -98,6 +98,7 @@ def read_submission(path: Path, complete: bool = True) -> dict[str, Any]:
     file = path / SUBMISSION if path.is_dir() else path
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
+        json.dumps(found, ensure_ascii=False).encode()  # half of a pair of surrogates is no text
     except FileNotFoundError as error:
         raise UserError(
             f"bench page: {path} holds no {SUBMISSION}; give the --out_dir of a bench that ended"

@@ -77,7 +77,11 @@ def check_all(grid: Grid, check: Check) -> Checked:
             continue
         tuned.append(cell)
         for candidate in candidates:
-            other = _check(check, grid.tuning(cell, candidate), built)
+            run = grid.tuning(cell, candidate)
+            try:
+                other = _check(check, run, built)
+            except DoesNotFit as reason:
+                raise UserError(f"{run.name}: {reason}; take the candidate away") from reason
             seen = len(other.keys())
             if (pair := (id(data), id(other))) not in compared:  # which `built` keeps alive
                 _refuse_common_images(data, other, looks)

@@ -44,7 +44,9 @@ def quality_against(
             color=colormaps["tab20"](methods.index(row.method) % 20),
         )  # fmt: skip
     for panel, task in zip(panels, tasks, strict=False):
-        panel.set(title=task, xlabel=label, ylabel=metrics[task])
+        panel.set(xlabel=label)
+        panel.set_title(task, parse_math=False)
+        panel.set_ylabel(metrics[task], parse_math=False)
         if log:
             _scale_logarithmically(panel, [cost(row) for row in rows if row.task == task])
         panel.grid(alpha=0.3)

@@ -10,6 +10,7 @@ from dsg.errors import UserError
 from dsg.metrics.of_samples import of_one_sample
 from dsg.metrics.per_image import per_image
 from dsg.metrics.results import Results
+from dsg.metrics.summary_shape import summary_of
 from dsg.run_folder.folder import METRICS, TABLE
 from dsg.run_folder.provenance import Provenance
 from dsg.run_folder.settings import SettingsFile, measures_with_noise
@@ -25,8 +26,8 @@ def read_results(folder: Path) -> Results:
         with (folder / TABLE).open(newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
         found = per_image(rows)
-        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
+        metrics = summary_of(json.loads((folder / METRICS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{folder}: holds no results that can be read; delete it and run again") from error
     noisy = "residual" in found.samples or measures_with_noise(SettingsFile(folder).read())
     made_by = Provenance(folder)

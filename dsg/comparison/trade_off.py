@@ -59,7 +59,9 @@ def trade_off(points: Sequence[Point]) -> bytes:
                         f"{point.strength:g}", (point.value, point.controlled.mean), xytext=(4, 4),
                         textcoords="offset points", fontsize=7, color=colormaps["tab10"](number % 10),
                     )  # fmt: skip
-        panel.set(title=task, xlabel=_heading(here[0].quality), ylabel=_heading(here[0].control))
+        panel.set_title(task, parse_math=False)
+        panel.set_xlabel(_heading(here[0].quality), parse_math=False)
+        panel.set_ylabel(_heading(here[0].control), parse_math=False)
         panel.margins(x=0.1)  # for the strengths beside the points
         panel.grid(alpha=0.3)
     return with_legend(figure, handles)

@@ -120,7 +120,7 @@ class Samples(Dataset):
         try:
             return self.data.load(image_id)
         except UnreadableImage as error:
-            return str(error)
+            return " ".join(str(error).split())  # a row of a table is one line
 
 
 class Share(DistributedSampler):

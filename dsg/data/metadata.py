@@ -9,7 +9,6 @@ column NAME. Every other column is numbers or texts.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -105,7 +104,7 @@ def _of_one_type(path: Path, column: str, values: dict[int, Cell]) -> list[Cell]
             f"line {other} {values[other]!r}; make them alike (in {FILES[0]} quotes tell texts from numbers)"
         )
     for number, value in values.items():
-        if not isinstance(value, str) and not (math.isfinite(value) and abs(value) < 2**63):
+        if not isinstance(value, str) and not abs(value) < 2**63:  # nor is that NaN or infinite
             raise UserError(f"{path}: line {number} has {value} as {column}; give a smaller number")
     if any(isinstance(value, float) for value in values.values()):
         return [float(value) for value in values.values()]

@@ -36,7 +36,7 @@ def _json_lines(path: Path) -> Iterator[Line]:
             continue
         try:
             cells = json.loads(text, parse_constant=_refuse, object_pairs_hook=_names_once)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is no JSON: {error}") from error
         if not isinstance(cells, dict):
             raise UserError(f'{path}: line {number} is no object {{"file_name": ...}} but {type(cells).__name__}')

@@ -22,7 +22,7 @@ SMALLER_IS_BETTER = re.compile(
 )
 RIGHT_VALUES = {"residual": 1.0, "spread_ratio": 1.0, "first_step_use": 1.0, "coverage_pixel_minus_nominal": 0.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
-NEITHER_IS_BETTER = re.compile(rf"(std|diversity)_\w+|coverage_pixel|judge_confidence(_\w+)?|{GAP}\w+_distance")
+NEITHER_IS_BETTER = re.compile(rf"(std|diversity)_\w+|coverage_pixel|judge_confidence(_\w+)?|{GAP}\w+_distance(_\w+)?")
 """Metrics of which nobody can say: less spread is consistent, or it is over-confident; a sure judge may be wrong; and
 distances between features, guide's and judge's, are each in a unit of its network.
 """

@@ -17,6 +17,8 @@ from dsg.metrics.passes import NAMES
 DESCRIPTIVE = frozenset({"id", "sample", "status", "warm_up", "start", "group"})
 COSTS = frozenset({"seconds", *NAMES})
 """What a sample cost: seconds, and passes through the network, and through a model of latents' decoder and encoder."""
+TRUTHS = {"True": 1.0, "False": 0.0}
+"""As a table has them."""
 HEAVY_TAILED = "judge_reciprocal"
 """Metrics of this beginning, that of a group too, have no mean where one value is infinite: the others' is none."""
 
@@ -76,8 +78,8 @@ class PerImage:
 def per_image(rows: Sequence[Mapping[str, Any]]) -> PerImage:
     """Collect the rows of a journal, or those of a per_image.csv.
 
-    A field that is None, empty or absent was not measured. `seconds` leaves out the first batch of each start, unless
-    there is nothing else.
+    A field that is None, empty or absent was not measured; true and false are 1 and 0; a column without a number, such
+    as a name, is no metric. `seconds` leaves out the first batch of each start, unless there is nothing else.
 
     Raises:
         KeyError, ValueError, TypeError: for rows that are none of a run.
@@ -88,13 +90,18 @@ def per_image(rows: Sequence[Mapping[str, Any]]) -> PerImage:
     not_finite: Counter[str] = Counter()
     spoiled: dict[str, set[str]] = defaultdict(set)
     infinite: set[str] = set()
+    texts: dict[str, str] = {}
     for row in good:
         for name in row:
             if name in DESCRIPTIVE or row[name] in (None, ""):
                 continue
             if name == "seconds" and steady and str(row.get("warm_up")) == "True":
                 continue
-            value = float(row[name])
+            try:
+                value = TRUTHS[row[name]] if row[name] in TRUTHS else float(row[name])
+            except ValueError:
+                texts[name] = row[name]
+                continue
             images = samples.setdefault(name, {})
             if math.isfinite(value):
                 images.setdefault(row["id"], []).append(value)
@@ -104,6 +111,8 @@ def per_image(rows: Sequence[Mapping[str, Any]]) -> PerImage:
                 spoiled[name].add(row["id"])
             if name.startswith(HEAVY_TAILED) and math.isinf(value):
                 infinite.add(name)
+    if mixed := texts.keys() & samples.keys():
+        raise ValueError(f"{min(mixed)} has numbers, and {texts[min(mixed)]!r}")
     for name in infinite:
         samples[name] = {}
     failed = Counter(row["id"] for row in rows if row["status"] != "ok")

@@ -59,7 +59,8 @@ def distribution(runs: Sequence[EvaluatedRun], metric: str) -> str:
         axes.barh(y, high - low, left=low, height=0.72, fill=False, edgecolor=TEXT, linewidth=0.8, zorder=2)
         axes.vlines(middle, y - 0.36, y + 0.36, color=TEXT, linewidth=2, zorder=2)
     axes.set_yticks(range(len(measured_in)), [_short(name) for name, _, _ in measured_in], parse_math=False)
-    axes.set(ylim=(len(measured_in) - 0.45, -0.55), xlabel=heading(metric, runs))
+    axes.set(ylim=(len(measured_in) - 0.45, -0.55))
+    axes.set_xlabel(heading(metric, runs), parse_math=False)
     axes.grid(axis="x")
     return _svg(figure)
 
@@ -76,7 +77,7 @@ def cost(runs: Sequence[EvaluatedRun], metric: str) -> str:
         _against(panel, runs, metric, names)
         panel.set(xlabel=label)
         panel.grid()
-    panels[0].set(ylabel=heading(metric, runs))
+    panels[0].set_ylabel(heading(metric, runs), parse_math=False)
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         legend = figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
@@ -95,7 +96,8 @@ def curve(runs: Sequence[EvaluatedRun], label: str, curves: Mapping[int, Curve])
         axes.plot(found.gammas, found.values, color=colour(i), linewidth=1.4, label=_short(runs[i].name))
         reach = [[max(found.at.mean - found.at.low, 0)], [max(found.at.high - found.at.mean, 0)]]
         axes.errorbar(found.gamma + beside, found.at.mean, yerr=reach, color=colour(i), capsize=2, linewidth=1)
-    axes.set(xlabel="γ (nats)", ylabel=label)
+    axes.set(xlabel="γ (nats)")
+    axes.set_ylabel(label, parse_math=False)
     axes.grid()
     if len(curves) > 1:
         for text in figure.legend(loc="outside right upper", frameon=False, fontsize=8).get_texts():

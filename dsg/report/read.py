@@ -13,6 +13,7 @@ from dsg.errors import UserError
 from dsg.metrics.direction import SCORES
 from dsg.metrics.per_image import COSTS, PerImage, per_image
 from dsg.metrics.results import Results
+from dsg.metrics.summary_shape import summary_of
 from dsg.report.evaluated_run import LAST, EvaluatedRun
 from dsg.report.truth import compared_with, open_data
 from dsg.run_folder.folder import METRICS, RunFolder
@@ -135,15 +136,12 @@ def _summary(folder: RunFolder, rows: list[dict[str, Any]]) -> tuple[dict[str, A
     if not rows:
         return {}, ["no sample is finished yet"]
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        parts = [summary.get(key, {}) for key in ("metrics", "unavailable", "timing")]
-        if not all(isinstance(part, dict) for part in parts):
-            raise ValueError
+        summary = summary_of(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}, [UNFINISHED]
     except OSError as error:
         return {}, [f"{METRICS} cannot be read ({error.strerror}): unavailable metrics are not known"]
-    except (ValueError, AttributeError):
+    except (ValueError, RecursionError):
         return {}, [f"{METRICS} is damaged: the numbers are those of the rows; unavailable metrics are not known"]
     if not folder.is_finished():
         return {key: summary.get(key, {}) for key in ("unavailable", "timing")}, [UNFINISHED]

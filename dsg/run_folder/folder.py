@@ -86,7 +86,7 @@ class RunFolder:
             if other and self.journal.rows():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "
-                    "use those settings or another run_dir, or begin anew with --fresh"
+                    "use those settings or another folder, or begin anew with `predict --fresh`"
                 )
             if any(changes(old, settings, [*ignored, *noted])):
                 (self.path / METRICS).unlink(missing_ok=True)
@@ -116,6 +116,8 @@ class RunFolder:
         return self._settings.read()
 
     def _set_aside(self) -> None:
+        if Path.cwd().is_relative_to(self.path.resolve()):
+            raise UserError(f"--fresh: renames {self.path.resolve()}, and you are in it; go to another folder first")
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1

@@ -38,9 +38,7 @@ class SettingsFile:
                     return settings
                 raise yaml_text.YAMLError("no settings")
             # another run may have the lock, and be writing config.yaml at this moment
-            foreign = self.folder.exists() and any(
-                not is_temporary(path) and path.name != LOCK for path in self.folder.iterdir()
-            )
+            foreign = self.folder.exists() and not all(_is_ours(path) for path in self.folder.iterdir())
         except NotADirectoryError as error:
             raise UserError(f"run_dir: {self.folder} is a file; choose another run_dir") from error
         except OSError as error:
@@ -56,6 +54,13 @@ class SettingsFile:
         text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
         content = head(text) + yaml_text.dump(settings)
         write_atomically(self.path, content.encode())
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `path` may lie in a run folder that has not begun: also a run's own folder, where a comparison's method
+    was tuned and is no more.
+    """
+    return is_temporary(path) or path.name == LOCK or (path / SETTINGS).is_file()
 
 
 def head(text: str) -> str:

@@ -91,6 +91,9 @@ def test_a_submission_that_was_changed_is_known_by_its_seal_and_one_that_is_give
         read_board([alice, bob])
     with pytest.raises(UserError, match=r"holds no submission\.json"):
         read_board([tmp_path / "carol"])
+    (bob / "submission.json").write_text(json.dumps(found).replace("the best", r"\ud800"))
+    with pytest.raises(UserError, match="cannot be read as JSON"):
+        read_board([alice, bob])
 
 
 def test_cells_are_what_all_submissions_say_and_two_that_contradict_each_other_are_refused(submit):

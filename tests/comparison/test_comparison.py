@@ -304,6 +304,20 @@ def test_spread_images_leave_others_to_tune_on(compare, plan, monkeypatch):
     assert "1 images, the first d, are evaluated too" in err
 
 
+def test_a_later_candidate_that_does_not_fit_is_an_error_with_its_run_s_name(compare, plan, tmp_path):
+    tune(plan, [0.5, 1.0])
+    plan["comparison"]["unfit"] = "skip"
+    plan["comparison"]["tasks"].pop("Denoising")
+    deterministic = {"class_path": "dsg.diffusion.kernels.DDIM", "init_args": {"eta": 0.0}}
+    plan["comparison"]["methods"]["dsg"] = guidance("DSG") | {
+        "tune": {"model.kernel": [{"class_path": "dsg.diffusion.kernels.DDIM"}, deterministic]}
+    }
+    code, _, err = compare()
+    assert (code, err.count("\n")) == (2, 1)
+    assert "tuning/RandomInpainting/dsg/default/" in err
+    assert not (tmp_path / "out" / "runs").exists()
+
+
 def test_a_method_that_does_not_fit_is_an_error_before_the_first_sample(compare, plan, tmp_path):
     plan["comparison"]["methods"]["ddrm"] = guidance("DDRM")
     plan["comparison"]["tasks"] |= {"motion": {"model": {"task": {"class_path": "tasks.MotionDeblurring"}}}}

@@ -147,6 +147,8 @@ def test_metadata_that_does_not_fit_is_found_before_the_first_image_is_read(root
     [
         ('{"file_name": "a.png"}\n{"file_name": \n', "line 2 is no JSON"),
         ('{"file_name": "a.png", "weight": NaN}\n', "line 1 is no JSON.*NaN"),
+        ('{"file_name": "a.png", "weight": ' + "9" * 400 + "}\n", "line 1 has 9+ as weight; give a smaller number"),
+        ("[" * 100_000, "line 1 is no JSON"),
         (b"\xff\xfe", "cannot be read as UTF-8"),
         ('{"file_name": "a.png", "weight": 1, "weight": 2}\n', "line 1 is no JSON: it says weight twice"),
     ],

@@ -30,6 +30,7 @@ def drawn(seed: int, shift: float = 0.0) -> dict[str, float]:
     [("psnr", MORE), ("psnr_worst", MORE), ("std_psnr", UNKNOWN), ("diversity_pixel", UNKNOWN),
      ("crps_pixel", LESS), ("coverage_pixel", UNKNOWN), ("spread_ratio", NEAR_1),
      ("lpips_vgg_best", LESS), ("mean_error", LESS), ("residual", NEAR_1),
+     ("gap_style_distance", UNKNOWN), ("gap_style_distance_tail", UNKNOWN), ("gap_mean_iou_tail", Direction(-1, 0.0)),
      ("recall_portraits", MORE), ("precision_inception", MORE),
      ("loss", UNKNOWN), ("reciprocal_residual", UNKNOWN), ("off_manifold", UNKNOWN)],
 )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from statistics import stdev
 
+import pytest
+
 from dsg.metrics.per_image import per_image
 from dsg.metrics.statistics import mean_with_interval
 from dsg.metrics.summary import summarise
@@ -79,3 +81,18 @@ def test_the_mean_of_a_heavy_tailed_metric_is_none_where_a_value_is_infinite():
     assert summarise(rows)["metrics"]["judge_reciprocal"] == {"n": 0, "not_finite": 1}
     rows = [good("a", judge_reciprocal_tail=1.5), good("b", judge_reciprocal_tail=math.inf)]
     assert summarise(rows)["metrics"]["judge_reciprocal_tail"] == {"n": 0, "not_finite": 1}
+
+
+@pytest.mark.parametrize("truths", [(True, False), ("True", "False")], ids=["journal", "table"])
+def test_true_and_false_are_one_and_zero_and_names_are_no_metric(truths):
+    rows = [{"id": i, "sample": 0, "status": "ok", "hit": hit, "colour": "red"}
+            for i, hit in zip("abc", [*truths, truths[0]], strict=True)]  # fmt: skip
+    found = summarise(rows)["metrics"]
+    assert found["hit"]["mean"] == pytest.approx(2 / 3)
+    assert "colour" not in found
+
+
+def test_a_column_of_numbers_in_which_one_is_a_name_is_refused():
+    rows = [{"id": i, "sample": 0, "status": "ok", "psnr": value} for i, value in (("a", "30.1"), ("b", "3O.1"))]
+    with pytest.raises(ValueError, match=r"psnr has numbers, and '3O\.1'"):
+        summarise(rows)

@@ -250,7 +250,11 @@ def test_a_run_without_a_finished_sample_is_reported_as_such(make_run):
     assert "<figure" not in html
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '{"metrics": 3}', "\0\x80"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[1]", '{"metrics": 3}', "\0\x80", '{"metrics": {"fid_clean": 5}}', '{"metrics": {"a": {"mean": "five"}}}',
+     '{"warnings": 5}', '{"timing": {"peak_memory_mib": "many"}}', "[" * 100_000],
+)  # fmt: skip
 def test_a_damaged_summary_leaves_the_numbers_of_the_rows(make_run, content):
     run = make_run("run")
     whole = pages(run)[1]
@@ -258,6 +262,11 @@ def test_a_damaged_summary_leaves_the_numbers_of_the_rows(make_run, content):
     _, markdown = pages(run)
     assert "metrics.json is damaged" in markdown
     assert line(markdown, "Results", "run") == line(whole, "Results", "run")
+
+
+def test_a_column_whose_name_is_no_formula_of_tex_is_drawn_by_its_name(make_run):
+    html, _ = pages(make_run("run", **{i: {r"$\foo$": 1.0 + k} for k, i in enumerate(IDS)}))
+    assert html.count(r"$\foo$") > 1
 
 
 def test_runs_of_different_metrics_stand_side_by_side(make_run):

@@ -99,7 +99,7 @@ def test_other_settings_are_refused_with_each_difference_named(folder):
     message = str(refusal.value)
     for difference in (
         "model.steps was 100, now 50", "data.limit was None, now 5", "extra was None, now True",
-        "trainer was {'devices': 1}, now None", "use those settings or another run_dir",
+        "trainer was {'devices': 1}, now None", "use those settings or another folder",
     ):  # fmt: skip
         assert difference in message
     assert "eta" not in message
@@ -138,6 +138,21 @@ def test_a_foreign_folder_and_a_file_are_refused_and_left_alone(tmp_path):
     with pytest.raises(UserError, match="Not a directory"):
         RunFolder(tmp_path / "notes.txt" / "run").open(SETTINGS)
     assert files(tmp_path) == ["notes.txt"]
+
+
+def test_a_folder_that_holds_run_folders_alone_is_none_of_other_things(folder):
+    """As where a comparison's method was tuned, and its candidates' folders are there."""
+    RunFolder(folder.path / "step_size=0.5").open(SETTINGS)
+    folder.open(SETTINGS)
+    assert folder.settings() == SETTINGS
+
+
+def test_the_folder_that_one_is_in_is_not_renamed(folder, monkeypatch):
+    folder.open(SETTINGS)
+    folder.close()
+    monkeypatch.chdir(folder.path)
+    with pytest.raises(UserError, match="and you are in it; go to another folder first"):
+        RunFolder(Path()).open({**SETTINGS, "seed": 3}, fresh=True)
 
 
 def test_what_another_rank_is_writing_does_not_make_a_folder_foreign(folder):
