@@ -29,8 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--evaluations",
         metavar="F,B",
-        help="the method's network evaluations of 10 steps, forward and backward, whatever the batch size; "
-        "by default 10 forward and at most 10 backward",
+        help="the method's network evaluations of 8 steps, forward and backward, whatever the batch size; "
+        "by default 8 forward and at most 8 backward",
     )
 
 
