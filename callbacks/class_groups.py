@@ -13,7 +13,7 @@ from typing import Any, Literal
 from lightning.pytorch import Trainer
 
 from callbacks.base import EvaluationCallback
-from callbacks.judge import classes_of
+from callbacks.judge import classes_of, task_of_classes
 from dsg.data.base import EvaluationData
 from dsg.data.examples import LABEL
 from dsg.data.images_below import images_below
@@ -26,7 +26,6 @@ from dsg.metrics.groups import ClassGroups as Groups
 from dsg.metrics.portraits import PortraitFeatures
 from dsg.module import BatchResult, SamplingModule
 from dsg.run_folder.folder import RunFolder
-from tasks import ClassLabel
 
 OPTION = "callbacks.class_groups"
 GROUP = "group"
@@ -86,8 +85,9 @@ class ClassGroups(EvaluationCallback):
 
     def check(self, module: SamplingModule, data: EvaluationData) -> None:
         task = module.sampler.task
-        if isinstance(task, ClassLabel):
-            classes = task.num_classes(module.model.image_shape)
+        asked = task_of_classes(task)
+        if asked is not None:
+            classes = asked.num_classes(module.model.image_shape)
         elif (largest := data.largest_label()) is None:
             raise UserError(
                 f"{OPTION}: {type(task).__name__} asks for no class and the data has no labels; set data.labels"
@@ -96,7 +96,7 @@ class ClassGroups(EvaluationCallback):
             classes = module.sampler.num_classes or largest + 1
         if self.groups.largest >= classes:
             raise UserError(f"{OPTION}.groups: there is no class {self.groups.largest}, of {classes} classes")
-        labels = data.known(LABEL) if not isinstance(task, ClassLabel) or task.target == "label" else {}
+        labels = data.known(LABEL) if asked is None or asked.target == "label" else {}
         if labels:
             counts = Counter(self.groups.of(int(label)) for label in labels.values())  # type: ignore[arg-type]
             _enough(self.groups, counts, "the images that are evaluated", "take more images")

@@ -85,6 +85,12 @@ class Twin:
 
 def _classes(settings: dict[str, Any]) -> Any:
     """Where the classes are from that the judge is asked for: a number of the task, or the data's labels."""
-    task = at(settings, "model.task")
-    of_task = str(at(task, "class_path")).endswith("ClassLabel")
-    return at(task, "init_args.target") if of_task else "label"
+    targets = _targets(at(settings, "model.task"))
+    return targets[0] if targets else "label"
+
+
+def _targets(task: Any) -> list[Any]:
+    """Of the tasks that ask for a class, those of a sum one after the other."""
+    if str(at(task, "class_path")).endswith("ClassLabel"):
+        return [at(task, "init_args.target")]
+    return [target for part in at(task, "init_args.tasks") or [] for target in _targets(part)]

@@ -17,7 +17,6 @@ from dsg.types import Image, PerSample, at_least_float32
 from tasks.base import Measurement
 from tasks.face import FaceTask
 from tasks.features.distance import Distance
-from tasks.features.face_box import Faces
 from tasks.features.points import from_pixels, to_pixels
 from tasks.operators import Operator
 
@@ -75,8 +74,8 @@ class Landmarks(FaceTask):
         points = points.reshape(len(points), -1, 2)
         if examples.images is None:
             raise UserError(f"data: the points in {self.reference} need the pictures' size; give data with images")
-        expected = operator.forward(examples.images[:1]).shape[-1] if not isinstance(operator, Faces) else None
-        if expected not in (None, points[0].numel()):
+        expected = operator.forward(examples.images).shape[-1]
+        if expected != points[0].numel():
             raise UserError(
                 f"data: column {self.reference} has {points.shape[1]} points, and {type(self.network).__name__} finds "
                 f"{expected // 2}; take a network of those points"

@@ -23,6 +23,8 @@ from .pictures import Pictures
 from .replicas import Replicas
 from .timed import Average, Timed
 
+OTHERS_START = 400_000  # from here on other trainings, judges and evaluations have their portraits
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,6 +68,11 @@ def train(options: argparse.Namespace) -> None:
         options.out, "portraits", options.time_limit, options.lr, Replicas(device), options.warm_up, options.steps
     )
     first = run.saved.get("next_picture", 0)
+    if first + options.pictures > OTHERS_START:
+        raise SystemExit(
+            f"--pictures: {first + options.pictures} portraits in all would reach those that judges learn from, from "
+            f"{OTHERS_START} on; take fewer a start"
+        )
     pictures = Pictures(first, options.pictures)
 
     torch.manual_seed(run.step)

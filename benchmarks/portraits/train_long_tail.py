@@ -35,7 +35,7 @@ from .losses import ClassBalancing, Denoising, Loss
 from .replicas import Replicas
 from .timed import Average, Timed
 
-FIRST = 400_000  # beyond the pictures that the other trainings saw
+FIRST = 430_000  # up to 460 000: beyond what the classifiers learn from, and before the rest
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

@@ -81,7 +81,7 @@ def _names(path: Path, lines: list[Line]) -> dict[str, str]:
             raise UserError(f"{path}: line {number} {there} {different[0]}, unlike the first; give every line the same")
     names = {column: column.removesuffix(BESIDE) for column in first if column != FILE_NAME}
     for column, name in names.items():
-        if name in ("", "image") or list(names.values()).count(name) > 1:
+        if name in ("", "image") or column == f"label{BESIDE}" or list(names.values()).count(name) > 1:
             raise UserError(f"{path}: the column {column} would be another one's {name or 'nameless'}; rename it")
     return names
 

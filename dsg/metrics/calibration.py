@@ -37,7 +37,9 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
 
     if not len(confidence):
         raise ValueError("expected_calibration_error: needs one value at least")
-    stated, right = torch.tensor(confidence, dtype=torch.double), torch.tensor(correct, dtype=torch.long)
+    # the last bin holds 1 too, which torchmetrics would give one of its own
+    below_one = np.minimum(np.asarray(confidence, dtype=np.float64), np.nextafter(1.0, 0.0))
+    stated, right = torch.tensor(below_one), torch.tensor(correct, dtype=torch.long)
     return binary_calibration_error(stated, right, bins, "l1", validate_args=False).item()
 
 

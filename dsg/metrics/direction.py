@@ -14,11 +14,11 @@ GAP = "gap_"
 """What the guide tells minus what the judge does."""
 LARGER_IS_BETTER = re.compile(
     r"(psnr|ssim|judge_probability|judge_log_probability|judge_correct)(_\w+)?|"  # perhaps of a group
-    rf"(precision|recall)_\w+|\w*_({'|'.join(MORE_OF_IT)})"
+    rf"(precision|recall)_\w+|\w*_({'|'.join(MORE_OF_IT)})(_\w+)?"
 )
 SMALLER_IS_BETTER = re.compile(
     r"(lpips|crps|sliced_wasserstein|fid|kid|fd|kd|seconds|nfe_|judge_reciprocal|worse_than_twin)\w*|"
-    rf"\w*_({'|'.join(LESS_OF_IT)})"
+    rf"\w*_({'|'.join(LESS_OF_IT)})(_\w+)?"
 )
 RIGHT_VALUES = {"residual": 1.0, "spread_ratio": 1.0, "first_step_use": 1.0, "coverage_pixel_minus_nominal": 0.0}
 """Metrics that are best at a value; the residual ‖y − A x̂‖/(σ_y √m) is 1 where what is left is noise."""
@@ -83,8 +83,8 @@ def direction_of(metric: str, noisy: bool = True) -> Direction:
         return UNKNOWN
     if name.startswith(GAP):
         return Direction(-1, 0.0)
-    if name in RIGHT_VALUES:
-        return Direction(-1, RIGHT_VALUES[name])
+    if of_group := next((known for known in RIGHT_VALUES if name == known or name.startswith(f"{known}_")), None):
+        return Direction(-1, RIGHT_VALUES[of_group])
     if LARGER_IS_BETTER.fullmatch(name):
         return MORE
     return LESS if SMALLER_IS_BETTER.fullmatch(name) or (name == "loss" and not noisy) else UNKNOWN

@@ -9,6 +9,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
@@ -70,7 +71,8 @@ def scores(rivals: Mapping[Key, Results], metric: str, direction: Direction) -> 
     found = {}
     for key, run in rivals.items():
         if common and key in measured:
-            score = float(direction.compared(np.array([measured[key][i] for i in common])).mean())
+            compared = run.compared(metric, direction)
+            score = fmean(compared[i] for i in common)
         else:
             score = float(direction.compared(np.array(run.mean(metric))))
         if math.isfinite(score) and (key in measured or not measured):

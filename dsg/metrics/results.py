@@ -64,9 +64,13 @@ class Results:
         return self.interval(metric).mean
 
     def compared(self, metric: str, direction: Direction) -> dict[str, float]:
-        """Image id: what is compared of its value."""
-        values = self.images.get(metric, {})
-        return dict(zip(values, direction.compared(self.values(metric)).tolist(), strict=True))
+        """Image id: what is compared of its value; of a right value the distance of each sample, so that one that is
+        above it does not mend one below.
+        """
+        values, of_samples = self.images.get(metric, {}), self.per_image.samples.get(metric)
+        if direction.target is None or of_samples is None:
+            return dict(zip(values, direction.compared(self.values(metric)).tolist(), strict=True))
+        return {key: float(direction.compared(np.array(of_samples[key])).mean()) for key in values}
 
     def difference(self, other: Results, metric: str, direction: Direction) -> Interval:
         """What is compared of this run's value minus the other's on the same image, over the images that both have."""

@@ -95,4 +95,4 @@ class Faces(Operator):
         like = next(self.network.parameters(), x)
         pictures = zip(x.to(like.dtype), self.windows, strict=True)
         cut = [picture[None, :, w.top : w.bottom, w.left : w.right] for picture, w in pictures]
-        return self.network.network(torch.cat([self.network.prepared(face) for face in cut]))
+        return self.network.answer(torch.cat([self.network.prepared(face) for face in cut]))

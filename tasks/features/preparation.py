@@ -140,6 +140,8 @@ CLIP = Normalise((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0
 class Prepared(nn.Module):
     """A network and what happens to pictures before it sees them: images in [−1, 1], (B,C,H,W) → features (B, ...).
 
+    A network that is not just called with them has its own `answer`.
+
     Args:
         network: takes what is left after `steps`.
         steps: one after the other.
@@ -156,8 +158,12 @@ class Prepared(nn.Module):
             images = step(images)
         return images
 
+    def answer(self, prepared: Image) -> Tensor:
+        """What the network says of pictures that are prepared."""
+        return self.network(prepared)
+
     def forward(self, images: Image) -> Tensor:
-        return self.network(self.prepared(images))
+        return self.answer(self.prepared(images))
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise UserError if pictures of `shape` (C,H,W) cannot be prepared."""

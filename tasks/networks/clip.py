@@ -75,9 +75,9 @@ class CLIP(TellsWeights, Prepared):
         self.weight_files = WeightFiles(files | ({} if self.tokenizer is None else self.tokenizer.files()))
         self.eval().requires_grad_(False)
 
-    def forward(self, images: Image) -> Tensor:
+    def answer(self, prepared: Image) -> Tensor:
         network: Any = self.network
-        return network.visual_projection(network.vision_model(self.prepared(images)).pooler_output)
+        return network.visual_projection(network.vision_model(prepared).pooler_output)
 
     def tokens(self, images: Image, blocks: int) -> Tensor:
         """(B,N,W): what stands for each of the N patches after the first `blocks` residual blocks, from 1 on.

@@ -33,9 +33,9 @@ class LRASPP(Published):
     def __init__(self, checkpoint: str, classes: int = CLASSES, prepare: Sequence[Preparation] | None = None) -> None:
         super().__init__(untrained(classes), checkpoint, (Resize(520), IMAGENET), prepare)
 
-    def forward(self, images: Image) -> Tensor:
-        answer: Any = super().forward(images)
-        return answer["out"]
+    def answer(self, prepared: Image) -> Tensor:
+        told: Any = super().answer(prepared)
+        return told["out"]
 
 
 def untrained(classes: int = CLASSES) -> nn.Module:

@@ -55,10 +55,9 @@ class SemanticSegmentation(TellsWeights, Prepared):
         self.weight_files = WeightFiles(files)
         self.eval().requires_grad_(False)
 
-    def forward(self, images: Image) -> Tensor:
-        seen = self.prepared(images)
-        logits = self.network(pixel_values=seen).logits
-        return functional.interpolate(logits, seen.shape[-2:], mode="bilinear", align_corners=False)
+    def answer(self, prepared: Image) -> Tensor:
+        logits = self.network(pixel_values=prepared).logits
+        return functional.interpolate(logits, prepared.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _load(
@@ -103,6 +102,9 @@ def _loaded(kind: Any, root: Path, variant: str | None) -> nn.Module:
 def _preparation(config: dict[str, Any], file: Path) -> list[Preparation]:
     """What an image processor of transformers does to a picture."""
     steps: list[Preparation] = []
+    others = {"do_center_crop": False, "do_flip_channel_order": False, "do_rescale": True, "do_pad": False}
+    if other := next((name for name, usual in others.items() if config.get(name, usual) is not usual), None):
+        raise UserError(f"{file}: {other} is {config[other]}, which is not known here: set prepare")
     if config.get("do_resize", True):
         size, mode = config.get("size", {}), _MODES.get(config.get("resample", 2))
         sides = {size} if isinstance(size, int) else {size.get("height"), size.get("width")}

@@ -125,6 +125,7 @@ WRONG = {
     "a list": ([ONE, {**TWO, "prompt": ["a"]}], r"line 2 has \['a'\] as prompt"),
     "truth values": ([{**ONE, "good": True}, TWO], "line 1 has True as good"),
     "a path that leads out": ([ONE, {**TWO, "file_name": "../a.png"}], r"line 2 has '\.\./a\.png' as file_name"),
+    "pictures of labels": ([{**ONE, "label_file_name": "a.png"}, {**TWO, "label_file_name": "a.png"}], "rename it"),
     "a path that is a number": ([ONE, {**TWO, "style_file_name": 3}], "line 2 has 3 as style_file_name"),
     "a number too large": ([ONE, {**TWO, "weight": 2**63}], "line 2 has 9223372036854775808 as weight"),
     "a column named as the image": ([{**ONE, "image": "x"}, {**TWO, "image": "y"}], "column image would be another"),

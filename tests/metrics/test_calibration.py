@@ -31,6 +31,12 @@ def test_the_calibration_error_is_that_of_bins_counted_by_hand():
     assert expected_calibration_error(np.array([0.95, 0.95]), np.array([1, 0])) == pytest.approx(0.45)
 
 
+def test_the_last_bin_of_the_calibration_error_holds_a_confidence_of_1():
+    """Guo et al. 2017, eq. 3: the bin (14/15, 1] has all hundred, 95 right, of confidence 0.975."""
+    stated, right = np.repeat([1.0, 0.95], 50), np.array([1] * 45 + [0] * 5 + [1] * 50)
+    assert expected_calibration_error(stated, right) == pytest.approx(0.025, abs=1e-9)
+
+
 def test_a_calibrated_classifier_has_no_overconfidence_and_an_overconfident_one_has():
     calibrated, sure = drawn(4000), drawn(4000, 0.5)
     assert calibrated.overconfidence.low < 0 < calibrated.overconfidence.high

@@ -31,6 +31,8 @@ def drawn(seed: int, shift: float = 0.0) -> dict[str, float]:
      ("crps_pixel", LESS), ("coverage_pixel", UNKNOWN), ("spread_ratio", NEAR_1),
      ("lpips_vgg_best", LESS), ("mean_error", LESS), ("residual", NEAR_1),
      ("gap_style_distance", UNKNOWN), ("gap_style_distance_tail", UNKNOWN), ("gap_mean_iou_tail", Direction(-1, 0.0)),
+     ("mean_iou_tail", MORE), ("judge_caption_accuracy_tail", MORE), ("landmark_error_tail", LESS),
+     ("residual_tail", NEAR_1),
      ("recall_portraits", MORE), ("precision_inception", MORE),
      ("loss", UNKNOWN), ("reciprocal_residual", UNKNOWN), ("off_manifold", UNKNOWN)],
 )  # fmt: skip
@@ -48,6 +50,17 @@ def test_the_best_has_the_best_mean_of_what_is_compared(direction):
     rivals = {"low": run({"a": 0.3, "b": 0.5}), "right": run({"a": 0.9, "b": 1.2}), "high": run({"a": 3.0, "b": 4.0})}
     assert best_of(rivals, "psnr", direction) == {MORE: "high", LESS: "low", NEAR_1: "right"}[direction]
     assert best_of(rivals, "psnr", UNKNOWN) is None
+
+
+def test_samples_of_an_image_that_lie_on_both_sides_of_the_right_value_are_not_near_to_it():
+    def of_two(low: float, high: float) -> Results:
+        rows = [{"id": key, "sample": k, "status": "ok", "residual": value}
+                for key in "ab" for k, value in enumerate((low, high))]  # fmt: skip
+        return Results(per_image(rows))
+
+    rivals = {"cancel": of_two(0.2, 1.8), "near": of_two(1.01, 1.01)}
+    assert rivals["cancel"].compared("residual", NEAR_1) == pytest.approx({"a": 0.8, "b": 0.8})
+    assert best_of(rivals, "residual", NEAR_1) == "near"
 
 
 def test_means_that_cancel_are_not_near_to_the_right_value():

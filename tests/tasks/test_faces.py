@@ -54,6 +54,17 @@ def bright_at(*places):
     return pictures
 
 
+def test_a_box_asks_the_network_for_the_answer_that_it_gives_without_one():
+    class OfUnitLength(Prepared):
+        def answer(self, prepared):
+            return torch.nn.functional.normalize(super().answer(prepared), dim=1)
+
+    network, x = OfUnitLength(ToyClassifier(4)), images(2)
+    whole, boxed = tasks.Identity(network), tasks.Identity(network, face_box=[2, 2, 13, 13])
+    assert measured(whole, x).y.norm(dim=1).tolist() == pytest.approx([1.0, 1.0])
+    assert measured(boxed, x).y.norm(dim=1).tolist() == pytest.approx([1.0, 1.0])
+
+
 def test_identity_is_the_norm_of_the_difference_and_its_similarity_the_cosine():
     network, x, reference = ToyClassifier(), images(3), images(3, 1)
     task = tasks.Identity(network)
@@ -239,6 +250,14 @@ def test_no_loss_and_no_gradient_depends_on_a_neighbour(task):
                 tasks.Landmarks(ToyClassifier(6), reference="points"), images(1), points=torch.zeros(1, 5, 2)
             ),
             "has 5 points, and ToyClassifier finds 3",
+        ),
+        (
+            lambda: measured(
+                tasks.Landmarks(Unit(ToyClassifier(6)), reference="points", face_box=[2, 2, 13, 13]),
+                images(1),
+                points=torch.zeros(1, 5, 2),
+            ),
+            "has 5 points, and Unit finds 3",
         ),
         (lambda: tasks.Landmarks(ToyClassifier(), reference_channels="grey"), "must be rgb or bgr"),  # type: ignore[arg-type]
         (lambda: SobelSketch(0.0), "above 0"),

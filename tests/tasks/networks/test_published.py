@@ -151,6 +151,8 @@ def test_a_folder_of_transformers_segments_pictures_prepared_as_it_says(segforme
     [
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "preprocessor_config.json: is missing"),
         (lambda folder: edit(folder / "preprocessor_config.json", size={"shortest_edge": 32}), "set prepare"),
+        (lambda folder: edit(folder / "preprocessor_config.json", do_center_crop=True), "do_center_crop is True"),
+        (lambda folder: edit(folder / "preprocessor_config.json", do_rescale=False), "do_rescale is False"),
         (lambda folder: edit(folder / "config.json", architectures=["SegformerModel"]), "is of SegformerModel"),
         (lambda folder: edit(folder / "config.json", num_labels=4), "of another shape"),
     ],
