@@ -18,7 +18,7 @@ from dsg.diffusion.kernels import ReverseKernel
 from dsg.diffusion.level import Step
 from dsg.diffusion.prediction import Prediction
 from dsg.models.base import ScoreModel
-from dsg.types import State, expand_to
+from dsg.types import State, at_least_float32, expand_to
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class Extrapolation(InInterval):
         key = (type(self), self.guidance_scale, id(process.condition))  # another combiner may tell another class
         if key not in process.memory:  # once a batch: no step is to wait for a copy to the device
             labels = class_labels(process.condition, "combiner.guidance_scale")
-            process.memory[key] = torch.tensor(self.guidance_scale, device=labels.device)[labels].to(x_t.device)
+            dtype = at_least_float32(x_t).dtype  # bf16-true has made fewer digits the default
+            scales = torch.tensor(self.guidance_scale, device=labels.device, dtype=dtype)
+            process.memory[key] = scales[labels].to(x_t.device)
         return expand_to(process.memory[key], x_t)
 
     def condition(self, process: Evaluations) -> Condition | None:

@@ -85,6 +85,34 @@ def check_names(expected: Shapes, found: Mapping[str, Tensor], path: str | Path,
         raise UserError(f"checkpoint {path} does not fit the network's options: {'; '.join(faults)}{advice}")
 
 
+def check_kinds(network: nn.Module, found: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse tensors that hold another kind of number than the network's, which would be cut off or lost.
+
+    Args:
+        network: whose names `found` has.
+        found: the tensors by name.
+        path: the file, and the place in it.
+
+    Raises:
+        UserError: names the first one.
+    """
+    for name, tensor in network.state_dict().items():
+        if (other := found.get(name)) is None:
+            continue
+        lies = other.layout == torch.strided and not other.is_meta
+        kinds = [(t.is_floating_point(), t.is_complex()) for t in (tensor, other)]
+        counted = lies and kinds == [(False, False), (True, False)] and bool((other == other.round()).all())
+        if not lies or (kinds[0] != kinds[1] and not counted):  # a count may have been saved as a whole float
+            kind = "meta" if other.is_meta else f"{other.dtype}, {other.layout}".removesuffix(", torch.strided")
+            raise UserError(f"checkpoint {path}: {name} is {kind}, where the network has {tensor.dtype}; save it so")
+
+
+def parameters_of(network: nn.Module) -> list[str]:
+    """The names of what a training changes, in the network's order; of a frozen network those of all parameters."""
+    named = list(network.named_parameters())
+    return [name for name, p in named if p.requires_grad] or [name for name, _ in named]
+
+
 def load_exactly(network: nn.Module, path: str | Path, schedule: Schedule | None = None) -> WeightFiles:
     """Load `path` into `network`; every parameter and buffer has to be in the file, and nothing else beside them.
 
@@ -103,9 +131,10 @@ def load_exactly(network: nn.Module, path: str | Path, schedule: Schedule | None
     """
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     content = read_checkpoint(path)
-    entry = find_entry(content, expected, path)
+    entry = find_entry(content, expected, path, parameters=parameters_of(network))
     tensors = entry.tensors if schedule is None else without_tables(entry.tensors, expected)
     check_names(expected, tensors, f"{path}{entry.label}")
+    check_kinds(network, tensors, f"{path}{entry.label}")
     if schedule is not None:
         check_stored_schedule(content, schedule, path)
     network.load_state_dict(tensors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -41,7 +41,11 @@ class Entry(NamedTuple):
 
 
 def find_entry(
-    content: Mapping[str, Any], names: Collection[str], path: object, rename: Callable[[str], str] = str
+    content: Mapping[str, Any],
+    names: Collection[str],
+    path: object,
+    rename: Callable[[str], str] = str,
+    parameters: Sequence[str] = (),
 ) -> Entry:
     """The weights of the network that has `names`, of all that the file holds.
 
@@ -54,6 +58,8 @@ def find_entry(
         names: every name of the network.
         path: the file, for messages.
         rename: applied to each name in the file.
+        parameters: those of `names` that a training changes, in the network's order: an average without names is of
+            them, and buffers are those beside the weights.
 
     Raises:
         UserError: if the file has no tensors with names, or several that could be meant.
@@ -68,7 +74,7 @@ def find_entry(
     complete = [entry for entry in found if entry.fits(names) == len(names)]
     if not complete:
         return max(found, key=lambda entry: entry.fits(names))
-    complete += _listed_averages(content, complete)
+    complete += _listed_averages(content, complete[0], parameters)
     averages = [entry for entry in complete if _AVERAGE.search(entry.place)]
     candidates = averages or complete
     places = [entry.place or "the file itself" for entry in candidates]
@@ -122,15 +128,21 @@ def _tails(name: str) -> Iterator[str]:
         name = name.partition(".")[2]
 
 
-def _listed_averages(content: Mapping[Any, Any], complete: list[Entry], place: str = "") -> Iterator[Entry]:
-    """Averages in a list, in the order of the network's own parameters, where every shape agrees."""
+def _listed_averages(
+    content: Mapping[Any, Any], raw: Entry, parameters: Sequence[str], place: str = ""
+) -> Iterator[Entry]:
+    """Averages in a list, in the order of all that is beside them or of the network's parameters, where every shape
+    agrees.
+    """
     for name, value in content.items():
         if isinstance(value, Mapping) and isinstance(name, str):
-            yield from _listed_averages(value, complete, f"{place}{name}.")
+            yield from _listed_averages(value, raw, parameters, f"{place}{name}.")
         elif name == _LIST and isinstance(value, list):
-            for entry in complete[:1]:
-                pairs = list(zip(entry.tensors.items(), value, strict=False))
-                if len(value) == len(entry.tensors) and all(t.shape == v.shape for (_, t), v in pairs):
-                    yield Entry(f"{place}{name}", {key: average for (key, _), average in pairs})
-                else:
-                    log.warning("the average %s%s has no names and does not fit; it was left", place, name)
+            for order in (list(raw.tensors), parameters):
+                if len(order) == len(value) and all(
+                    raw.tensors[n].shape == v.shape for n, v in zip(order, value, strict=True)
+                ):
+                    yield Entry(f"{place}{name}", raw.tensors | dict(zip(order, value, strict=True)))
+                    break
+            else:
+                log.warning("the average %s%s has no names and does not fit; it was left", place, name)

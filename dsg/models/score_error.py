@@ -53,7 +53,7 @@ class ScoreError(WrappedModel):
             raise UserError(f"ScoreError: size must be at least 0 and frequency positive, got {size} and {frequency}")
         if added_to not in ("both", "conditional"):
             raise UserError(f"ScoreError: added_to must be both or conditional, got {added_to!r}")
-        if added_to == "conditional" and not score_model.is_conditional:
+        if added_to == "conditional" and score_model.num_classes is None:
             raise UserError("ScoreError: added_to: conditional needs a score model with classes; set added_to: both")
         self.size, self.added_to = size, added_to
         d, random = math.prod(self.shape), np.random.Generator(np.random.PCG64DXSM(seed))

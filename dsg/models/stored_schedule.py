@@ -36,7 +36,7 @@ def check_stored_schedule(content: Mapping[str, Any], schedule: Schedule, path: 
             kind = name.rpartition(".")[2]
             if kind not in _TABLES or tensor.ndim != 1:
                 continue
-            values = tensor.double().numpy()
+            values = tensor.detach().double().numpy()
             stored = np.cumprod(1.0 - values) if kind == "betas" else values
             if len(stored) == len(schedule) and np.allclose(stored**0.5, schedule.alpha_bar**0.5, atol=_TOLERANCE):
                 continue

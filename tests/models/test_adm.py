@@ -174,6 +174,8 @@ def test_rescaled_timesteps_run_to_a_thousand():
     [
         ("adm_ffhq_style", ClassLabels(torch.tensor([3])), "takes no condition"),
         ("adm_imagenet_style", None, "needs class labels"),
+        ("adm_imagenet_style", ClassLabels(torch.tensor([1000])), r"knows the classes 0 to 999, got \[1000\]"),
+        ("adm_imagenet_style", ClassLabels(torch.tensor([-1])), "knows the classes"),
     ],
 )
 def test_a_condition_that_does_not_suit_the_network_is_refused(name, condition, words):
@@ -248,6 +250,13 @@ def test_a_network_that_no_option_describes_is_said(tmp_path, name, shape, words
         ({"num_head_channels": -1, "num_heads": 5}, "num_heads"),
         ({"num_channels": 30}, "multiples of 32"),
         ({"channel_mult": "1;2"}, "channel_mult"),
+        ({"channel_mult": "1,nan"}, "channel_mult must be above 0"),
+        ({"channel_mult": "-1,2"}, "channel_mult must be above 0"),
+        ({"num_channels": 0}, "num_channels must be at least 1"),
+        ({"num_res_blocks": 0}, "num_res_blocks must be at least 1"),
+        ({"num_heads": 0}, "num_heads must be at least 1"),
+        ({"num_head_channels": 0}, "num_head_channels must be at least 1, or -1"),
+        ({"dropout": 2.0}, "dropout must be in"),
     ],
 )
 def test_impossible_options_are_named(changes, word):

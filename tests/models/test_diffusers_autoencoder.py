@@ -170,6 +170,20 @@ def test_its_weights_are_told_and_frozen(tmp_path):
         (tiny_kl, 1, Decoding(), "cannot take images of 1x1|multiple of 4"),
         (tiny_kl, 16, Decoding(tile_size=12), "tile_size 12: must be a multiple of 16"),
         (tiny_vq, 16, Decoding(tile_size=16), "the VQModel of .*config.json has no tiles"),
+        (
+            lambda: tiny_kl(scaling_factor=0.0),
+            16,
+            Decoding(),
+            "config.json: scaling_factor: must be a finite",
+        ),
+        (lambda: tiny_kl(scaling_factor="x"), 16, Decoding(), "config.json: scaling_factor: must be a finite number"),
+        (lambda: tiny_kl(shift_factor="x"), 16, Decoding(), "config.json: shift_factor: must be a finite number"),
+        (
+            lambda: tiny_kl(latents_mean=[0.0], latents_std=[1.0, 1.0, 1.0]),
+            16,
+            Decoding(),
+            "config.json: latents_std: must be 1 or 4 finite numbers other than 0",
+        ),
         (lambda: tiny_kl(force_upcast=True), 16, Decoding("float16"), "float16: .*config.json says force_upcast"),
     ],
 )

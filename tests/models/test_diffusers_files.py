@@ -51,6 +51,13 @@ def test_prefixes_and_averages_are_seen_through(tmp_path, change):
     assert_answers_as(unet, DiffusersModel(str(tmp_path)))
 
 
+def twice(folder, index):
+    """Put a tensor of the first shard into the second one too."""
+    first, second, *_ = sorted(folder.glob("*-of-*"))
+    one, two = load_file(first), load_file(second)
+    save_file({**two, min(one): one[min(one)]}, second)
+
+
 @pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
 @pytest.mark.parametrize("variant", [None, "fp16"])
 def test_shards_are_read_together_and_each_is_told(tmp_path, safe, variant):
@@ -58,6 +65,7 @@ def test_shards_are_read_together_and_each_is_told(tmp_path, safe, variant):
     shutil.rmtree(tmp_path / "unet")
     unet.save_pretrained(tmp_path / "unet", safe_serialization=safe, variant=variant, max_shard_size="20KB")
     model = DiffusersModel(str(tmp_path), variant=variant)
+    assert DiffusersModel(str(tmp_path)).weights == model.weights  # the only variant need not be stated
     assert_answers_as(unet, model)
     shards = sorted((tmp_path / "unet").glob("*-of-*"))
     assert len(shards) > 1
@@ -136,6 +144,8 @@ def test_a_file_of_weights_is_read_with_the_configurations_beside_it(tmp_path):
         (lambda folder, index: index.unlink(), "shards of weights .* without their .index.json"),
         (lambda folder, index: index.write_text('{"weight_map": {"a": "../b"}}'), r"outside its folder \(\.\./b\)"),
         (lambda folder, index: index.write_text("[]"), r"index.json: no index of shards"),
+        (lambda folder, index: index.write_text('{"weight_map": {}}'), r"index.json: names no shard"),
+        (twice, "as another shard has; download the shards again"),
         (
             lambda folder, index: index.write_text(
                 json.dumps({"weight_map": {"a": next(folder.glob("*00001-of*")).name}})
@@ -143,7 +153,7 @@ def test_a_file_of_weights_is_read_with_the_configurations_beside_it(tmp_path):
             "does not fit the network's options: .* missing",
         ),
     ],
-    ids=["shard missing", "index missing", "outside", "no index", "index of fewer"],
+    ids=["shard missing", "index missing", "outside", "no index", "empty index", "a tensor twice", "index of fewer"],
 )
 def test_shards_that_are_not_whole_are_refused(tmp_path, spoil, words):
     tiny_unet().save_pretrained(tmp_path, max_shard_size="20KB")

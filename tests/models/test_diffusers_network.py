@@ -176,6 +176,16 @@ def test_a_variance_exploding_network_denoises_as_in_diffusers(tmp_path):
         torch.testing.assert_close(told, 2 * clean - 1, atol=1e-3, rtol=1e-4)
 
 
+def test_frequencies_of_a_variance_exploding_network_stay_exact_where_its_weights_are_cast(tmp_path):
+    tiny_unet(time_embedding_type="fourier", center_input_sample=True).save_pretrained(tmp_path)
+    diffusers.ScoreSdeVeScheduler(sigma_max=50.0).save_pretrained(tmp_path)
+    exact, cast = DiffusersModel(str(tmp_path)), DiffusersModel(str(tmp_path)).to(torch.bfloat16)
+    level = NoiseLevel.from_sigma(0.05, 0.05)
+    x = states((3, 8, 8)) * level.signal
+    one, other = (model(x, level).epsilon for model in (exact, cast))
+    assert (other - one).norm() < 0.05 * one.norm()
+
+
 def test_a_network_of_another_process_than_its_scheduler_s_is_refused(tmp_path):
     tiny_unet().save_pretrained(tmp_path)
     diffusers.ScoreSdeVeScheduler().save_pretrained(tmp_path)

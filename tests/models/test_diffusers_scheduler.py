@@ -103,6 +103,8 @@ def test_every_word_of_diffusers_for_what_is_predicted_is_understood(tmp_path, s
         ("DDPMScheduler", {"prediction_type": ["a"]}, "prediction_type"),
         ("FlowMatchEulerDiscreteScheduler", {"invert_sigmas": True}, "invert_sigmas is of a flow"),
         ("EDMEulerScheduler", {}, "EDMEulerScheduler is of no process that is read here"),
+        ("CogVideoXDDIMScheduler", {}, "a CogVideoXDDIMScheduler shifts its levels after its betas"),
+        ("ScoreSdeVeScheduler", {"sigma_min": 0.0}, "cannot build a ScoreSdeVeScheduler"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_its_key(tmp_path, kind, changes, words):

@@ -75,6 +75,31 @@ def test_of_weights_and_their_average_the_average_is_taken_and_said(content, pla
     assert f"took the averaged weights {place}" in caplog.text
 
 
+def test_an_average_without_names_is_of_the_parameters_and_buffers_are_those_beside_the_weights(tmp_path):
+    target, trained = (nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)) for _ in range(2))
+    trained[1].running_mean.fill_(5.0)
+    average = [torch.full_like(parameter, 7.0) for parameter in trained.parameters()]
+    torch.save({"model": trained.state_dict(), "ema": {"shadow_params": average}}, tmp_path / "w.pt")
+    assert list(load_exactly(target, tmp_path / "w.pt").hashes()) == ["w.pt [ema.shadow_params]"]
+    assert all((parameter == 7.0).all() for parameter in target.parameters())
+    assert (target[1].running_mean == 5.0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(lambda t: t.long(), "torch.int64"), (lambda t: t.to(torch.complex64), "torch.complex64"),
+     (lambda t: t.to_sparse(), "torch.float32, torch.sparse_coo")],
+    ids=["whole numbers", "complex", "sparse"],
+)  # fmt: skip
+def test_another_kind_of_number_is_refused_and_a_count_may_be_a_whole_float(tmp_path, change, kind):
+    torch.save({name: change(tensor) for name, tensor in weights().items()}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=rf"w\.pt: 0\.weight is {kind}, where the network has torch\.float32"):
+        load_exactly(network(), tmp_path / "w.pt")
+    counting = nn.BatchNorm2d(3)
+    torch.save({name: tensor.half() for name, tensor in counting.state_dict().items()}, tmp_path / "w.pt")
+    load_exactly(counting, tmp_path / "w.pt")
+
+
 def test_an_average_that_does_not_fit_is_left_and_said(tmp_path, caplog):
     content = {"model": weights(), "ema": {"0.weight": torch.zeros(2, 3)}}
     assert loaded(content, tmp_path / "w.pt")[1] == "w.pt [model]"

@@ -7,6 +7,7 @@ from dsg.diffusion.condition import ClassLabels
 from dsg.diffusion.level import NoiseLevel
 from dsg.errors import UserError
 from dsg.models.mixture import GaussianMixture
+from dsg.models.portraits.latent_model import PortraitsLatent
 from dsg.models.score_error import ScoreError
 
 LEVEL = NoiseLevel.from_alpha_bar(500.0, 0.6)
@@ -99,6 +100,12 @@ def test_the_prediction_is_float32_and_differentiable_in_an_image():
 def test_values_out_of_range_are_refused(arguments, word):
     with pytest.raises(UserError, match=word):
         ScoreError(pair(), **arguments)
+
+
+def test_a_conditional_error_of_a_model_that_is_told_texts_is_refused():
+    """Its null condition is a text too, which would be disturbed as any."""
+    with pytest.raises(UserError, match="with classes"):
+        ScoreError(PortraitsLatent(), added_to="conditional")
 
 
 def test_a_conditional_error_of_a_model_without_classes_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,16 @@ class ADMOptions:
     resblock_updown: bool = True
     use_new_attention_order: bool = False
 
+    def __post_init__(self) -> None:
+        for name, least in (("image_size", 1), ("num_channels", 1), ("num_res_blocks", 1), ("num_heads", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"ADM: {name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("num_head_channels", "num_heads_upsample"):
+            if getattr(self, name) < 1 and getattr(self, name) != -1:
+                raise UserError(f"ADM: {name} must be at least 1, or -1 for none, got {getattr(self, name)}")
+        if not 0.0 <= self.dropout <= 1.0:
+            raise UserError(f"ADM: dropout must be in [0, 1], got {self.dropout}")
+
     @property
     def multipliers(self) -> tuple[float, ...]:
         """Channel multiplier of each resolution, finest first; an empty `channel_mult` means the image size's own."""
@@ -42,7 +53,10 @@ class ADMOptions:
         if not text:
             sizes = sorted(_DEFAULT_MULTIPLIERS)
             raise UserError(f"ADM: channel_mult has no default at image_size {self.image_size} (only {sizes}); give it")
-        return tuple(_numbers("channel_mult", text, float))
+        multipliers = tuple(_numbers("channel_mult", text, float))
+        if not all(0.0 < multiplier < math.inf for multiplier in multipliers):
+            raise UserError(f"ADM: channel_mult must be above 0, got {text!r}")
+        return multipliers
 
     @property
     def attends(self) -> tuple[bool, ...]:

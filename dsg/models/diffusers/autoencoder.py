@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class DiffusersAutoencoder(KeepsPrecision, Autoencoder):
 
         network, files = load_component(component, _kind(component), check, self.decoding.torch_dtype)
         self.network: Any = network
-        self.scale, self.shift = _affine(self.network.config, scaling_factor)
+        self.scale, self.shift = _affine(self.network.config, scaling_factor, component.config_file)
         self.weight_files = WeightFiles(files)
         self.freeze()
 
@@ -212,17 +213,28 @@ def _set_up(network: Any, component: Component, decoding: Decoding, factor: int)
     network.tile_sample_min_size, network.tile_latent_min_size = decoding.tile_size, decoding.tile_size // factor
 
 
-def _affine(config: Any, scaling_factor: float | None) -> tuple[Tensor, Tensor]:
+def _affine(config: Any, scaling_factor: float | None, file: Path) -> tuple[Tensor, Tensor]:
     """scale and shift, (1,1,1) or (C,1,1), float64: on no list of the module, so that no cast may touch them."""
-    scale = config.scaling_factor if scaling_factor is None else scaling_factor
+    channels = config.latent_channels
+    where = f"{file}: scaling_factor" if scaling_factor is None else "scaling_factor"
+    scale = _column([config.scaling_factor if scaling_factor is None else scaling_factor], where, 1, apart=True)
     mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is not None and std is not None:
-        return scale / _column(std), _column(mean)
-    return _column([scale]), _column([getattr(config, "shift_factor", None) or 0.0])
+        spread = _column(std, f"{file}: latents_std", channels, apart=True)
+        return scale / spread, _column(mean, f"{file}: latents_mean", channels)
+    return scale, _column([getattr(config, "shift_factor", None) or 0.0], f"{file}: shift_factor", 1)
 
 
-def _column(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
+def _column(values: Any, where: str, channels: int, apart: bool = False) -> Tensor:
+    """Finite numbers, one or one a channel, (1 or C,1,1); `apart` from 0."""
+    try:
+        column = torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
+    except (TypeError, ValueError, RuntimeError):
+        column = torch.tensor([[[math.nan]]])
+    if len(column) not in (1, channels) or not column.isfinite().all() or (apart and (column == 0).any()):
+        one = "a finite number" if channels == 1 else f"1 or {channels} finite numbers"
+        raise UserError(f"{where}: must be {one}{' other than 0' * apart}, got {values!r}")
+    return column
 
 
 def _on(column: Tensor, like: Tensor) -> Tensor:

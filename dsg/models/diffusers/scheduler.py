@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from dsg.diffusion.continuous import FlowSchedule, SigmaSchedule
 from dsg.diffusion.schedule import NoiseSchedule, Schedule
 from dsg.errors import UserError, first_line, installed
@@ -20,6 +22,8 @@ _PREDICTIONS: dict[str, PredictionType] = {
     "original_sample": "denoised",
 }
 _FLOWS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+
+LEVELS_APART = 1e-3  # rounding of float32 is a hundredth of it
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +90,12 @@ def _table(scheduler: Any, config: dict[str, Any], file: Path) -> tuple[NoiseSch
         )
     if not ((betas > 0) & (betas <= 1)).all():
         raise UserError(f"{file}: betas must be in (0, 1], and these reach from {betas.min():g} to {betas.max():g}")
+    stated = torch.as_tensor(getattr(scheduler, "alphas_cumprod", (1 - betas).cumprod(0))).double()
+    if (stated - (1 - betas.double()).cumprod(0)).abs().max() > LEVELS_APART:
+        raise UserError(
+            f"{file}: a {type(scheduler).__name__} shifts its levels after its betas (snr_shift_scale), which is not "
+            "read here; wrap the network as dsg.models.network.NetworkModel with its own schedule"
+        )
     predicts = scheduler.config.get("prediction_type", "epsilon")
     if not isinstance(predicts, str) or predicts not in _PREDICTIONS:
         raise UserError(f"{file}: prediction_type {predicts!r} is not supported, only {', '.join(_PREDICTIONS)}")
@@ -115,7 +125,7 @@ def _build(config: dict[str, Any], file: Path) -> Any:
         raise UserError(f"{file}: _class_name {name!r} is no scheduler of diffusers; correct the file")
     try:
         return kind.from_config({key: config[key] for key in config if key != "rescale_betas_zero_snr"})
-    except (ImportError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # a file is foreign input, and the library raises what Python raises
         reason = first_line(error)
         raise UserError(f"{file}: diffusers cannot build a {name} ({_keys(config)}; {reason}); correct it") from error
 

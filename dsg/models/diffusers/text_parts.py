@@ -65,6 +65,8 @@ def autoencoder_of(
     component = pipeline.component("vae", AUTOENCODERS)
     if image_size is None:
         return DiffusersAutoencoder(component, latent_size, None, decoding)
+    if not isinstance(image_size, int) and len(image_size) != 2:
+        raise UserError(f"image_size: must be the side of squares, or height and width, got {list(image_size)}")
     size = (image_size, image_size) if isinstance(image_size, int) else (image_size[0], image_size[1])
     return DiffusersAutoencoder(component, None, size, decoding)
 

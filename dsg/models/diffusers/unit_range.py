@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
+
+from dsg.models.precision import KeepsPrecision
+
+
+class Kept(KeepsPrecision):
+    """A module, in its own precision whatever the others are cast to."""
+
+    def __init__(self, kept: nn.Module) -> None:
+        super().__init__()
+        self.kept = kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.kept(x.float())
 
 
 class UnitRangeScore(nn.Module):
@@ -18,6 +33,8 @@ class UnitRangeScore(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        embedded: Any = network
+        embedded.time_proj = Kept(embedded.time_proj)  # its frequencies are multiplied by log σ before a sine
         self.network = network
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -73,5 +73,5 @@ class PortraitsDiscriminator(Discriminator):
 
     def logit(self, x_t: State, level: NoiseLevel, condition: Condition | None = None) -> PerSample:
         weight = self.network.head.weight
-        log_snr = torch.full((len(x_t),), level.log_snr, device=x_t.device)
+        log_snr = torch.full((len(x_t),), level.log_snr, device=x_t.device, dtype=torch.float32)
         return self.network(x_t.to(weight.dtype), log_snr).float()

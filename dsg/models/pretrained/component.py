@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dsg.errors import UserError, first_line
-from dsg.models.checkpoint import check_names, read_checkpoint
+from dsg.models.checkpoint import check_kinds, check_names, parameters_of, read_checkpoint
 from dsg.models.entries import find_entry
 
 _N = TypeVar("_N", bound=nn.Module)
@@ -133,13 +133,17 @@ def load_weights(
     tied = tied or {}
     content: dict[str, Any] = {}
     for file in files:
-        content.update(read_checkpoint(file))
+        part = read_checkpoint(file)
+        if twice := content.keys() & part.keys():
+            raise UserError(f"{file}: has {min(twice)}, as another shard has; download the shards again")
+        content.update(part)
     named = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if name not in tied}
-    entry = find_entry(content, expected, named, rename)
+    entry = find_entry(content, expected, named, rename, parameters_of(network))
     del content
     tensors = {name: tensor for name, tensor in entry.tensors.items() if name not in left_out and name not in tied}
     check_names(expected, tensors, f"{named}{entry.label}", advise(tensors) if advise else "")
+    check_kinds(network, tensors, f"{named}{entry.label}")
     entry.tensors.clear()  # of a large network two copies fit into memory, and three do not
     state = {name: _as(tensors.pop(name), dtype) for name in expected}
     state |= {name: state[source] for name, source in tied.items()}

@@ -17,7 +17,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file}: cannot be read as JSON ({error}); download it again") from error
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected a JSON object; download it again")

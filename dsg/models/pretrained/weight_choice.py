@@ -13,6 +13,7 @@ from dsg.errors import UserError
 STEM = "diffusion_pytorch_model"
 STEMS = (STEM, "model", "pytorch_model")  # the others are of transformers: of safetensors and of pickles
 _REST = r"(?:\.(?P<old>[\w-]+))?\.(?P<format>safetensors|bin)(?P<index>\.index(?:\.(?P<new>[\w-]+))?\.json)?"
+_SHARD = re.compile(r"-\d+-of-\d+\.(safetensors|bin)$")
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def _by_variant(folder: Path, stems: Sequence[str]) -> dict[str, list[re.Match[s
     names = re.compile(f"(?:{'|'.join(stems)}){_REST}")
     found: dict[str, list[re.Match[str]]] = {}
     for file in sorted(folder.iterdir()):
-        if match := names.fullmatch(file.name):
+        if not _SHARD.search(file.name) and (match := names.fullmatch(file.name)):
             found.setdefault(match["new"] or match["old"] or "", []).append(match)
     return found
 
@@ -88,6 +89,8 @@ def shards(index: Path) -> tuple[Path, ...]:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{index}: no index of shards ({type(error).__name__}: {error}); download it again") from error
+    if not names:
+        raise UserError(f"{index}: names no shard; download it again")
     if strange := [name for name in names if not isinstance(name, str) or Path(name).name != name]:
         raise UserError(f"{index}: names a shard outside its folder ({strange[0]}); download it again from its author")
     if missing := [name for name in names if not (index.parent / name).is_file()]:

@@ -30,6 +30,8 @@ class Tokenizer:
         self.folder = folder
         self._tokenizer = _load(folder, class_name)
         stated = self._tokenizer.model_max_length
+        if not all(isinstance(n, int | float | None) for n in (longest, stated)):
+            raise UserError(f"{folder}: model_max_length and max_position_embeddings must be numbers; correct the file")
         lengths = [n for n in (longest, stated if stated < _UNSTATED else None) if n is not None]
         if not lengths:
             raise UserError(f"{folder / 'tokenizer_config.json'}: model_max_length is missing; write how many it takes")
