@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from dsg.bench.board import read_board
-from dsg.bench.standing import overall, rank_all
+from dsg.bench.standing import overall, rank_all, time_against
 from dsg.bench.suite import digest
 from dsg.bench.task_sheet import of_task
 from dsg.errors import UserError
+from dsg.metrics.per_image import per_image
+from dsg.metrics.results import Results
 
 
 def test_submissions_of_two_suites_are_refused_in_one_line_that_names_both(bench, submit, tmp_path, capsys):
@@ -146,4 +150,13 @@ def test_who_is_not_told_from_whom_is_in_the_places_and_a_task_that_does_not_fit
     assert noise.place("narrow").place == 4
     found = overall("narrow", ranked)
     assert (found.place, found.leads, found.fits, found.tasks) == (2.5, 1, 1, 2)
-    assert overall("dps", ranked).leads == 1  # on noise it is the best, or not told from dsg
+    assert [overall(name, ranked).leads for name in ("dps", "dsg", "weak")] == [1, 1, 0]  # dsg is not told from dps
+
+
+def test_the_time_against_the_baseline_is_the_geometric_mean_of_the_ratios_over_tasks():
+    def task(own: float, base: float) -> Any:
+        rows = ({"id": "a", "sample": 0, "status": "ok", "seconds": seconds} for seconds in (own, base))
+        mine, dps = (Results(per_image([row])) for row in rows)
+        return SimpleNamespace(board=SimpleNamespace(results={"m": mine, "dps": dps}, baseline="dps"))
+
+    assert time_against("m", [task(2.0, 1.0), task(4.0, 0.5)]) == pytest.approx(4.0)

@@ -229,3 +229,17 @@ def test_a_task_may_have_metrics_of_its_own_and_be_tuned_by_one_of_them(tmp_path
 def test_a_mistake_in_the_metrics_of_a_task_is_one_line(tasks, metric, said):
     with pytest.raises(UserError, match=said):
         Comparison(tasks, {"m": {"tune": {"a.b": [1, 2]}}}, ["psnr"], tuning={"metric": metric})
+
+
+def test_a_candidate_of_which_a_sample_failed_is_not_chosen_however_good_the_rest(search, monkeypatch):
+    whole = results
+
+    def lossy(psnr, backwards):
+        if psnr != 30.0:
+            return whole(psnr, backwards)
+        measured = {"id": "a", "sample": 0, "status": "ok", "psnr": psnr, "nfe_forward": 10, "nfe_backward": backwards}
+        return Results(per_image([measured, {"id": "b", "sample": 0, "status": "failed: the sample is not finite"}]))
+
+    monkeypatch.setitem(globals(), "results", lossy)
+    tuning = search(peak(4.0), {"step": [2.0, 4.0]}, {"candidates": 2})
+    assert tuning.choose(CELL).marked == "step=2.0*"

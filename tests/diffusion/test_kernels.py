@@ -146,6 +146,8 @@ def test_the_reverse_sde_of_exploding_states_has_the_mean_of_ddpm_and_the_noise_
     half = EulerMaruyamaVE(0.0).transition(x_t, prediction, step).mean
     start = math.sqrt(step.prev.alpha_bar / step.alpha_bar) * x_t
     assert torch.allclose(half - start, (ddpm.mean - start) / 2)
+    stds = [EulerMaruyamaVE(noise).transition(x_t, prediction, step).std for noise in (0.5, 0.0)]
+    assert stds == [pytest.approx(exploding.std / 2), 0.0]
 
 
 def test_an_unknown_variance_is_refused():

@@ -7,9 +7,11 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.integrate import trapezoid
 from torch import nn
 
 from callbacks.twin import Twin
@@ -110,6 +112,24 @@ def test_with_its_twin_a_run_tells_the_share_of_samples_that_got_worse(guided, t
         == 0
     )
     assert metrics(tmp_path / "less")["metrics"]["worse_than_twin"]["mean"] == 1.0
+
+
+def test_a_run_is_not_worse_than_itself(guided, tmp_path):
+    same = ("--model.combiner.guidance_scale", 1.0)
+    assert guided(*same, into="twin") == 0
+    assert guided(*same, "--callbacks.classification.twin", tmp_path / "twin") == 0
+    assert metrics(tmp_path / "run")["metrics"]["worse_than_twin"]["mean"] == 0.0
+
+
+def test_what_is_taken_off_is_the_trapezoid_of_the_rates_and_the_last_step():
+    sampler, process = start(EulerMaruyama(), Unguided(), ClassifierFree(3.0), steps=8)
+    terms, times, rates = TheoremTerms(MixtureClassifier(PAIR)), [], []
+    for record in sampler.run(process):
+        terms.add(record, process)
+        times.append(record.step.log_alpha_bar)
+        rates.append(terms.rate.numpy())
+    expected = trapezoid(np.stack(rates), times, axis=0) - times[-1] * rates[-1]
+    np.testing.assert_allclose(terms.decrease.numpy(), expected, rtol=1e-6)
 
 
 def test_a_finished_run_may_get_a_twin_afterwards(guided, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -240,3 +242,38 @@ def test_a_chain_may_clamp_the_gradient_of_the_squared_loss():
         free, clamped = Slope(target, half=False).at(z, own), Slope(target, half=False, clip=1.0).at(z, own)
     assert torch.allclose(clamped, (free * 0.25).clamp(-1, 1) / 0.25, rtol=1e-5)
     assert (free.abs() > 4.1).any()
+
+
+def test_resample_s_gradient_is_scaled_by_alpha_bar():
+    guidance, plain = ReSample(begin=1.0, gradient_scale=0.5), ReSample(begin=1.0)
+    own, twin = process(guidance), process(plain)
+    step = own.steps[2]
+    record, other = guidance.step(latents(), step, own), plain.step(latents(), step, twin)
+    moved = 0.5 * step.alpha_bar * record.gradient
+    torch.testing.assert_close(other.x_prev - record.x_prev, moved, rtol=1e-4, atol=1e-5)
+
+
+def test_resample_goes_further_by_ddim_without_noise():
+    own = process(ReSample(further_steps=2))
+    state = latents()
+    found = ReSample(further_steps=2)._estimate(state, state, own.steps[2], own)
+    prediction = None
+    for level in own.steps[3:5]:
+        prediction = own.predict(state, level)
+        state = DDIM(0.0).transition(state, prediction, level).mean
+    assert prediction is not None
+    torch.testing.assert_close(found, prediction.clean_estimate)
+
+
+def test_flair_mixes_the_predicted_noise_and_steps_by_twice_its_weight():
+    guidance = FLAIR(0.5, likelihood_steps=1, learning_rate=0.01, start="noise")
+    own, twin = process(guidance), process(guidance)
+    mu = predicted = latents()
+    for record in Sampler(MODEL, TASK, guidance, DDIM(), 8).run(own, latents()):
+        step, t = record.step, flow_time(record.step.log_snr)
+        noise = (1 - t) * predicted + math.sqrt(1 - (1 - t) ** 2) * twin.noise(mu)
+        torch.testing.assert_close(record.x_t, step.signal * mu + step.noise * noise, rtol=1e-4, atol=1e-5)
+        pulled = mu - 0.5 * (mu - record.prediction.clean_estimate)
+        expected = pulled - 2 * 0.5 * t * 0.01 * record.gradient
+        torch.testing.assert_close(record.x_prev, expected, rtol=1e-4, atol=1e-5)
+        mu, predicted = record.x_prev, record.prediction.epsilon

@@ -119,6 +119,20 @@ def test_ddrm_begins_around_the_measurement_with_the_variance_of_its_level(model
     torch.testing.assert_close(level.noise * code.x_t, first.x_t, rtol=1e-5, atol=1e-5)
 
 
+def test_ddrm_is_its_formula_in_both_branches():
+    records, process = pictures(DDRM(0.6, 0.7), tasks.Denoising(noise=GaussianNoise(0.3)))
+    y, streams, weak = process.measurement.y, NoiseStreams([SampleKey(0, "a"), SampleKey(0, "b")]), []
+    for record in records:
+        step, x, z = record.step, record.prediction.clean_estimate, streams.normal("reverse", (3, 16, 16))
+        tau = step.prev.sigma
+        weak.append(tau < 0.3)
+        towards = tau * (0.8 * (y - x) / 0.3 + 0.6 * z)
+        mixed = 0.3 * x + 0.7 * y + math.sqrt(max(tau**2 - 0.7**2 * 0.3**2, 0.0)) * z
+        expected = step.prev.signal * (x + towards if weak[-1] else mixed)
+        torch.testing.assert_close(record.x_prev, expected, rtol=1e-4, atol=1e-4)
+    assert 1 < sum(weak) < len(weak)
+
+
 def test_diffpirs_bounded_step_is_its_proximal_one_where_the_operator_keeps_lengths():
     for task in (tasks.Denoising(), tasks.RandomInpainting()):
         steps = (pictures(DiffPIR(data_step=step), task)[0] for step in ("proximal", "bounded_first_order"))

@@ -108,6 +108,13 @@ def test_confidence_order_sees_the_surest_place_first_unless_it_is_hot():
     assert 60 < hot[:, 0].sum() < 140
 
 
+def test_the_heat_of_the_confidence_order_falls_with_the_time_that_is_left():
+    """The difference of two Gumbel numbers is logistic: 1/(1 + exp(−log 2/(2 · ½))) = 2/3 where half is left."""
+    sure = JointTable(torch.tensor([[[0.0, 0.5], [0.0, 0.5]]]))
+    warm = records_of(MaskedSampler(sure, kernel=ConfidenceOrder(2.0), steps=2), count=4000)[0].x_prev == sure.mask
+    assert warm[:, 0].double().mean().item() == pytest.approx(2 / 3, abs=0.025)
+
+
 def test_confidence_order_leaves_a_token_for_every_step():
     records = records_of(MaskedSampler(PAIR, kernel=ConfidenceOrder(), steps=2, schedule=Cosine()), count=9)
     assert [(record.x_prev == PAIR.mask).sum(1).tolist() for record in records] == [[1] * 9, [0] * 9]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dsg.errors import UserError
 from dsg.metrics.cells import Cells
@@ -156,3 +157,11 @@ def test_the_difference_to_itself_is_0_and_that_of_two_draws_is_not_told():
     assert verdict_over_cells(twin, "a", "b") == verdict_over_cells(twin, "a", "b", at_gamma=False) == ""
     curve = twin.curve("a", np.array([0.0, 0.5]))
     assert curve.tolist() == pytest.approx([twin.of("a").rebalanced.mean, twin.of("a").worst.mean])
+
+
+def test_the_interval_of_two_cells_is_half_of_welch_s_of_one_against_minus_the_other():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(30, 1, 5), rng.normal(25, 4, 9)
+    found = mean_of_cells(np.concatenate([one, other]), np.repeat([0, 1], [5, 9]))
+    known = stats.ttest_ind(one, -other, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((known.low / 2, known.high / 2))

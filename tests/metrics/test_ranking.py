@@ -108,6 +108,7 @@ def test_a_metric_of_all_images_together_is_ranked_too_but_not_of_a_run_that_los
 
     found = standings({"one": whole(9.0), "two": whole(5.0), "three": whole(1.0, "b")}, "fid_clean", LESS)
     assert [s.best for s in found.values()] == [False, True, False]
+    assert not any(s.as_good for s in found.values())  # there is no pair that could tell
     assert found["three"].lost == 1
 
 
@@ -126,6 +127,12 @@ def test_an_image_whose_value_is_as_bad_as_can_be_counts_as_failed_by_what_sever
         "bad": run({"a": math.nan, "b": 0.1}, metric="lpips_vgg"),
     }
     assert list(with_fewest_failures(rivals, metric)) == ["good"]
+
+
+def test_an_image_that_no_rival_has_is_not_lost_to_one():
+    rivals = {"mine": run({"a": 40.0, "b": 41.0}, "c"), "other": run({"a": 30.0, "b": 30.5})}
+    found = standings(rivals, "psnr", MORE)["mine"]
+    assert (found.lost, found.best) == (0, True)
 
 
 def test_values_are_sorted_by_quality():

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint, minimize, minimize_scalar
 from scipy.special import logsumexp
 
@@ -130,3 +131,10 @@ def test_the_same_images_give_the_same_numbers_and_the_curve_goes_through_them()
 @pytest.mark.parametrize("gamma", [1e-22, 1e-18, 1e-15, 1e-12])
 def test_a_gamma_that_rounding_swallows_is_the_mean(gamma):
     assert worst_case(np.arange(4.0), gamma) == pytest.approx(1.5, abs=1e-4)
+
+
+def test_the_interval_is_student_s_of_the_replicates_with_images_minus_cells_degrees_of_freedom():
+    cells = np.repeat(np.arange(4), [2, 2, 5, 9])
+    found = cross_fit(np.random.default_rng(3).normal(size=18), cells, 0.5)
+    half = stats.t.ppf(0.975, 18 - 4) * found.replicates.std(ddof=1)
+    assert (found.interval.low, found.interval.high) == pytest.approx((found.value - half, found.value + half))

@@ -183,7 +183,7 @@ def test_frequencies_of_a_variance_exploding_network_stay_exact_where_its_weight
     level = NoiseLevel.from_sigma(0.05, 0.05)
     x = states((3, 8, 8)) * level.signal
     one, other = (model(x, level).epsilon for model in (exact, cast))
-    assert (other - one).norm() < 0.05 * one.norm()
+    assert (other - one).norm() < 0.03 * one.norm()
 
 
 def test_a_network_of_another_process_than_its_scheduler_s_is_refused(tmp_path):
