@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from dsg.data.portraits import HELD_OUT_START
 from dsg.models.portraits.network import save_weights
-from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, CodedNetwork, TokenNetwork
+from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, STD, CodedNetwork, TokenNetwork
 
 from .cache import cached_pictures
 from .codes import cached_codes, cached_tokens, labels_of
@@ -73,6 +73,15 @@ def masked_loss(network: nn.Module, tokens: Tensor, labels: Tensor, mask: Tensor
     return ((losses * mask).sum(1) / mask.sum(1)).mean()
 
 
+@torch.no_grad()
+def place_codes(network: TokenNetwork, codes: Tensor) -> None:
+    """Begin with embeddings, and rows of the last layer, that are near where the codes (V,4) are: of 256 tokens some
+    are nearly alike, which would take the training thousands of steps to find.
+    """
+    for weight in (network.token.weight[: len(codes)], network.head.weight):
+        weight += codes @ (STD * torch.randn(codes.shape[1], weight.shape[1]))
+
+
 def held_out_loss(network: nn.Module, tokens: Tensor, labels: Tensor) -> float:
     """`masked_loss` of portraits that no training saw, always masked alike."""
     generator, parts = torch.Generator().manual_seed(0), []
@@ -117,6 +126,7 @@ def train(options: argparse.Namespace) -> None:
     run = Timed(options.out, "tokens", options.time_limit, options.lr, replicas)
     torch.manual_seed(run.step)  # the same first weights in every process
     network = TokenNetwork()
+    place_codes(network, codes.cpu())
     network.load_state_dict(run.saved.get("network", network.state_dict()))
     network.to(device)
     average = Average(network, options.ema, run.saved.get("average"))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dsg.data.examples import LABEL, NEGATIVE_PROMPT, PROMPT, Examples, Value
 from dsg.data.media import Medium, medium_of
 from dsg.diffusion.condition import ClassLabels, Condition
+from dsg.errors import UserError
 from dsg.models.weights import TellsWeights
 from dsg.types import Image
 
@@ -52,8 +53,16 @@ class FrozenModel(TellsWeights, nn.Module, ABC):
         """What it is told of a batch of examples: here their class labels, None where they have none.
 
         A model that is told of something else makes its own kind of condition, of the columns that it `hears`.
+
+        Raises:
+            UserError: for labels that are no classes of it.
         """
-        return ClassLabels(examples.tensor(LABEL)) if LABEL in examples else None
+        if LABEL not in examples:
+            return None
+        labels, classes = examples.tensor(LABEL), self.num_classes
+        if classes is not None and not ((labels >= 0) & (labels < classes) | (labels == self.null_class)).all():
+            raise UserError(f"model: knows the classes 0 to {classes - 1}, got {sorted(set(labels.tolist()))}")
+        return ClassLabels(labels)
 
     @property
     def hears(self) -> frozenset[str]:

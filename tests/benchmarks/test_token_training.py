@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.portraits.codes import labels_of, make_codes
-from benchmarks.portraits.train_tokens import hidden, masked_loss, shares_of
+from benchmarks.portraits.train_tokens import hidden, masked_loss, place_codes, shares_of
 from dsg.data.portraits import render
 from dsg.models.portraits.token_network import CODES, LENGTH, TokenNetwork, as_latents, nearest_codes
 
@@ -33,6 +33,18 @@ def test_the_loss_is_of_masked_tokens_alone_each_row_counting_the_same():
     log_p = logits.log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
     expected = -(log_p[0, :3].mean() + log_p[1, 5]) / 2
     assert masked_loss(network, tokens, torch.zeros(2), mask).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_tokens_of_codes_that_are_near_begin_with_embeddings_that_are_near():
+    codes = torch.randn(CODES, 4, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = TokenNetwork(depth=1)
+        place_codes(network, codes)
+    apart = torch.pdist(codes)
+    for weight in (network.token.weight[:CODES], network.head.weight):
+        assert np.corrcoef(apart, torch.pdist(weight.detach()))[0, 1] > 0.8
+    assert network.token.weight.grad is None
 
 
 def test_a_small_network_learns_what_hangs_on_the_class_and_on_the_tokens_beside():

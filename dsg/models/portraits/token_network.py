@@ -6,6 +6,7 @@ tokens, the codes and the decoder of the latent world make portraits.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -19,17 +20,38 @@ SIDE, CHANNELS = 16, 4  # of the latents
 LENGTH, CODES = SIDE * SIDE, 256
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
 WIDTH, DEPTH, HEADS = 128, 6, 4
+REACH = 5  # places of a side of what is nearby
 STD, WIDENING = 0.02, ("ask.weight", "perceptron.0.weight")  # of the first weights, and what else has it
 WEIGHTS = Path(__file__).with_name("tokens.safetensors")
 
 
-class Block(nn.Module):
-    """Attention and a perceptron, each after its norm and beside a shortcut (Xiong et al. 2020, 2002.04745)."""
+class Nearby(nn.Module):
+    """What the tokens around each say of it: a convolution of the grid in which they lie, each channel by itself (Chu
+    et al. 2021, 2102.10882). Attention would have to learn first what is near. A length that is no square is a row.
+    """
 
-    def __init__(self, width: int, heads: int, least: float) -> None:
+    def __init__(self, width: int, length: int) -> None:
+        super().__init__()
+        side = math.isqrt(length)
+        self.grid = (side, side) if side**2 == length else (1, length)
+        self.convolution = nn.Conv2d(width, width, REACH, padding=REACH // 2, groups=width)
+        for weight in self.convolution.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolution(x.mT.unflatten(2, self.grid)).flatten(2).mT
+
+
+class Block(nn.Module):
+    """What is nearby, attention and a perceptron, each beside a shortcut and the latter two after a norm (Xiong et al.
+    2020, 2002.04745).
+    """
+
+    def __init__(self, width: int, heads: int, length: int, least: float) -> None:
         """`least`: deviation of the weights of what is added to the shortcuts."""
         super().__init__()
         self.heads = heads
+        self.nearby = Nearby(width, length)
         self.before_attention, self.before_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
         self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
         narrow = nn.Linear(4 * width, width)
@@ -38,6 +60,7 @@ class Block(nn.Module):
             nn.init.normal_(linear.weight, std=least)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x + self.nearby(x)
         parts = self.ask(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         seen = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
@@ -66,7 +89,7 @@ class TokenNetwork(nn.Module):
         self.token, self.label = nn.Embedding(vocabulary + 1, width), nn.Embedding(classes + 1, width)
         self.place = nn.Parameter(torch.zeros(length, width))
         least = STD / (2 * depth) ** 0.5  # the smaller the more are added
-        self.blocks = nn.Sequential(*(Block(width, heads, least) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(Block(width, heads, length, least) for _ in range(depth)))
         self.last = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocabulary)
         for name, weight in self.named_parameters():
