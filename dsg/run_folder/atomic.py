@@ -38,4 +38,7 @@ def is_temporary(path: Path) -> bool:
 
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The one message for every failed write."""
-    return UserError(f"cannot write {path}: {error.strerror}; finished images are kept, mend and run again")
+    return UserError(
+        f"cannot write {path}: {error.strerror}; finished images are kept, mend that or take another run_dir "
+        "(--out_dir, --out), and run again"
+    )

@@ -86,7 +86,7 @@ class RunFolder:
             if other and self.journal.rows():
                 raise UserError(
                     f"run_dir: {self.path} holds results of other settings: {'; '.join(other)}; "
-                    "use those settings or another folder, or begin anew with `predict --fresh`"
+                    "use those settings or another run_dir (--out_dir of compare), or begin anew with --fresh"
                 )
             if any(changes(old, settings, [*ignored, *noted])):
                 (self.path / METRICS).unlink(missing_ok=True)

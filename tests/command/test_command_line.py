@@ -236,7 +236,8 @@ def test_a_full_disk_ends_the_run_in_one_line_and_a_later_run_continues(evaluate
     stderr = capsys.readouterr().err
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1] == (
-        f"error: cannot write {journal}: File too large; finished images are kept, mend and run again"
+        f"error: cannot write {journal}: File too large; finished images are kept, mend that or take another run_dir "
+        "(--out_dir, --out), and run again"
     )
     assert before.items() <= pictures(run).items()
     assert not list(run.rglob("*.tmp"))

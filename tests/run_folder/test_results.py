@@ -99,7 +99,7 @@ def test_other_settings_are_refused_with_each_difference_named(folder):
     message = str(refusal.value)
     for difference in (
         "model.steps was 100, now 50", "data.limit was None, now 5", "extra was None, now True",
-        "trainer was {'devices': 1}, now None", "use those settings or another folder",
+        "trainer was {'devices': 1}, now None", "use those settings or another run_dir",
     ):  # fmt: skip
         assert difference in message
     assert "eta" not in message
