@@ -259,7 +259,7 @@ class InverseProblem(Task):
     def noisy_numbers(self, measurement: Measurement) -> PerSample:
         """m, how many numbers of each y carry noise, (B,)."""
         y = measurement.y
-        return torch.full((len(y),), float(y[0].numel()), device=y.device, dtype=torch.float64)
+        return torch.full((len(y),), float(y[0].numel()), device=y.device, dtype=torch.float32)
 
     def picture(self, measurement: Measurement) -> Image:
         """y clamped to [−1, 1], as a picture file holds it; one channel is grey, and what is no image one row."""

@@ -57,10 +57,10 @@ class SettingsFile:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether `path` may lie in a run folder that has not begun: also a run's own folder, where a comparison's method
-    was tuned and is no more.
+    """Whether `path` may lie in a run folder that has not begun: also the run of a candidate, where a comparison's
+    method was tuned and is no more.
     """
-    return is_temporary(path) or path.name == LOCK or (path / SETTINGS).is_file()
+    return is_temporary(path) or path.name == LOCK or ("=" in path.name and (path / SETTINGS).is_file())
 
 
 def head(text: str) -> str:

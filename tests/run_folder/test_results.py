@@ -140,11 +140,13 @@ def test_a_foreign_folder_and_a_file_are_refused_and_left_alone(tmp_path):
     assert files(tmp_path) == ["notes.txt"]
 
 
-def test_a_folder_that_holds_run_folders_alone_is_none_of_other_things(folder):
-    """As where a comparison's method was tuned, and its candidates' folders are there."""
+def test_a_folder_of_runs_is_no_run_folder_unless_they_are_of_a_method_that_was_tuned(folder, tmp_path):
     RunFolder(folder.path / "step_size=0.5").open(SETTINGS)
     folder.open(SETTINGS)
     assert folder.settings() == SETTINGS
+    RunFolder(tmp_path / "runs" / "mine").open(SETTINGS)
+    with pytest.raises(UserError, match="not empty and no run folder"):
+        RunFolder(tmp_path / "runs").open(SETTINGS)
 
 
 def test_the_folder_that_one_is_in_is_not_renamed(folder, monkeypatch):
