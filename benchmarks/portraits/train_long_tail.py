@@ -35,7 +35,7 @@ from .losses import ClassBalancing, Denoising, Loss
 from .replicas import Replicas
 from .timed import Average, Timed
 
-FIRST = 430_000  # up to 460 000: beyond what the classifiers learn from, and before the rest
+FIRST, LAST = 430_000, 460_000  # beyond what the classifiers learn from, and before what others do
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -74,6 +74,10 @@ def train(options: argparse.Namespace) -> None:
     counts = class_counts(options.largest, options.ratio, NULL_CLASS)
     indices, classes = picture_indices(FIRST, counts)
     asked = f"{options.loss}, tau {options.tau}, labels {options.labels}, pictures {list(counts)}"
+    if (last := int(indices[-1])) >= LAST:
+        raise UserError(
+            f"--largest: the set would reach portrait {last}, others begin at {LAST}; take fewer"
+        )
     run = Timed(options.out, f"long_tail_{options.loss}", math.inf, options.lr, Replicas(device), steps=options.steps)
     if (of := run.saved.get("of", asked)) != asked:
         raise UserError(f"--out: {run.checkpoint} is of another training ({of}); take another folder")

@@ -16,9 +16,10 @@ def test_mirrored_images_under_mirrored_noise_have_mirrored_samples(case, four):
     mirrored = mirrored_case(case)
     if mirrored is None:
         pytest.skip("the combiner has networks, and nobody says how to mirror them")
-    sampler, process = begin(mirrored, flip(references(4)), MirroredStreams(keys("abcd")))
+    two = references(4)[:2]  # of one batch of four, whose images are what they are alone
+    sampler, process = begin(mirrored, flip(two), MirroredStreams(keys("ab")))
     *_, last = sampler.run(process)
-    assert agree(four[0], flip(last.x_prev), case, references(4), "abcd")
+    assert agree(four[0][:2], flip(last.x_prev), case, two, "ab")
 
 
 def test_the_mirror_shows_what_is_not_symmetric(model):

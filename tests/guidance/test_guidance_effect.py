@@ -114,13 +114,6 @@ def test_with_its_twin_a_run_tells_the_share_of_samples_that_got_worse(guided, t
     assert metrics(tmp_path / "less")["metrics"]["worse_than_twin"]["mean"] == 1.0
 
 
-def test_a_run_is_not_worse_than_itself(guided, tmp_path):
-    same = ("--model.combiner.guidance_scale", 1.0)
-    assert guided(*same, into="twin") == 0
-    assert guided(*same, "--callbacks.classification.twin", tmp_path / "twin") == 0
-    assert metrics(tmp_path / "run")["metrics"]["worse_than_twin"]["mean"] == 0.0
-
-
 def test_what_is_taken_off_is_the_trapezoid_of_the_rates_and_the_last_step():
     sampler, process = start(EulerMaruyama(), Unguided(), ClassifierFree(3.0), steps=8)
     terms, times, rates = TheoremTerms(MixtureClassifier(PAIR)), [], []
@@ -183,6 +176,7 @@ def test_a_pair_of_which_one_has_no_probability_tells_nothing(tmp_path):
     known = [{"id": key, "sample": 0, "status": "ok", "judge_log_probability": log_p} for key, log_p in of_twin.items()]
     folder.append([*known, {"id": "e", "sample": 0, "status": "failed: not finite"}])
     rows = [{"id": key, "sample": 0, "status": "ok", "judge_log_probability": log_p} for key, log_p in own.items()]
+    assert Twin(str(folder.path)).worse(known[1:]).mean == 0.0  # nobody is worse than the same
     found = Twin(str(folder.path)).worse([*rows, {**rows[0], "id": "e"}])
     assert (found.mean, found.n) == (1.0, 1)
     assert Twin(str(folder.path)).worse(rows[:2]).n == 0
