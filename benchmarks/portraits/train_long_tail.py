@@ -75,9 +75,7 @@ def train(options: argparse.Namespace) -> None:
     indices, classes = picture_indices(FIRST, counts)
     asked = f"{options.loss}, tau {options.tau}, labels {options.labels}, pictures {list(counts)}"
     if (last := int(indices[-1])) >= LAST:
-        raise UserError(
-            f"--largest: the set would reach portrait {last}, others begin at {LAST}; take fewer"
-        )
+        raise UserError(f"--largest: the set would reach portrait {last}, others begin at {LAST}; take fewer")
     run = Timed(options.out, f"long_tail_{options.loss}", math.inf, options.lr, Replicas(device), steps=options.steps)
     if (of := run.saved.get("of", asked)) != asked:
         raise UserError(f"--out: {run.checkpoint} is of another training ({of}); take another folder")
