@@ -10,19 +10,16 @@ mean), the Fréchet distance to held-out portraits, and the recall of them.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmarks.experiments.comparison_runs import finished_runs, settings_and_summary
 from benchmarks.experiments.findings import table
-from dsg import yaml_text
 from dsg.errors import UserError
 from dsg.report.labels import at
-from dsg.run_folder.folder import METRICS
-from dsg.run_folder.settings import SETTINGS
 
 SHOWN: Mapping[str, tuple[str, str, str]] = {
     "judge_correct": ("mean", "judge's accuracy", ".2f"),
@@ -45,7 +42,7 @@ class Guided:
     @classmethod
     def read(cls, path: Path) -> Guided:
         """Raises UserError for a run that lacks one of the metrics, or that does not guide tokens."""
-        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
+        settings, summary = settings_and_summary(path)
         scale, normalised = (
             at(settings, f"model.combiner.init_args.{key}") for key in ("guidance_scale", "normalised")
         )
@@ -53,7 +50,7 @@ class Guided:
             raise UserError(
                 f"{path}: does not guide tokens by one scale; give runs of dsg.masked.combiners.ClassifierFree"
             )
-        found = json.loads((path / METRICS).read_text(encoding="utf-8"))["metrics"]
+        found = summary["metrics"]
         if missing := SHOWN.keys() - found.keys():
             raise UserError(
                 f"{path}: it has no {', '.join(sorted(missing))}; run configs/comparison/portraits_tokens.yaml"
@@ -119,9 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--comparison", type=Path, required=True, help="folder of a comparison, finished or not")
     options = parser.parse_args(arguments)
     try:
-        runs = [Guided.read(path.parent) for path in sorted(options.comparison.glob(f"runs/*/*/*/{METRICS}"))]
-        if not runs:
-            raise UserError(f"--comparison: no finished run in {options.comparison}; run the comparison first")
+        runs = [Guided.read(path) for path in finished_runs(options.comparison)]
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
     print("\n\n".join(tables(runs)))

@@ -10,7 +10,6 @@ the identity judge; and the Fréchet distance of the run to the held-out portrai
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +17,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.experiments.comparison_runs import finished_runs, settings_and_summary
 from benchmarks.experiments.findings import table
-from dsg import yaml_text
 from dsg.data.image_file import read_image
 from dsg.errors import UserError
 from dsg.models.portraits.attribute_judge import CHOICES, AttributeJudge
 from dsg.models.portraits.identity import PortraitsIdentity
 from dsg.report.labels import at
-from dsg.run_folder.folder import METRICS, RunFolder
-from dsg.run_folder.settings import SETTINGS
+from dsg.run_folder.folder import RunFolder
 
 BITS = {4: "eyewear", 2: "beard", 1: "hat"}  # of a class's number
 
@@ -43,13 +41,13 @@ class Switched:
     @classmethod
     def read(cls, path: Path) -> Switched:
         """Raises UserError if the switch does not bring one attribute to every class."""
-        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
+        settings, summary = settings_and_summary(path)
         above, below = (at(settings, f"model.combiner.init_args.{side}") for side in ("above", "below"))
         lists = isinstance(above, list) and isinstance(below, list)
         bits = {one ^ other for one, other in zip(above, below, strict=True)} if lists else set()
         if len(bits) != 1 or not bits <= BITS.keys():
             raise UserError(f"{path}: its switch does not bring one attribute to every class; set above and below so")
-        found = json.loads((path / METRICS).read_text(encoding="utf-8"))["metrics"]
+        found = summary["metrics"]
         if "fd_portraits" not in found:
             raise UserError(f"{path}: it has no fd_portraits; evaluate it with --distribution.features '[portraits]'")
         t, distance = float(at(settings, "model.combiner.init_args.t")), found["fd_portraits"]["mean"]
@@ -129,9 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--comparison", type=Path, required=True, help="folder of a finished comparison of τ")
     options = parser.parse_args(arguments)
     try:
-        runs = [Switched.read(path.parent) for path in options.comparison.glob(f"runs/*/*/*/{METRICS}")]
-        if not runs:
-            raise UserError(f"--comparison: no finished run in {options.comparison}; run the comparison first")
+        runs = [Switched.read(path) for path in finished_runs(options.comparison)]
         if len(attributes := {run.attribute for run in runs}) > 1:
             raise UserError(f"--comparison: its runs switch {' and '.join(sorted(attributes))}; one figure is of one")
         points = measure(runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from typing import Any
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from benchmarks.experiments.comparison_runs import settings_and_summary
 from benchmarks.experiments.findings import Check, Findings, table
 from callbacks.twin import Twin
 from dsg import yaml_text
@@ -18,7 +18,6 @@ from dsg.errors import UserError
 from dsg.metrics.features import read_rgb
 from dsg.report.labels import at
 from dsg.run_folder.folder import METRICS, RunFolder
-from dsg.run_folder.settings import SETTINGS
 from train_free_eval import main
 
 COMPARISON = Path(__file__).parents[2] / "configs" / "comparison" / "theory_portraits.yaml"
@@ -44,9 +43,8 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Run:
-        settings = yaml_text.load((path / SETTINGS).read_text(encoding="utf-8"))
-        scale = at(settings, "model.combiner.init_args.guidance_scale")
-        return cls(RunFolder(path), scale - 1.0, json.loads((path / METRICS).read_text(encoding="utf-8")))
+        settings, summary = settings_and_summary(path)
+        return cls(RunFolder(path), at(settings, "model.combiner.init_args.guidance_scale") - 1.0, summary)
 
     def value(self, metric: str, what: str = "mean") -> float:
         """A number of metrics.json; NaN where it has none, as for a mean that is infinite."""
