@@ -1,4 +1,4 @@
-"""Train the portraits' token model: a transformer that guesses masked codes of the latent world, told a class.
+"""Train the portraits' token model: a U-Net that guesses masked codes of the latent world, told a class.
 
     python -m torch.distributed.run --nproc_per_node 2 -m benchmarks.portraits.train_tokens \\
         --out runs/tokens --time_limit 4500
@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from dsg.data.portraits import HELD_OUT_START
 from dsg.models.portraits.network import save_weights
-from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, STD, CodedNetwork, TokenNetwork
+from dsg.models.portraits.token_network import CODES, LENGTH, NULL_CLASS, CodedNetwork, TokenNetwork
 
 from .cache import cached_pictures
 from .codes import cached_codes, cached_tokens, labels_of
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=20_000, help="training pictures")
     parser.add_argument("--time_limit", type=float, default=4500.0, help="seconds of training, all starts together")
     parser.add_argument("--batch_size", type=int, default=32, help="of all processes together")
-    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights")
     parser.add_argument("--no_label", type=float, default=0.1, help="share of dropped labels")
     parser.add_argument("--prepare", action="store_true", help="make codes and tokens, and train nothing")
@@ -78,8 +78,9 @@ def place_codes(network: TokenNetwork, codes: Tensor) -> None:
     """Begin with embeddings, and rows of the last layer, that are near where the codes (V,4) are: of 256 tokens some
     are nearly alike, which would take the training thousands of steps to find.
     """
-    for weight in (network.token.weight[: len(codes)], network.head.weight):
-        weight += codes @ (STD * torch.randn(codes.shape[1], weight.shape[1]))
+    placed = codes / codes.std()
+    for weight, std in ((network.token.weight[: len(codes)], 0.5), (network.head.weight, 0.05)):
+        weight.normal_(std=std / 5).add_(placed @ (std * torch.randn(codes.shape[1], weight.shape[1])))
 
 
 def held_out_loss(network: nn.Module, tokens: Tensor, labels: Tensor) -> float:

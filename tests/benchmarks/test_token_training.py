@@ -39,7 +39,7 @@ def test_tokens_of_codes_that_are_near_begin_with_embeddings_that_are_near():
     codes = torch.randn(CODES, 4, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = TokenNetwork(depth=1)
+        network = TokenNetwork()
         place_codes(network, codes)
     apart = torch.pdist(codes)
     for weight in (network.token.weight[:CODES], network.head.weight):
@@ -51,7 +51,7 @@ def test_a_small_network_learns_what_hangs_on_the_class_and_on_the_tokens_beside
     """Two classes of constant sequences: a seen token tells the others, and the class tells all."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = TokenNetwork(width=16, depth=1, heads=2)
+        network = TokenNetwork(widths=(16, 32, 32))
     optimizer = torch.optim.AdamW(network.parameters(), 2e-2)
     generator = torch.Generator().manual_seed(0)
     labels = torch.tensor([0, 1, 0, 1])

@@ -21,7 +21,6 @@ from dsg.masked.combiners import (
     TokenCombiner,
 )
 from dsg.masked.kernels import ConfidenceOrder, FirstHitting, TauLeaping, TokenKernel
-from dsg.models.portraits.token_network import TokenNetwork
 from dsg.models.tokens import JointTable, NetworkTokens, TokenModel
 
 LENGTH, VOCABULARY, CLASSES = 3, 4, 2
@@ -33,11 +32,23 @@ def random_table(seed: int = 0, length: int = LENGTH, vocabulary: int = VOCABULA
     return torch.rand(classes, *[vocabulary] * length, generator=generator, dtype=torch.float64) ** 4 + 1e-3
 
 
+class TinyNetwork(nn.Module):
+    """A network of one's own, untrained: every token hangs on all tokens and on the class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.label = nn.Embedding(VOCABULARY + 1, 8), nn.Embedding(CLASSES + 1, 8 * LENGTH)
+        self.head = nn.Linear(8 * LENGTH, LENGTH * VOCABULARY)
+
+    def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:
+        seen = (self.token(tokens).flatten(1) + self.label(labels)).tanh()
+        return self.head(seen).unflatten(1, (LENGTH, VOCABULARY))
+
+
 def tiny_network(seed: int = 0) -> nn.Module:
-    """The portraits' network in small, untrained."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = TokenNetwork(LENGTH, VOCABULARY, CLASSES, width=8, depth=1, heads=2)
+        network = TinyNetwork()
         for weight in network.parameters():
             nn.init.normal_(weight, std=0.5)
     return network

@@ -1,4 +1,4 @@
-"""The network behind the portraits' token model: a small transformer that sees all of a sequence at once.
+"""The network behind the portraits' token model: a small U-Net that sees all of a sequence at once.
 
 A token is a place of the latent world, 16x16 of them: the nearest of 256 codes to its four numbers. So a network of
 tokens, the codes and the decoder of the latent world make portraits.
@@ -7,73 +7,32 @@ tokens, the codes and the decoder of the latent world make portraits.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from dsg.data.portraits import CLASSES
 from dsg.models.precision import KeepsBuffers
+from dsg.models.unet import UNet
 
 SIDE, CHANNELS = 16, 4  # of the latents
 LENGTH, CODES = SIDE * SIDE, 256
 NULL_CLASS = len(CLASSES)  # the label that says nothing: unconditional
-WIDTH, DEPTH, HEADS = 128, 6, 4
-REACH = 5  # places of a side of what is nearby
-STD, WIDENING = 0.02, ("ask.weight", "perceptron.0.weight")  # of the first weights, and what else has it
+WIDTHS, ATTENTION = (64, 96, 96), (False, True, True)  # at 16, 8 and 4 places a side
 WEIGHTS = Path(__file__).with_name("tokens.safetensors")
-
-
-class Nearby(nn.Module):
-    """What the tokens around each say of it: a convolution of the grid in which they lie, each channel by itself (Chu
-    et al. 2021, 2102.10882). Attention would have to learn first what is near. A length that is no square is a row.
-    """
-
-    def __init__(self, width: int, length: int) -> None:
-        super().__init__()
-        side = math.isqrt(length)
-        self.grid = (side, side) if side**2 == length else (1, length)
-        self.convolution = nn.Conv2d(width, width, REACH, padding=REACH // 2, groups=width)
-        for weight in self.convolution.parameters():
-            nn.init.zeros_(weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.convolution(x.mT.unflatten(2, self.grid)).flatten(2).mT
-
-
-class Block(nn.Module):
-    """What is nearby, attention and a perceptron, each beside a shortcut and the latter two after a norm (Xiong et al.
-    2020, 2002.04745).
-    """
-
-    def __init__(self, width: int, heads: int, length: int, least: float) -> None:
-        """`least`: deviation of the weights of what is added to the shortcuts."""
-        super().__init__()
-        self.heads = heads
-        self.nearby = Nearby(width, length)
-        self.before_attention, self.before_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        narrow = nn.Linear(4 * width, width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), narrow)
-        for linear in (self.answer, narrow):
-            nn.init.normal_(linear.weight, std=least)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.nearby(x)
-        parts = self.ask(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        seen = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        x = x + self.answer(seen)
-        return x + self.perceptron(self.before_perceptron(x))
 
 
 class TokenNetwork(nn.Module):
     """(tokens (B,L) int64 from 0 to V, labels (B,) int64 from 0 to K) → logits (B,L,V).
 
+    A U-Net of the square grid in which the tokens lie, row by row, between an embedding of tokens and a linear layer.
+    Its timestep is a thousand times the share of tokens that are masked, which the tokens themselves tell.
+
     Args:
         length, vocabulary, classes: L, V and K; V is the mask, K is no class.
-        width, depth, heads: of the transformer.
+        widths, attention: of the U-Net, whose resolutions halve.
     """
 
     def __init__(
@@ -81,24 +40,19 @@ class TokenNetwork(nn.Module):
         length: int = LENGTH,
         vocabulary: int = CODES,
         classes: int = NULL_CLASS,
-        width: int = WIDTH,
-        depth: int = DEPTH,
-        heads: int = HEADS,
+        widths: Sequence[int] = WIDTHS,
+        attention: Sequence[bool] = ATTENTION,
     ) -> None:
         super().__init__()
-        self.token, self.label = nn.Embedding(vocabulary + 1, width), nn.Embedding(classes + 1, width)
-        self.place = nn.Parameter(torch.zeros(length, width))
-        least = STD / (2 * depth) ** 0.5  # the smaller the more are added
-        self.blocks = nn.Sequential(*(Block(width, heads, length, least) for _ in range(depth)))
-        self.last = nn.LayerNorm(width)
-        self.head = nn.Linear(width, vocabulary)
-        for name, weight in self.named_parameters():
-            if name in ("token.weight", "label.weight", "place", "head.weight") or name.endswith(WIDENING):
-                nn.init.normal_(weight, std=STD)
+        self.mask, self.side = vocabulary, math.isqrt(length)
+        self.token = nn.Embedding(vocabulary + 1, widths[0])
+        self.unet = UNet(widths[0], widths, attention, classes + 1)
+        self.head = nn.Linear(widths[0], vocabulary)
 
     def forward(self, tokens: Tensor, labels: Tensor) -> Tensor:
-        x = self.token(tokens) + self.place + self.label(labels)[:, None]
-        return self.head(self.last(self.blocks(x)))
+        share = (tokens == self.mask).float().mean(1)
+        grid = self.token(tokens).mT.unflatten(2, (self.side, self.side))
+        return self.head(self.unet(grid, 1000 * share, labels).flatten(2).mT)
 
 
 class CodedNetwork(KeepsBuffers):

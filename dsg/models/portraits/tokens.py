@@ -1,4 +1,4 @@
-"""The portraits as tokens: a transformer that guesses masked codes, told a class; its weights are to be trained."""
+"""The portraits as tokens: a U-Net that guesses masked codes, told a class; its weights are to be trained."""
 
 from __future__ import annotations
 
