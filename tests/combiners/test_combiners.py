@@ -503,7 +503,7 @@ def guided_law(model: TwoGaussians, gamma: float, kernel: ReverseKernel) -> tupl
     return mean, variance
 
 
-@pytest.mark.parametrize("gamma", [1.0, 1.5, 2.0, 3.0, 5.0])
+@pytest.mark.parametrize("gamma", [1.0, 2.0, 5.0])
 def test_classifier_free_guidance_narrows_a_gaussian_by_the_law_of_its_sampler_and_not_to_the_tilted_one(gamma):
     """p(x|c) = N(0,1), p = N(0,2): DDIM 2^(1−γ), DDPM (2 − 2^(2−2γ))/(2γ−1), tilt 2/(γ+1) (2408.09000)."""
     model = TwoGaussians(0.0, 1.0, 2.0, timesteps=4000)
@@ -516,7 +516,7 @@ def test_classifier_free_guidance_narrows_a_gaussian_by_the_law_of_its_sampler_a
     assert gamma == 1.0 or max(deterministic, stochastic) < 0.95 * tilted
 
 
-@pytest.mark.parametrize("gamma", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("gamma", [1.0, 4.0])
 @pytest.mark.parametrize("kernel", [DDIM(0.0), DDIM(1.0), DDPM()], ids=["ddim", "ddim, η = 1", "ddpm"])
 def test_classifier_free_guidance_of_equal_variances_is_the_tilted_gaussian(gamma, kernel):
     """p(x|c) = N(μ, s²), p = N(0, s²): guidance gives N(γμ, s²), whatever the sampler."""

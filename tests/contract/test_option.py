@@ -219,7 +219,10 @@ def contract(pytester, folder, monkeypatch):
 PLAIN = "toy-super-resolution-{}-ddim-conditional"
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "1"]], ids=["here", "in a process of xdist"])
+ELSEWHERE = pytest.param(["-n", "1"], id="in a process of xdist", marks=pytest.mark.slow)  # which imports all again
+
+
+@pytest.mark.parametrize("processes", [pytest.param([], id="here"), ELSEWHERE])
 def test_the_option_runs_the_contract_tests_of_the_one_method_alone(contract, processes):
     case = PLAIN.format("Plain")
     result = contract("test_contract.py", case, "--guidance", "outside.Plain", *processes)
