@@ -126,6 +126,16 @@ def test_the_one_with_the_better_mean_may_be_the_worse_one_at_gamma():
     assert places(RIVALS, {"even": 28.0, "uneven": 29.5}) == {"uneven": 1, "even": 2}
 
 
+def test_a_change_of_place_is_clear_only_where_both_intervals_leave_out_zero():
+    """The uneven run is ahead by 0.1 on average, and by −3 and 1.1 in its cells: its mean may as well be behind."""
+    runs = RunsOverCells({"even": EVEN, "uneven": run(drawn(1, 25.0, 29.1))}, "psnr", MORE, BY_HAT, 0.5)
+    by_mean = runs.runs["uneven"].difference(runs.runs["even"], "psnr", MORE)
+    assert (by_mean.leaves_out_zero, runs.difference("uneven", "even").leaves_out_zero) == (False, True)
+    ((turn,), pairs) = turns(runs)
+    assert (turn.ahead, turn.behind, turn.clear) == ("uneven", "even", False)
+    assert "by the mean: of each of them a paired interval" in turns_in_words([turn], pairs, 0.5, {})
+
+
 def test_where_less_is_better_the_worst_cell_is_the_largest_and_signs_are_kept():
     values = {image_id: 60 - value for image_id, value in drawn(1, 25.0, 31.0).items()}
     mirrored = RunsOverCells({"a": run(values, metric="lpips_vgg")}, "lpips_vgg", LESS, BY_HAT, 0.5).of("a")
