@@ -1,14 +1,14 @@
 """Train the portraits' token model: a U-Net that guesses masked codes of the latent world, told a class.
 
-    python -m torch.distributed.run --nproc_per_node 2 -m benchmarks.portraits.train_tokens \\
-        --out runs/tokens --time_limit 4500
+    python -m benchmarks.portraits.train_tokens --out runs/tokens --time_limit 4000
 
 A share t of the tokens is masked, t uniform in (0, 1), and the loss is
 
     E[ −(1/t) Σ_{i masked} log p(x_i | x_t, c) ] / L      (Sahoo et al. 2024, 2406.07524, eq. 10, with α_t = 1 − t)
 
 in nats a token, an upper bound on how many a code needs. A tenth of the labels is dropped, for classifier-free
-guidance. Started again with the same folder, it goes on. The last act is to write `tokens.safetensors` there.
+guidance. Started again with the same folder, it goes on; by `torch.distributed.run`, on several cores or GPUs. The
+last act is to write `tokens.safetensors` there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint.pt, the log and the weights")
     parser.add_argument("--pictures", type=Path, default=Path("runs/pictures"), help="folder of rendered pictures")
     parser.add_argument("--count", type=int, default=20_000, help="training pictures")
-    parser.add_argument("--time_limit", type=float, default=4500.0, help="seconds of training, all starts together")
+    parser.add_argument("--time_limit", type=float, default=4000.0, help="seconds of training, all starts together")
     parser.add_argument("--batch_size", type=int, default=32, help="of all processes together")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights")

@@ -21,7 +21,6 @@ from dsg.command.merge import at
 from dsg.command.table_of_strengths import read_table
 from dsg.diffusion.kernels import Churn
 from dsg.errors import DoesNotFit
-from dsg.models.portraits.token_network import WEIGHTS
 from train_free_eval import CheckCLI, EvaluationCLI
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -131,9 +130,6 @@ def test_the_compositions_cover_every_model_task_and_method():
 @pytest.mark.parametrize(("model", "task", "method"), COMPOSITIONS, ids=["-".join(c) for c in COMPOSITIONS])
 def test_a_model_a_task_and_a_guidance_compose_into_a_run(model, task, method, built, tmp_path):
     options = configurations(f"model/{model}", f"task/{task}", f"guidance/{method}")
-    if model == "portraits_tokens" and not WEIGHTS.exists():
-        assert at(resolved(*options), "model.token_model.class_path") == "dsg.models.portraits.tokens.PortraitsTokens"
-        return
     if model in WITHOUT_WEIGHTS:
         assert at(resolved(*options, "--data.root", "images"), "model.guidance.class_path") == "dsg.guidance.DSG"
         return

@@ -1,11 +1,11 @@
-"""The portraits as tokens: codes, decoder and network fit each other, whatever the weights."""
+"""The portraits as tokens: codes, decoder and network fit each other, whatever the weights; and what those shipped know."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from dsg.data.portraits import CLASSES
+from dsg.data.portraits import CLASSES, HELD_OUT_START, render
 from dsg.diffusion.condition import ClassLabels
 from dsg.errors import UserError
 from dsg.models.portraits.network import save_weights
@@ -53,3 +53,19 @@ def test_a_mask_has_no_picture_and_other_weights_are_refused(model, tmp_path):
     save_weights({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match=r"other\.safetensors"):
         PortraitsTokens(str(tmp_path / "other.safetensors"))
+
+
+def test_the_shipped_weights_guess_the_hidden_half_of_held_out_portraits_and_better_of_the_right_class():
+    shipped = PortraitsTokens()
+    portraits = [render(HELD_OUT_START + i) for i in range(16)]
+    tokens = shipped.encode(torch.stack([torch.from_numpy(portrait.image) for portrait in portraits]))
+    hidden = torch.rand(tokens.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    seen, labels = torch.where(hidden, shipped.mask, tokens), torch.tensor([portrait.label for portrait in portraits])
+
+    def nats(state, label):
+        chances = shipped(state, ClassLabels(label)).gather(-1, tokens[..., None]).squeeze(-1)
+        return -chances[hidden].mean().item()
+
+    assert nats(seen, labels) < 2.5  # a code has ln 256 = 5.5
+    every, others = shipped.masked(16), (labels + 4) % len(CLASSES)  # those with glasses without, and the other way
+    assert nats(every, labels) < nats(every, others)

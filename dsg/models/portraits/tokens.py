@@ -1,11 +1,10 @@
-"""The portraits as tokens: a U-Net that guesses masked codes, told a class; its weights are to be trained."""
+"""The portraits as tokens: a U-Net that guesses masked codes, told a class."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from dsg.diffusion.condition import Condition
-from dsg.errors import UserError
 from dsg.models.checkpoint import load_exactly
 from dsg.models.diffusers.autoencoder import AutoencoderFolder
 from dsg.models.labels import labels_for
@@ -30,10 +29,10 @@ class PortraitsTokens(TokenModel):
 
     Args:
         checkpoint: weights (.safetensors) of the same network and its codes, as `benchmarks.portraits.train_tokens`
-            makes them; null is tokens.safetensors beside this file, which does not come with the library yet.
+            makes them; null is tokens.safetensors beside this file.
 
     Raises:
-        UserError: if the weights are missing, or of another network.
+        UserError: if the weights are of another network.
     """
 
     shape = (LENGTH,)
@@ -43,12 +42,6 @@ class PortraitsTokens(TokenModel):
 
     def __init__(self, checkpoint: str | None = None) -> None:
         super().__init__()
-        if checkpoint is None and not WEIGHTS.is_file():
-            raise UserError(
-                "PortraitsTokens: no weights come with the library yet; make them with "
-                "`python -m benchmarks.portraits.train_tokens --out FOLDER` and set checkpoint to "
-                "FOLDER/tokens.safetensors"
-            )
         self.coded = CodedNetwork()
         self.weight_files = load_exactly(self.coded, WEIGHTS if checkpoint is None else checkpoint)
         self.autoencoder = AutoencoderFolder(str(FOLDER / "vae"), 64)
