@@ -1,4 +1,4 @@
-"""The portraits as tokens: codes, decoder and network fit each other, whatever the weights; and what those shipped know."""
+"""The portraits as tokens: codes, decoder and network fit each other whatever the weights; what those shipped know."""
 
 from __future__ import annotations
 
