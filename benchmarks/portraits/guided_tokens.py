@@ -4,17 +4,20 @@
 
 A line is a scale γ, with rates that are normalised and that are not. Against the number of steps it shows what the
 judge recognises, its mean of min(1/p, 100) (`truncated` of judge_reciprocal: one sample can carry the untruncated
-mean), the Fréchet distance to held-out portraits, and the recall of them.
+mean), the Fréchet distance to held-out portraits, and the recall of them. A second figure has the same eight images of
+every line, at the most steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.pyplot import imread
 
 from benchmarks.experiments.comparison_runs import finished_runs, settings_and_summary
 from benchmarks.experiments.findings import table
@@ -32,8 +35,9 @@ SHOWN: Mapping[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Guided:
-    """A finished run: its steps, its γ, whether its rates are normalised, and its numbers by metric."""
+    """A finished run: its folder, its steps, its γ, whether its rates are normalised, and its numbers by metric."""
 
+    path: Path
     steps: int
     scale: float
     normalised: bool
@@ -56,7 +60,8 @@ class Guided:
                 f"{path}: it has no {', '.join(sorted(missing))}; run configs/comparison/portraits_tokens.yaml"
             )
         values = {metric: float(found[metric][which]) for metric, (which, _, _) in SHOWN.items()}
-        return cls(int(at(settings, "model.steps")), float(scale), normalised or scale == 1.0, values)
+        steps = int(at(settings, "model.steps"))
+        return cls(path, steps, float(scale), normalised or scale == 1.0, values)
 
     @property
     def line(self) -> tuple[float, bool]:
@@ -111,6 +116,22 @@ def draw(runs: list[Guided]) -> Figure:
     return figure
 
 
+def draw_samples(runs: list[Guided], count: int = 8) -> Figure:
+    """The first `count` pictures of each line at its most steps: a row a line, a column an image."""
+    lines = lines_of(runs)
+    figure = Figure(figsize=(count + 2, len(lines)))
+    axes = figure.subplots(len(lines), count, squeeze=False)
+    for row, (line, by_steps) in zip(axes, lines.items(), strict=True):
+        last = by_steps[max(by_steps)]
+        row[0].set_ylabel(name_of(*line), rotation=0, ha="right", va="center")
+        for ax, file in itertools.zip_longest(row, sorted((last.path / "samples").glob("*.png"))[:count]):
+            ax.set(xticks=[], yticks=[])
+            if file is not None:
+                ax.imshow(imread(file))
+    figure.subplots_adjust(left=2 / (count + 2), right=1, bottom=0, top=1, wspace=0.02, hspace=0.02)
+    return figure
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparison", type=Path, required=True, help="folder of a comparison, finished or not")
@@ -121,6 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(f"error: {error}") from error
     print("\n\n".join(tables(runs)))
     draw(runs).savefig(options.comparison / "guided_tokens.png", dpi=90)
+    draw_samples(runs).savefig(options.comparison / "guided_tokens_samples.png", dpi=64)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import json
 
 import pytest
 import yaml
+from PIL import Image
 
-from benchmarks.portraits.guided_tokens import Guided, draw, lines_of, main, tables
+from benchmarks.portraits.guided_tokens import Guided, draw, draw_samples, lines_of, main, tables
 from dsg.errors import UserError
 
 
@@ -24,6 +25,9 @@ def finished(root, steps, scale, normalised=True, lacks=()):
     }
     kept = {name: value for name, value in values.items() if name not in lacks}
     (folder / "metrics.json").write_text(json.dumps({"metrics": kept}))
+    (folder / "samples").mkdir()
+    for name in "ab":
+        Image.new("RGB", (4, 4), (steps, 0, 0)).save(folder / "samples" / f"{name}.png")
     return folder
 
 
@@ -39,6 +43,12 @@ def test_a_row_is_a_scale_and_a_column_a_number_of_steps(tmp_path, capsys):
     assert "| γ = 5, not normalised |  | 0.50 |  | 0.80 |" in shown
     assert "| γ = 1 | 8.0 | 1.0 | 0.50 | 0.50 |" in shown
     assert (tmp_path / "guided_tokens.png").is_file()
+
+
+def test_the_pictures_of_a_line_are_those_of_its_most_steps(tmp_path):
+    runs = [Guided.read(finished(tmp_path, steps, scale)) for steps, scale in [(8, 1.0), (64, 1.0), (16, 5.0)]]
+    shown = [[round(255 * ax.images[0].get_array()[0, 0, 0]) for ax in draw_samples(runs, 3).axes if ax.images]]
+    assert shown == [[64, 64, 16, 16]]  # two of each: there is no third
 
 
 def test_at_scale_one_rates_are_one_whether_normalised_or_not(tmp_path):
