@@ -112,6 +112,8 @@ def draw(runs: list[Guided]) -> Figure:
         ax.minorticks_off()
         if metric in ("judge_reciprocal", "fd_portraits"):
             ax.set_yscale("log")
+            for of_ticks in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+                of_ticks("{x:g}")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
 
