@@ -31,8 +31,9 @@ class TokenNetwork(nn.Module):
     Its timestep is a thousand times the share of tokens that are masked, which the tokens themselves tell.
 
     Args:
-        length, vocabulary, classes: L, V and K; V is the mask, K is no class.
-        widths, attention: of the U-Net, whose resolutions halve.
+        length, vocabulary, classes: L, V and K; V is the mask, K is no class. L is the square of a side that can be
+            halved once less than there are widths.
+        widths, attention: of the U-Net, from its finest resolution to its coarsest.
     """
 
     def __init__(
