@@ -4,8 +4,8 @@
 
 A line is a scale γ, with rates that are normalised and that are not. Against the number of steps it shows what the
 judge recognises, its mean of min(1/p, 100) (`truncated` of judge_reciprocal: one sample can carry the untruncated
-mean), the Fréchet distance to held-out portraits, and the recall of them. A second figure has the same eight images of
-every line, at the most steps.
+mean), the Fréchet distance to held-out portraits, and the recall of them. A second figure has eight samples of every
+line at the most steps, a column one class and one noise.
 """
 
 from __future__ import annotations
