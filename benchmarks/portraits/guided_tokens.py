@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.pyplot import imread
+from matplotlib.image import imread
 
 from benchmarks.experiments.comparison_runs import finished_runs, settings_and_summary
 from benchmarks.experiments.findings import table
@@ -112,8 +112,8 @@ def draw(runs: list[Guided]) -> Figure:
         ax.minorticks_off()
         if metric in ("judge_reciprocal", "fd_portraits"):
             ax.set_yscale("log")
-            for of_ticks in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-                of_ticks("{x:g}")
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("{x:g}")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
 

@@ -129,7 +129,7 @@ def test_other_settings_in_a_run_folder_are_refused_with_each_difference_named(e
 def test_a_run_folder_that_may_not_be_written_is_one_line(evaluate, tmp_path, capsys):
     (tmp_path / "run").mkdir(mode=0o500)
     assert evaluate() == 2
-    assert "cannot write" in capsys.readouterr().err
+    assert f"cannot write {tmp_path / 'run'}" in capsys.readouterr().err
 
 
 def test_an_image_that_vanishes_before_it_is_read_fails_alone(evaluate, image_folder, monkeypatch):
